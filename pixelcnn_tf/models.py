@@ -1,0 +1,186 @@
+"""PixelRNN: a masked input convolution, a stack of blocks, masked output layers."""
+
+import keras
+import tensorflow as tf
+
+from pixelcnn_tf.blocks import PIXEL_LAYERS, PixelCNNResBlock
+from pixelcnn_tf.errors import UserError
+from pixelcnn_tf.layers import PACKAGE, MaskedConv2D
+from pixelcnn_tf.likelihoods import Likelihood, get_likelihood
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class PixelRNN(keras.Model):
+    """A distribution over images, one sub-pixel after another.
+
+    Layers, in order: scaling of the values to [-1, 1]; a 7x7 type-A convolution with
+    ``2 * hidden_dim * n_channels`` features; ``n_layers`` blocks; twice ReLU and 1x1 with
+    ``out_dim * n_channels`` features; ReLU and a last 1x1 to the likelihood's parameters,
+    in float32 whatever the precision policy. Fully convolutional: the same weights take
+    any image size.
+
+    Args:
+        hidden_dim: half the features a colour between blocks ("h" in the paper).
+        out_dim: features a colour of the output layers.
+        n_layers: number of blocks, from 1 up.
+        pixel_layer: what builds a block: a class or function called with ``n_channels``
+            and ``name``, or a block to copy.
+        n_channels: colours a pixel; 1 is greyscale.
+        likelihood: a ``Likelihood``, or its name in a config (``'softmax-256'``).
+        skip_connections: also add every block's output, through a 1x1 convolution of its
+            own, to the input of the output layers (section 3.3 of the paper).
+
+    Input: images ``[batch, height, width, n_channels]``, values 0 to ``n_values - 1``
+    (255 for ``softmax-256``), of any numeric dtype.
+    Output: float32 logits ``[batch, height, width, n_channels, n_params]``.
+
+    Raises:
+        ValueError: features that do not divide, fewer than one layer, other channels.
+
+    Source: arXiv 1601.06759, table 1. The ReLU before the last 1x1 is not in that table;
+    without it the last two convolutions would be one linear map.
+    """
+
+    def __init__(
+        self,
+        hidden_dim: int = 32,
+        out_dim: int = 64,
+        n_layers: int = 8,
+        pixel_layer=PixelCNNResBlock,
+        n_channels: int = 3,
+        likelihood: str | Likelihood = "softmax-256",
+        skip_connections: bool = False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        for name, value in [
+            ("hidden_dim", hidden_dim),
+            ("out_dim", out_dim),
+            ("n_layers", n_layers),
+        ]:
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name}={value!r}: must be an integer from 1 up")
+        self.hidden_dim = hidden_dim
+        self.out_dim = out_dim
+        self.n_layers = n_layers
+        self.n_channels = n_channels
+        self.likelihood = get_likelihood(likelihood) if isinstance(likelihood, str) else likelihood
+        self.skip_connections = skip_connections
+
+        def conv(filters, kernel_size, mask_type, name, **options):
+            options = {"dtype": self.dtype_policy, **options}
+            return MaskedConv2D(filters, kernel_size, mask_type, n_channels, name=name, **options)
+
+        features = 2 * hidden_dim * n_channels
+        self.input_conv = conv(features, 7, "A", "input_conv")
+        self.blocks = [
+            _make_block(pixel_layer, n_channels, self.dtype_policy, f"block_{i + 1}")
+            for i in range(n_layers)
+        ]
+        self.skips = [
+            conv(features, 1, "B", f"skip_{i + 1}") for i in range(n_layers * skip_connections)
+        ]
+        self.head = [conv(out_dim * n_channels, 1, "B", f"head_{i + 1}") for i in range(2)]
+        n_outputs = n_channels * self.likelihood.n_params
+        self.output_conv = conv(n_outputs, 1, "B", "output_conv", dtype="float32")
+
+    def build(self, input_shape):
+        if input_shape[-1] != self.n_channels:
+            raise ValueError(
+                f"images of {input_shape[-1]} channels for a model of n_channels={self.n_channels}"
+            )
+        shape = (None, None, None, self.n_channels)  # any size: see "fully convolutional"
+        self.input_conv.build(shape)
+        shape = self.input_conv.compute_output_shape(shape)
+        for layer in [*self.blocks, *self.skips, self.head[0]]:
+            if not layer.built:
+                layer.build(shape)
+        shape = self.head[0].compute_output_shape(shape)
+        self.head[1].build(shape)
+        self.output_conv.build(shape)
+        self.built = True
+
+    def call(self, images, training=False):
+        x = self.input_conv(self.scale(images))
+        skipped = []
+        for i, block in enumerate(self.blocks):
+            x = block(x, training=training) if block._call_has_training_arg else block(x)
+            if self.skip_connections:
+                skipped.append(self.skips[i](x))
+        x = tf.add_n([x, *skipped])
+        for conv in self.head:
+            x = conv(tf.nn.relu(x))
+        outputs = self.output_conv(tf.nn.relu(x))
+        shape = tf.concat([tf.shape(images), [self.likelihood.n_params]], axis=0)
+        return tf.reshape(outputs, shape)
+
+    def scale(self, images):
+        """Values 0 to ``n_values - 1`` to [-1, 1]: the one place where this happens."""
+        images = tf.cast(images, tf.float32)
+        return tf.cast(images * (2.0 / (self.likelihood.n_values - 1)) - 1.0, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape, self.likelihood.n_params)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "hidden_dim": self.hidden_dim,
+            "out_dim": self.out_dim,
+            "n_layers": self.n_layers,
+            "pixel_layer": keras.saving.serialize_keras_object(self.blocks[0]),
+            "n_channels": self.n_channels,
+            "likelihood": keras.saving.serialize_keras_object(self.likelihood),
+            "skip_connections": self.skip_connections,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        for name in ("pixel_layer", "likelihood"):
+            config[name] = keras.saving.deserialize_keras_object(config[name])
+        return cls(**config)
+
+
+def _make_block(pixel_layer, n_channels: int, dtype, name: str):
+    """A new block: a copy of one, or what a class or function makes."""
+    if isinstance(pixel_layer, keras.layers.Layer):
+        config = {**pixel_layer.get_config(), "name": name, "dtype": dtype}
+        return type(pixel_layer).from_config(config)
+    return pixel_layer(n_channels=n_channels, name=name, dtype=dtype)
+
+
+def build_model(config) -> PixelRNN:
+    """The model that a config describes, built and ready to train.
+
+    Args:
+        config: from ``load_config``.
+
+    Raises:
+        UserError: ``model.n_channels`` is neither given nor known from the data source,
+            or the numbers do not fit each other.
+    """
+    m = config.model
+    n_channels = m.n_channels or config.known_channels()
+    if n_channels is None:
+        raise UserError(
+            "model.n_channels: not set, and not known before the images of "
+            f"data.source {config.data.source!r} are loaded; set it to 1 or 3"
+        )
+    try:
+        block = PIXEL_LAYERS[m.pixel_layer](m.kernel_size, n_channels, m.variant)
+        model = PixelRNN(
+            hidden_dim=m.hidden_dim,
+            out_dim=m.out_dim,
+            n_layers=m.n_layers,
+            pixel_layer=block,
+            n_channels=n_channels,
+            likelihood=m.likelihood,
+            skip_connections=m.skip_connections,
+            dtype=config.precision,
+            name="pixel_rnn",
+        )
+    except ValueError as error:
+        raise UserError(f"model: {error}") from None
+    model.build((None, None, None, n_channels))
+    return model
