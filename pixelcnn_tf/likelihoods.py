@@ -1,0 +1,179 @@
+"""What a model's outputs mean: probabilities of the values of every sub-pixel.
+
+A likelihood is also a Keras loss (bits per dimension), so that
+``model.compile(loss=model.likelihood)`` and the ``Trainer`` minimize the same number.
+
+Units: a sub-pixel is one dimension. ``nats`` are summed over all sub-pixels of an image;
+bits per dimension are ``nats / (ln 2 * height * width * channels)``.
+"""
+
+import math
+from abc import abstractmethod
+
+import keras
+import tensorflow as tf
+
+from pixelcnn_tf.errors import suggestion
+from pixelcnn_tf.layers import PACKAGE
+
+
+class Likelihood(keras.losses.Loss):
+    """The interface that every likelihood fills.
+
+    Attributes:
+        n_values: sub-pixels take the values 0 to ``n_values - 1``; at most 256.
+        n_params: outputs that the model gives for each sub-pixel.
+        units: what ``report`` tells, the first being the headline.
+    """
+
+    n_values: int
+    n_params: int
+    units: tuple[str, ...] = ("bits_per_dim",)
+
+    @abstractmethod
+    def nll(self, images, logits):
+        """Negative log-likelihood of whole images.
+
+        Args:
+            images: ``[batch, height, width, channels]``, integers 0 to ``n_values - 1``
+                of any numeric dtype.
+            logits: ``[batch, height, width, channels, n_params]``, the model's outputs.
+
+        Returns:
+            float32 ``[batch]``, nats an image, summed over all sub-pixels.
+        """
+
+    @abstractmethod
+    def probabilities(self, logits):
+        """float32 probabilities ``[..., n_values]`` from outputs ``[..., n_params]``."""
+
+    def draw(self, logits, uniforms, temperature=1.0):
+        """Choose values by the inverse of the cumulative distribution.
+
+        Args:
+            logits: ``[..., n_params]``.
+            uniforms: float32 ``[...]`` in [0, 1).
+            temperature: divides the logits; below 1 sharpens, above 1 flattens.
+
+        Returns:
+            float32 ``[...]``, whole numbers from 0 to ``n_values - 1``.
+        """
+        cumulative = tf.cumsum(self.probabilities(logits / temperature), axis=-1)
+        # Rounding may end the sum just off 1: scale the uniform, not the probabilities.
+        threshold = uniforms[..., None] * cumulative[..., -1:]
+        below = tf.reduce_sum(tf.cast(cumulative <= threshold, tf.float32), axis=-1)
+        return tf.minimum(below, self.n_values - 1.0)
+
+    def report(self, nats: float, n_dims: int) -> dict[str, float]:
+        """The figures to show for a mean of ``nats`` an image of ``n_dims`` sub-pixels."""
+        return {unit: float(nats) * scale_to(unit, n_dims) for unit in self.units}
+
+    def call(self, y_true, y_pred):
+        """Bits per dimension of each image, float32 ``[batch]``."""
+        shape = tf.shape(y_true)
+        n_dims = tf.cast(tf.reduce_prod(shape[1:]), tf.float32)
+        return self.nll(y_true, y_pred) / (math.log(2) * n_dims)
+
+
+def scale_to(unit: str, n_dims: int) -> float:
+    """What nats an image are multiplied with to give ``unit``."""
+    return {"bits_per_dim": 1 / (math.log(2) * n_dims), "nats_per_image": 1.0}[unit]
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class Softmax(Likelihood):
+    """A categorical distribution over the values of each sub-pixel.
+
+    Args:
+        n_values: how many values a sub-pixel has, 2 to 256.
+
+    Raises:
+        ValueError: ``n_values`` out of range.
+
+    Source: arXiv 1601.06759, section 2.2.
+    """
+
+    def __init__(self, n_values: int = 256, name: str = "softmax", **kwargs):
+        super().__init__(name=name, **kwargs)
+        if not isinstance(n_values, int) or not 2 <= n_values <= 256:
+            raise ValueError(f"n_values={n_values!r}: must be an integer from 2 to 256")
+        self.n_values = self.n_params = n_values
+
+    def nll(self, images, logits):
+        logits = tf.cast(logits, tf.float32)
+        nats = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(images, tf.int32), logits)
+        return tf.reduce_sum(nats, axis=[1, 2, 3])
+
+    def probabilities(self, logits):
+        return tf.nn.softmax(tf.cast(logits, tf.float32))
+
+    def get_config(self):
+        return {**super().get_config(), "n_values": self.n_values}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class Bernoulli(Likelihood):
+    """One logit a sub-pixel, for images of zeros and ones: binary cross-entropy."""
+
+    n_values = 2
+    n_params = 1
+    units = ("nats_per_image", "bits_per_dim")
+
+    def __init__(self, name: str = "bernoulli", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def nll(self, images, logits):
+        logits = tf.cast(logits[..., 0], tf.float32)
+        nats = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(images, tf.float32), logits)
+        return tf.reduce_sum(nats, axis=[1, 2, 3])
+
+    def probabilities(self, logits):
+        logits = tf.cast(logits, tf.float32)
+        return tf.concat([tf.sigmoid(-logits), tf.sigmoid(logits)], axis=-1)
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class NLLMetric(keras.metrics.Mean):
+    """The mean negative log-likelihood over all images seen, for ``model.compile``.
+
+    Args:
+        likelihood: of the model, ``model.likelihood``.
+        unit: ``'bits_per_dim'`` or ``'nats_per_image'``.
+    """
+
+    def __init__(self, likelihood: Likelihood, unit: str = "bits_per_dim", name=None, **kwargs):
+        super().__init__(name=name or unit, **kwargs)
+        self.likelihood = likelihood
+        self.unit = unit
+        scale_to(unit, 1)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        n_dims = y_true.shape[1] * y_true.shape[2] * y_true.shape[3]
+        nats = self.likelihood.nll(y_true, y_pred)
+        return super().update_state(nats * scale_to(self.unit, n_dims), sample_weight)
+
+    def get_config(self):
+        likelihood = keras.saving.serialize_keras_object(self.likelihood)
+        return {**super().get_config(), "likelihood": likelihood, "unit": self.unit}
+
+    @classmethod
+    def from_config(cls, config):
+        likelihood = keras.saving.deserialize_keras_object(config.pop("likelihood"))
+        return cls(likelihood=likelihood, **config)
+
+
+def get_likelihood(name: str) -> Likelihood:
+    """The likelihood of a config name: ``'bernoulli'``, or ``'softmax-N'`` for N values.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if name == "bernoulli":
+        return Bernoulli()
+    kind, _, number = name.partition("-")
+    if kind == "softmax" and number.isdigit() and 2 <= int(number) <= 256:
+        return Softmax(int(number))
+    raise ValueError(
+        f"{name!r} is no likelihood: must be 'softmax-256' (or 'softmax-N', N values from 2 "
+        f"to 256) or 'bernoulli'{suggestion(name, ['softmax-256', 'bernoulli'])}"
+    )

@@ -1,0 +1,150 @@
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers import random_images, small_model
+from scipy.stats import chisquare
+
+from pixelcnn_tf import UserError, generate_images
+from pixelcnn_tf.sampling import stateless_uniforms
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small_model(3, "softmax-4")
+
+
+def exact_probabilities(model, shape):
+    """All images of a shape and the probability that the model gives to each."""
+    n_values = model.likelihood.n_values
+    values = itertools.product(range(n_values), repeat=int(np.prod(shape)))
+    images = np.array(list(values), np.uint8).reshape(-1, *shape)
+    nats = model.likelihood.nll(images, model(images)).numpy().astype(np.float64)
+    return np.exp(-nats)
+
+
+@pytest.mark.parametrize(
+    ("shape", "name"),
+    [((2, 2, 1), "softmax-4"), ((1, 2, 3), "softmax-2"), ((2, 3, 1), "bernoulli")],
+)
+def test_frequencies_are_the_probabilities(shape, name):
+    """Chi-square over 20,000 tiny images against exact enumeration."""
+    model = small_model(shape[-1], name, n_layers=1, seed=3)
+    n = 20_000
+    images = generate_images(model, shape[:2], n, seed=1)
+    n_values = model.likelihood.n_values
+    codes = images.reshape(n, -1).astype(int) @ n_values ** np.arange(np.prod(shape))[::-1]
+    probabilities = exact_probabilities(model, shape)
+    counts = np.bincount(codes, minlength=len(probabilities)).astype(float)
+    order = np.argsort(probabilities)
+    expected, seen = n * probabilities[order], counts[order]
+    rare = np.cumsum(expected) < 10  # too few for the test's approximation: pool them
+    expected = np.append(expected[~rare], expected[rare].sum())
+    seen = np.append(seen[~rare], seen[rare].sum())
+    keep = expected > 0
+    expected *= n / expected.sum()
+    assert keep.sum() > 10
+    assert chisquare(seen[keep], expected[keep]).pvalue > 1e-3
+    # The test has teeth: uniform images would fail it.
+    flat = np.full(len(expected), n / len(expected))
+    assert chisquare(seen, flat).pvalue < 1e-6
+
+
+def test_equals_a_plain_loop_over_the_whole_image(model):
+    """Against Python: the whole network on the whole image for every sub-pixel."""
+    height, width, n = 3, 4, 5
+    uniforms = stateless_uniforms(7, n, height * width * 3).numpy()
+    expected = np.zeros((n, height, width, 3), np.uint8)
+    where = itertools.product(range(height), range(width), range(3))
+    for i, (row, column, channel) in enumerate(where):
+        logits = model(expected).numpy()[:, row, column, channel].astype(np.float64)
+        p = np.exp(logits - logits.max(-1, keepdims=True))
+        cumulative = np.cumsum(p / p.sum(-1, keepdims=True), axis=-1)
+        expected[:, row, column, channel] = (cumulative <= uniforms[:, i, None]).sum(-1)
+    images = generate_images(model, (height, width), n, seed=7)
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images, expected)
+
+
+def test_image_i_of_a_seed_does_not_depend_on_their_number(model):
+    many = generate_images(model, 4, 9, seed=5)
+    np.testing.assert_array_equal(many[:2], generate_images(model, 4, 2, seed=5))
+    assert (many != generate_images(model, 4, 9, seed=6)).any()
+
+
+def test_uniforms_are_uniform_and_never_one():
+    u = stateless_uniforms(0, 100, 1000).numpy()
+    assert u.dtype == np.float32 and u.min() >= 0 and u.max() < 1
+    counts = np.histogram(u, bins=50, range=(0, 1))[0]
+    assert chisquare(counts).pvalue > 1e-3
+
+
+def test_progress_rows_give_the_same_images(model):
+    calls = []
+    images = generate_images(model, (4, 3), 3, 0, progress=lambda *call: calls.append(call))
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    np.testing.assert_array_equal(images, generate_images(model, (4, 3), 3, 0))
+
+
+@pytest.mark.parametrize("case", ["upper half", "one colour", "single pixels", "none", "all"])
+def test_completion_keeps_what_is_known(case, model, rng):
+    shape = (6, 5, 4, 3)
+    given = random_images(rng, *shape)
+    known = {
+        "upper half": np.arange(5)[:, None, None] < 2,
+        "one colour": np.arange(3) == 1,
+        "single pixels": rng.random((5, 4, 1)) < 0.2,
+        "none": np.array(False),
+        "all": np.array(True),
+    }[case]
+    known = np.broadcast_to(known, shape[1:])
+    images = generate_images(model, shape[1:3], 6, 2, initial_images=given, known=known)
+    np.testing.assert_array_equal(images[:, known], given[:, known])
+    free = generate_images(model, shape[1:3], 6, 2)
+    if case == "none":
+        np.testing.assert_array_equal(images, free)
+    elif case != "all":
+        assert (images[:, ~known] != given[:, ~known]).any()
+
+
+def test_completion_does_not_look_at_what_is_hidden(model, rng):
+    known = np.arange(4)[:, None] < 2
+    known = np.broadcast_to(known, (4, 4))
+    a, b = random_images(rng, 2, 4, 4, 3)
+    b[:2] = a[:2]
+    first, second = (generate_images(model, 4, 3, 0, image, known) for image in (a, b))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_low_temperature_takes_the_likeliest_value(model):
+    images = generate_images(model, 3, 2, 0, temperature=1e-4)
+    likeliest = tf.argmax(model(images), axis=-1).numpy()
+    np.testing.assert_array_equal(images, likeliest)
+
+
+KNOWN = np.ones((4, 4), bool)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"image_size": 0}, "image_size=0"),
+        ({"image_size": (4, 4, 3)}, "pair"),
+        ({"image_size": 4.0}, "image_size=4.0"),
+        ({"n_images": 0}, "n_images=0"),
+        ({"seed": 1.5}, "seed=1.5"),
+        ({"seed": 2**40}, "32 bits"),
+        ({"temperature": 0}, "temperature=0"),
+        ({"temperature": float("nan")}, "temperature=nan"),
+        ({"initial_images": np.zeros((4, 4, 3), int)}, "both, or neither"),
+        ({"initial_images": np.zeros((5, 4, 3), int), "known": KNOWN}, "must fit"),
+        ({"initial_images": np.zeros((4, 4, 3), int), "known": KNOWN[:3]}, "must fit"),
+        ({"initial_images": np.zeros((4, 4, 3), int), "known": KNOWN * 1}, "booleans"),
+        ({"initial_images": np.full((4, 4, 3), 4), "known": KNOWN}, "0 to 3.*from 4 to 4"),
+        ({"initial_images": np.full((4, 4, 3), 0.5), "known": KNOWN}, "integers"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, words, model):
+    with pytest.raises(UserError, match=words):
+        generate_images(model, **{"image_size": 4, "n_images": 2, "seed": 0, **arguments})
