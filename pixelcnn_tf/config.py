@@ -1,0 +1,296 @@
+"""What config.yml may say, checked before anything else happens."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from pixelcnn_tf.errors import UserError, suggestion
+
+PIXEL_LAYER_NAMES = ("resblock",)
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads ``1e-3`` (no point) as text; a user means a number."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _side(value: Any) -> Any:
+    """One number stands for a square."""
+    return (value, value) if isinstance(value, int) else _pair(value)
+
+
+def _pair(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError("must be odd, so that the kernel has a centre")
+    return value
+
+
+def _likelihood(value: str) -> str:
+    kind, _, number = value.partition("-")
+    if value != "bernoulli" and not (
+        kind == "softmax" and number.isdigit() and 2 <= int(number) <= 256
+    ):
+        raise ValueError(
+            "must be 'softmax-256' (or 'softmax-N', N values from 2 to 256) or 'bernoulli'"
+        )
+    return value
+
+
+def _one_folder(value: str) -> str:
+    if not value or value != Path(value).name or value in (".", ".."):
+        raise ValueError("must be a plain folder name, without '/'")
+    return value
+
+
+Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(ge=1, le=4096)]
+Size = Annotated[tuple[Side, Side], BeforeValidator(_side)]
+OddSide = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class DataConfig(Section):
+    """Where images come from; see the comments in config.yml."""
+
+    source: str = "digits"
+    image_size: Size | None = None
+    fit: Literal["crop", "resize"] = "crop"
+    train_key: str = "x_train"
+    test_key: str = "x_test"
+    test_share: Annotated[Real, Field(gt=0, lt=1)] = 0.1
+    binarize: Literal["threshold", "sample"] | None = None
+    seed: Seed = 0
+
+
+class ModelConfig(Section):
+    """The network; see ``PixelRNN``."""
+
+    pixel_layer: Literal["resblock"] = "resblock"
+    hidden_dim: Annotated[int, Field(ge=1, le=4096)] = 32
+    out_dim: Annotated[int, Field(ge=1, le=4096)] = 64
+    n_layers: Annotated[int, Field(ge=1, le=1000)] = 8
+    kernel_size: Annotated[tuple[OddSide, OddSide], BeforeValidator(_side)] = (3, 3)
+    variant: Literal["relu", "preactivation"] = "relu"
+    skip_connections: bool = False
+    likelihood: Annotated[str, AfterValidator(_likelihood)] = "softmax-256"
+    n_channels: Annotated[int, Field(ge=1, le=64)] | None = None
+
+
+class TrainingConfig(Section):
+    """How to train, and what to write down how often."""
+
+    steps: Count = 1000
+    batch_size: Count = 16
+    optimizer: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"] = "adam"
+    learning_rate: Annotated[Real, Field(gt=0, le=10)] = 1e-3
+    schedule: Literal["constant", "exponential", "cosine"] = "constant"
+    decay: Annotated[Real, Field(gt=0, le=1)] = 1.0
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    clip_norm: Annotated[Real, Field(gt=0)] | None = None
+    log_every: Count = 50
+    eval_every: Count = 500
+    sample_every: Count = 1000
+    checkpoint_every: Count = 500
+    keep_checkpoints: Annotated[int, Field(ge=2)] = 3
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if self.schedule == "exponential" and self.decay == 1.0:
+            raise ValueError("schedule 'exponential' needs decay below 1 (0.999995, say)")
+        if self.schedule != "exponential" and self.decay != 1.0:
+            raise ValueError(f"decay {self.decay} has no effect without schedule 'exponential'")
+        if self.warmup_steps and self.warmup_steps >= self.steps:
+            raise ValueError(f"warmup_steps {self.warmup_steps} must be below steps {self.steps}")
+        return self
+
+
+class SamplingConfig(Section):
+    """The generated images in TensorBoard and in the final sheet."""
+
+    n_images: Annotated[int, Field(ge=1, le=10_000)] = 16
+    temperature: Annotated[Real, Field(gt=0, le=100)] = 1.0
+
+
+class Config(Section):
+    """A whole experiment."""
+
+    name: Annotated[str, AfterValidator(_one_folder)] = "digits"
+    runs_dir: str = "runs"
+    seed: Seed = 0
+    deterministic: bool = False
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    sampling: SamplingConfig = SamplingConfig()
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        two_values = self.model.likelihood in ("bernoulli", "softmax-2")
+        if self.data.binarize and not two_values:
+            raise ValueError(
+                f"data.binarize {self.data.binarize!r} makes images of zeros and ones, which "
+                f"model.likelihood {self.model.likelihood!r} does not fit; must be 'bernoulli'"
+            )
+        if self.data.source in BUILT_IN and two_values and not self.data.binarize:
+            raise ValueError(
+                f"model.likelihood {self.model.likelihood!r} needs images of zeros and ones: set "
+                "data.binarize to 'threshold' or 'sample'"
+            )
+        return self
+
+    @property
+    def run_dir(self) -> Path:
+        return Path(self.runs_dir) / self.name
+
+    def known_channels(self) -> int | None:
+        """Channels of the data source, where its name tells."""
+        return BUILT_IN.get(self.data.source)
+
+    def resolved(self, height: int, width: int, channels: int) -> "Config":
+        """This config with the image size and channels of its data filled in.
+
+        Raises:
+            UserError: it states others.
+        """
+        stated = self.model.n_channels
+        if stated not in (None, channels):
+            raise UserError(
+                f"model.n_channels: {stated}, but the images of data.source "
+                f"{self.data.source!r} have {channels}; leave it out"
+            )
+        data = self.data.model_copy(update={"image_size": (height, width)})
+        model = self.model.model_copy(update={"n_channels": channels})
+        return self.model_copy(update={"data": data, "model": model})
+
+    def to_yaml(self) -> str:
+        """The resolved config as YAML that ``load_config`` reads back."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+#: Data sources known by name, and their channels.
+BUILT_IN = {
+    "digits": 3,
+    "digits_grey": 1,
+    "mnist": 1,
+    "fashion_mnist": 1,
+    "cifar10": 3,
+    "cifar100": 3,
+}
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read and check a config file.
+
+    Args:
+        path: a YAML file; keys that it leaves out take their defaults.
+        overrides: ``'section.key=value'`` each, the value in YAML; they win over the file.
+
+    Raises:
+        UserError: no such file, bad YAML, unknown keys, wrong types, impossible values or
+            contradictions; names the key, the value and what would be right.
+    """
+    path = Path(path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; config.yml and configs/ hold examples") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a text file: {error}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: {_yaml_problem(error)}") from None
+    if values is None:
+        values = {}
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: must hold 'key: value' lines, not a {type(values).__name__}")
+    for override in overrides:
+        _apply(values, override)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{path}: {_first_problem(error)}") from None
+
+
+def _apply(values: dict, override: str) -> None:
+    """Set one ``a.b=value`` in nested ``values``."""
+    keys, equals, text = override.partition("=")
+    if not equals or not keys.strip():
+        raise UserError(f"--set {override!r}: must be KEY=VALUE, as in model.n_layers=4")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {override!r}: {_yaml_problem(error)}") from None
+    *sections, last = keys.strip().split(".")
+    for section in sections:
+        if values.get(section) is None:
+            values[section] = {}
+        values = values[section]
+        if not isinstance(values, dict):
+            raise UserError(f"--set {override!r}: {section!r} is not a section of the config")
+    values[last] = value
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{where}no valid YAML: {getattr(error, 'problem', None) or 'cannot be read'}"
+
+
+def _keys_at(location: Sequence) -> list[str]:
+    """The keys that exist in the section at ``location``."""
+    model: type[BaseModel] = Config
+    for key in location:
+        model = model.model_fields[key].annotation
+    return list(model.model_fields)
+
+
+def _first_problem(error: ValidationError) -> str:
+    """One line for the first of pydantic's errors, in the user's words."""
+    problem = error.errors()[0]
+    location = [str(part) for part in problem["loc"]]
+    key = ".".join(location)
+    kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if kind == "extra_forbidden":
+        known = _keys_at(location[:-1])
+        hint = suggestion(location[-1], known) or f"; known keys: {', '.join(known)}"
+        return f"{key}: unknown key{hint}{more}"
+    if kind == "value_error":
+        text = str(context["error"])
+        return (
+            f"{key}: {value!r} {text}"
+            if key and not isinstance(value, dict | Section)
+            else f"{key + ': ' if key else ''}{text}"
+        ) + more
+    if kind == "literal_error":
+        hint = suggestion(str(value), context["expected"].replace("'", "").split(", "))
+        return f"{key}: {value!r} must be {context['expected']}{hint}{more}"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"{key}: must be a section with keys of its own, not {value!r}{more}"
+    message = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    return f"{key}: {value!r} is not allowed; must be {message}{more}"

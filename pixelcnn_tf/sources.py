@@ -1,0 +1,256 @@
+"""Where images come from: built-in sets, array files, folders of pictures."""
+
+import colorsys
+import warnings
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+from tqdm import tqdm
+
+from pixelcnn_tf.config import BUILT_IN, DataConfig
+from pixelcnn_tf.errors import UserError, suggestion
+
+IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+DIGITS_SIZE = (12, 12)
+INK_FROM, INK_TO = 0.3, 0.8  # scanned grey that becomes paper, and full ink
+INK_STEPS = 4  # few shades, so that minutes of training suffice for crisp colours
+TINTS_PER_DIGIT = 4
+HUES = 12
+
+
+class Images(NamedTuple):
+    """A training and a test set: uint8 ``[n, height, width, channels]`` each."""
+
+    train: np.ndarray
+    test: np.ndarray
+
+
+def load_images(data: DataConfig) -> Images:
+    """Load the images that the ``data`` section of a config describes.
+
+    Returns:
+        uint8 arrays with values 0 to 255, or 0 and 1 with ``data.binarize``.
+
+    Raises:
+        UserError: no such source, no network, a broken file, images of another kind.
+    """
+    if data.source == "digits":
+        images = _digits(data)
+    elif data.source == "digits_grey":
+        images = _digits_grey(data)
+    elif data.source in BUILT_IN:
+        images = _from_keras(data.source)
+    else:
+        images = _from_path(data)
+    _check_size(images, data)
+    if data.binarize:
+        rng = np.random.default_rng([data.seed, 1])
+        images = Images(*(_binarize(part, data.binarize, rng) for part in images))
+    return images
+
+
+def _binarize(images: np.ndarray, how: str, rng: np.random.Generator) -> np.ndarray:
+    """Zeros and ones: by a threshold at half intensity, or drawn once with the intensity
+    as probability (the "static" binarization of the literature)."""
+    if how == "threshold":
+        return (images >= 128).astype(np.uint8)
+    return (rng.random(images.shape, np.float32) < images / np.float32(255)).astype(np.uint8)
+
+
+def _check_size(images: Images, data: DataConfig) -> None:
+    shape = images.train.shape[1:]
+    if images.test.shape[1:] != shape:
+        raise UserError(
+            f"{data.source}: training images are {shape}, test images {images.test.shape[1:]} "
+            "(height, width, channels); must be the same"
+        )
+    if data.image_size not in (None, shape[:2]):
+        raise UserError(
+            f"data.image_size: {list(data.image_size)}, but {data.source} holds images of "
+            f"{list(shape[:2])} (height, width); leave it out (only folders and digits resize)"
+        )
+
+
+# Handwritten digits of scikit-learn (UCI Optical Recognition of Handwritten Digits):
+# 1797 images of 8x8 pixels, values 0 to 16.
+
+
+def _digits_grey(data: DataConfig) -> Images:
+    from sklearn.datasets import load_digits
+
+    ink = load_digits().images  # float64 [1797, 8, 8]
+    images = np.round(ink * (255 / 16)).astype(np.uint8)[..., None]
+    return _hold_out(images, data)
+
+
+def _digits(data: DataConfig) -> Images:
+    """Digits enlarged and tinted in random hues, every test digit unseen in training."""
+    height, width = data.image_size or DIGITS_SIZE
+    rng = np.random.default_rng([data.seed, 2])
+    parts = []
+    for part in _digits_grey(data):
+        large = [
+            Image.fromarray(digit[..., 0]).resize((width, height), Image.Resampling.BICUBIC)
+            for digit in part
+        ]
+        ink = np.repeat(np.stack(large), TINTS_PER_DIGIT, axis=0)[..., None] / 255.0
+        ink = np.clip((ink - INK_FROM) / (INK_TO - INK_FROM), 0, 1)
+        ink = np.round(ink * INK_STEPS) / INK_STEPS
+        paper, pen = _hues(len(ink), rng)
+        parts.append(np.round(paper + (pen - paper) * ink).astype(np.uint8))
+    return Images(*parts)
+
+
+def _hues(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Dark paper and bright pen colours of unlike hue: two float arrays ``[n, 1, 1, 3]``."""
+    wheel = np.arange(HUES) / HUES
+    dark = 255 * np.array([colorsys.hsv_to_rgb(hue, 1.0, 0.4) for hue in wheel])
+    bright = 255 * np.array([colorsys.hsv_to_rgb(hue, 0.4, 1.0) for hue in wheel])
+    paper = rng.integers(HUES, size=n)
+    pen = (paper + rng.integers(2, HUES - 1, size=n)) % HUES
+    return dark[paper][:, None, None], bright[pen][:, None, None]
+
+
+def _from_keras(name: str) -> Images:
+    import keras
+
+    try:
+        (train, _), (test, _) = getattr(keras.datasets, name).load_data()
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"data.source: {name!r} could not be downloaded ({reason}); connect to a network, or "
+            "name a .npz file with x_train and x_test in data.source"
+        ) from None
+    return Images(_as_images(train, name), _as_images(test, name))
+
+
+def _from_path(data: DataConfig) -> Images:
+    path = Path(data.source).expanduser()
+    if path.is_dir():
+        return _from_folder(path, data)
+    if not path.exists():
+        raise UserError(
+            f"data.source: {data.source!r} is neither a file, a folder, nor one of "
+            f"{', '.join(BUILT_IN)}{suggestion(data.source, list(BUILT_IN))}"
+        )
+    if path.suffix not in (".npz", ".npy"):
+        raise UserError(f"{path}: must be a .npz or .npy file or a folder of images")
+    arrays = _read_arrays(path)
+    if path.suffix == ".npy":
+        return _hold_out(_as_images(arrays[""], str(path)), data)
+    if data.train_key not in arrays:
+        raise UserError(
+            f"{path}: no array {data.train_key!r} in it; it holds {', '.join(arrays)}: name one in "
+            "data.train_key"
+        )
+    train = _as_images(arrays[data.train_key], f"{path}: {data.train_key}")
+    if data.test_key not in arrays:
+        return _hold_out(train, data)
+    return Images(train, _as_images(arrays[data.test_key], f"{path}: {data.test_key}"))
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a .npz file by name, or of a .npy file under ``""``."""
+    try:
+        with np.load(path, allow_pickle=False) as loaded:
+            if isinstance(loaded, np.ndarray):
+                return {"": loaded}
+            return {name: loaded[name] for name in loaded.files if loaded[name].ndim > 1}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: no readable NumPy file: {error}") from None
+    except TypeError:
+        loaded = np.load(path, allow_pickle=False)  # an array is no context manager
+        return {"": loaded}
+
+
+def _as_images(array: np.ndarray, where: str) -> np.ndarray:
+    """``array`` as uint8 ``[n, height, width, channels]``, or an error that names the cure."""
+    if array.dtype != np.uint8:
+        raise UserError(
+            f"{where}: holds {array.dtype}{_range(array)}; must be uint8 from 0 to 255"
+            f"{_cure(array)}"
+        )
+    if array.ndim == 3:
+        array = array[..., None]
+    if array.ndim != 4 or 0 in array.shape:
+        raise UserError(
+            f"{where}: has shape {array.shape}; must be (images, height, width, channels), or "
+            "(images, height, width) for greyscale, none of them 0"
+        )
+    return array
+
+
+def _range(array: np.ndarray) -> str:
+    if not np.issubdtype(array.dtype, np.number) or not array.size:
+        return ""
+    return f" from {array.min():.4g} to {array.max():.4g}"
+
+
+def _cure(array: np.ndarray) -> str:
+    if np.issubdtype(array.dtype, np.floating) and array.size and array.max() <= 1:
+        return ": save (x * 255).round().astype('uint8')"
+    return ": save x.astype('uint8') if its values are whole numbers in that range"
+
+
+def _from_folder(path: Path, data: DataConfig) -> Images:
+    """All images below a folder; its ``train`` and ``test`` folders if it has both."""
+    if (path / "train").is_dir() and (path / "test").is_dir():
+        train, test = (_read_folder(path / part, data) for part in ("train", "test"))
+        return Images(train, test)
+    return _hold_out(_read_folder(path, data), data)
+
+
+def _read_folder(path: Path, data: DataConfig) -> np.ndarray:
+    files = sorted(f for f in path.rglob("*") if f.suffix.lower() in IMAGE_ENDINGS and f.is_file())
+    if not files:
+        endings = ", ".join(sorted(IMAGE_ENDINGS))
+        raise UserError(f"{path}: no images in this folder or below it ({endings})")
+    images: list[np.ndarray] = []
+    bar = tqdm(files, f"reading {path}", unit="img", delay=2, leave=False)
+    for file in bar:
+        image = _read_image(file, data)
+        if images and image.shape != images[0].shape:
+            raise UserError(
+                f"{file}: is {image.shape[0]}x{image.shape[1]} with {image.shape[2]} channels, "
+                f"{files[0]} is {images[0].shape[0]}x{images[0].shape[1]} with "
+                f"{images[0].shape[2]}; set data.image_size to bring all to one size"
+            )
+        images.append(image)
+    return np.stack(images)
+
+
+def _read_image(file: Path, data: DataConfig) -> np.ndarray:
+    """uint8 ``[height, width, channels]``: 1 channel for greyscale files, else 3."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file) as opened:
+                image = ImageOps.exif_transpose(opened)
+                image = image.convert("L" if image.mode in ("1", "L") else "RGB")
+    except (OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:
+        reason = str(error).replace(str(file), "it") or type(error).__name__
+        raise UserError(f"{file}: no readable image ({reason}); mend or remove it") from None
+    if data.image_size:
+        size = data.image_size[::-1]  # Pillow says width, height
+        if data.fit == "crop":
+            image = ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+        else:
+            image = image.resize(size, Image.Resampling.LANCZOS)
+    array = np.asarray(image)
+    return array if array.ndim == 3 else array[..., None]
+
+
+def _hold_out(images: np.ndarray, data: DataConfig) -> Images:
+    """Part off ``test_share`` of the images, chosen by ``data.seed``, at least one."""
+    n_test = max(1, round(len(images) * data.test_share))
+    if n_test >= len(images):
+        raise UserError(
+            f"{data.source}: {len(images)} image(s), of which data.test_share {data.test_share} "
+            "leaves none to train on; add images or lower the share"
+        )
+    order = np.random.default_rng([data.seed, 0]).permutation(len(images))
+    return Images(images[np.sort(order[n_test:])], images[np.sort(order[:n_test])])
