@@ -1,0 +1,107 @@
+"""Training states on disk, and the newest of them that is whole."""
+
+import contextlib
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from pixelcnn_tf.errors import TrainingDiverged, UserError
+from pixelcnn_tf.files import flush
+
+#: What TensorFlow raises for a checkpoint that is missing a part, cut short or altered.
+_DAMAGE = (tf.errors.OpError, IndexError, ValueError, AssertionError, OSError)
+
+
+def saved_steps(folder: Path) -> list[int]:
+    """The steps of the checkpoints in a folder, newest first.
+
+    Read off the files: TensorFlow's own index of them may be missing or cut short, and
+    TensorFlow would then say that there is none.
+    """
+    names = (re.fullmatch(r"ckpt-(\d+)\.index", f.name) for f in folder.glob("ckpt-*.index"))
+    return sorted((int(name[1]) for name in names if name), reverse=True)
+
+
+class Checkpoints:
+    """Saves and restores a model, its optimizer and the step.
+
+    Args:
+        folder: where; created at the first save.
+        model: a built Keras model.
+        optimizer: a built Keras optimizer; ``None`` restores the model alone.
+        keep: how many to keep, at least 2, so that a damaged one is not the last.
+    """
+
+    def __init__(self, folder: Path, model, optimizer=None, keep: int = 3):
+        self.folder = Path(folder)
+        self.model = model
+        self.keep = keep
+        parts = {"model": model, "step": tf.Variable(0, dtype=tf.int64)}
+        if optimizer is not None:
+            parts["optimizer"] = optimizer
+        self._whole = optimizer is not None
+        self._state = tf.train.Checkpoint(**parts)
+        self._manager = None
+
+    def save(self, step: int) -> None:
+        """Write a checkpoint, complete on the disk when this returns.
+
+        Raises:
+            TrainingDiverged: a weight is not a finite number; nothing is written.
+        """
+        for weight in self.model.trainable_variables:
+            if not np.isfinite(weight.numpy()).all():
+                raise TrainingDiverged(f"weight {weight.path} is not finite at step {step}")
+        if self._manager is None:
+            self._manager = self._make_manager()
+        self._state.step.assign(step)
+        self._manager.save(checkpoint_number=step)
+        for file in self.folder.glob(f"ckpt-{step}.*"):
+            flush(file)
+        flush(self.folder)
+
+    def restore(self) -> int:
+        """Restore the newest checkpoint that is whole; the step it was saved at.
+
+        Returns 0 where there is none yet. A damaged one is skipped with a warning.
+
+        Raises:
+            UserError: there are checkpoints, and none can be read.
+        """
+        steps = saved_steps(self.folder)
+        for step in steps:
+            try:
+                status = self._state.restore(str(self.folder / f"ckpt-{step}"))
+                status.assert_existing_objects_matched()
+                if not self._whole:
+                    status.expect_partial()
+                return int(self._state.step)
+            except _DAMAGE as error:
+                reason = str(error).splitlines()[0][:150] or type(error).__name__
+                print(
+                    f"warning: {self.folder}/ckpt-{step} is damaged and was skipped: {reason}",
+                    file=sys.stderr,
+                )
+        if steps or any(self.folder.glob("ckpt-*")):
+            raise UserError(
+                f"{self.folder}: none of its checkpoints can be read; restore them from a copy, "
+                "or start anew with --fresh"
+            )
+        return 0
+
+    def _make_manager(self) -> tf.train.CheckpointManager:
+        """A manager that knows the checkpoints on disk, whatever its index file says."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            (self.folder / "checkpoint").unlink()
+        known = [str(self.folder / f"ckpt-{step}") for step in reversed(saved_steps(self.folder))]
+        if known:
+            tf.train.update_checkpoint_state(
+                str(self.folder), known[-1], all_model_checkpoint_paths=known
+            )
+        return tf.train.CheckpointManager(
+            self._state, str(self.folder), max_to_keep=self.keep, checkpoint_name="ckpt"
+        )

@@ -1,0 +1,80 @@
+"""What all commands share: parsing, one-line errors, exit statuses."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from pixelcnn_tf.errors import UserError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose help keeps its examples and whose errors are one line."""
+
+    def __init__(self, description: str):
+        super().__init__(
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str):
+        raise UserError(f"{message} (--help lists the flags)")
+
+    def add_overrides(self) -> None:
+        self.add_argument(
+            "--set",
+            dest="overrides",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="override a setting, as in model.n_layers=4; may be repeated",
+        )
+
+
+def whole_number(text: str) -> int:
+    """For ``type=``: an integer from 1 up."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be an integer from 1 up")
+    return value
+
+
+def positive_number(text: str) -> float:
+    """For ``type=``: a finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a number above 0")
+    return value
+
+
+def size(text: str) -> tuple[int, int]:
+    """For ``type=``: ``'12'`` or ``'12x16'`` as (height, width), each from 1 up."""
+    parts = text.lower().split("x")
+    if not all(part.isdigit() and int(part) > 0 for part in parts) or len(parts) > 2:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a side or HEIGHTxWIDTH, from 1 up")
+    return int(parts[0]), int(parts[-1])
+
+
+def exit_with(main: Callable[[], int]) -> int:
+    """Run a command; its exit status.
+
+    0: done. 2: something the user gave is wrong, told in one line on standard error.
+    130: stopped with Ctrl-C.
+    """
+    try:
+        return main()
+    except UserError as error:
+        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # | head
+        sys.stderr.close()
+        return 0

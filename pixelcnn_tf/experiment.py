@@ -1,0 +1,122 @@
+"""From a config to a trained model, with everything a run leaves behind."""
+
+import json
+import sys
+import time
+
+import keras
+import tensorflow as tf
+
+from pixelcnn_tf import startup
+from pixelcnn_tf.config import Config
+from pixelcnn_tf.data import Images, get_dataset, load_images
+from pixelcnn_tf.errors import UserError
+from pixelcnn_tf.files import replacing
+from pixelcnn_tf.interrupt import Interrupted
+from pixelcnn_tf.likelihoods import Likelihood, get_likelihood
+from pixelcnn_tf.models import build_model
+from pixelcnn_tf.runs import RunFolder
+from pixelcnn_tf.trainer import Trainer, build_optimizer
+
+
+def run_experiment(config: Config, fresh: bool = False) -> int:
+    """Train, evaluate, sample and save as ``config`` says; the exit status.
+
+    Prints where everything lies. 130 or 143 after Ctrl-C or SIGTERM, with the state saved.
+
+    Raises:
+        UserError: something in the config, the data or the run folder is wrong; nothing
+            was written.
+    """
+    started = time.perf_counter()
+    run = RunFolder(config.run_dir)
+    images = load_images(config.data)
+    config = config.resolved(*images.train.shape[1:])
+    check_values(images, get_likelihood(config.model.likelihood))
+    if not fresh:
+        run.check(config)
+
+    startup.find_devices()
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    strategy = make_strategy()
+    with strategy.scope():
+        model = build_model(config)
+        optimizer = build_optimizer(config.training)
+    trainer = Trainer(config, model, model.likelihood, optimizer, run.path, strategy)
+
+    old = run.set_aside() if fresh else None
+    if old:
+        print(f"the old run is now {old}")
+    run.create(config)
+    _print_header(config, images, model, strategy)
+    try:
+        trainer.fit(images)
+    except Interrupted as stop:
+        print(
+            f"stopped at step {stop.step} of {config.training.steps} and saved in {run.path}; "
+            "the same command goes on from here",
+            file=sys.stderr,
+        )
+        return 128 + stop.signum
+    _finish(trainer, images, time.perf_counter() - started)
+    return 0
+
+
+def check_values(images: Images, likelihood: Likelihood) -> None:
+    """Make sure that the likelihood can give a probability to every image.
+
+    Raises:
+        UserError: a value beyond those that the likelihood counts.
+    """
+    n_values = likelihood.n_values
+    largest = max(int(part.max()) for part in images)
+    if largest >= n_values:
+        cure = "set data.binarize" if n_values == 2 else "choose 'softmax-256'"
+        raise UserError(
+            f"model.likelihood: {likelihood.name} knows values up to {n_values - 1}, the images go "
+            f"up to {largest}; {cure}"
+        )
+
+
+def make_strategy() -> tf.distribute.Strategy:
+    """All GPUs of this machine if there is more than one, else the default."""
+    if len(tf.config.list_logical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def _print_header(config: Config, images: Images, model, strategy) -> None:
+    height, width, channels = images.train.shape[1:]
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    n = strategy.num_replicas_in_sync
+    print(
+        f"{config.data.source}: {len(images.train):,} training and {len(images.test):,} test "
+        f"images of {height}x{width}x{channels}\n"
+        f"model: {model.count_params():,} weights, {config.model.likelihood}, "
+        f"on {n} {devices[0].device_type}{'s' if n > 1 else ''}",
+        flush=True,
+    )
+
+
+def _finish(trainer: Trainer, images: Images, seconds: float) -> None:
+    """Evaluate on the whole test set, draw the final sheet, save the model."""
+    config, run = trainer.config, trainer.run
+    results = trainer.evaluate(get_dataset(images, "test", config.training.batch_size))
+    sheet = trainer.write_samples("final")
+    with replacing(run.model) as temporary:
+        trainer.model.save(temporary)
+    record = {
+        "step": trainer.step,
+        "test": results,
+        "test_images": len(images.test),
+        "seconds": round(seconds, 1),
+    }
+    with replacing(run.results) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    figures = ", ".join(f"{value:.4f} {unit.replace('_', ' ')}" for unit, value in results.items())
+    print(f"test         {figures}  ({len(images.test):,} images, step {trainer.step:,})")
+    print(f"samples      {sheet}")
+    print(f"model        {run.model}")
+    print(f"TensorBoard  tensorboard --logdir {run.logs}")

@@ -1,0 +1,47 @@
+"""Ctrl-C and SIGTERM, put off until the work is at a place where it can be saved."""
+
+import signal
+import threading
+
+
+class Interrupted(Exception):
+    """Training was asked to stop, and its state was saved.
+
+    Attributes:
+        step: the step that was saved.
+        signum: the signal that asked.
+    """
+
+    def __init__(self, step: int, signum: int):
+        super().__init__(f"stopped at step {step}")
+        self.step = step
+        self.signum = signum
+
+
+class PutOff:
+    """Within the ``with`` block, the first SIGINT or SIGTERM only sets ``signum``.
+
+    A second one does what it always did. Outside the main thread, where Python allows no
+    handlers, nothing changes.
+    """
+
+    signum: int | None = None
+
+    def __enter__(self):
+        self._previous = {}
+        if threading.current_thread() is threading.main_thread():
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                self._previous[signum] = signal.signal(signum, self._take)
+        return self
+
+    def _take(self, signum, frame):
+        self.signum = signum
+        self._restore()
+
+    def _restore(self):
+        for signum, handler in self._previous.items():
+            signal.signal(signum, handler)
+        self._previous = {}
+
+    def __exit__(self, *exception):
+        self._restore()

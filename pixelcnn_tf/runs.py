@@ -1,0 +1,146 @@
+"""Run folders: what a training run leaves behind, and how to load it again."""
+
+import zipfile
+from pathlib import Path
+
+from pixelcnn_tf.config import Config, load_config
+from pixelcnn_tf.errors import UserError
+from pixelcnn_tf.files import flush, replacing
+
+
+class RunFolder:
+    """The paths of one run.
+
+    ``config.yml`` (resolved), ``checkpoints/``, ``logs/`` (TensorBoard), ``samples/``
+    (sheets), ``model.keras`` and ``results.json`` (at the end).
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.config = self.path / "config.yml"
+        self.checkpoints = self.path / "checkpoints"
+        self.logs = self.path / "logs"
+        self.samples = self.path / "samples"
+        self.model = self.path / "model.keras"
+        self.results = self.path / "results.json"
+
+    def check(self, config: Config) -> None:
+        """Make sure that a run with ``config`` may be started or resumed here.
+
+        Raises:
+            UserError: the folder holds a run with another config, or something else.
+        """
+        if not self.path.exists():
+            return
+        if not self.path.is_dir():
+            raise UserError(f"{self.path}: is a file; choose another name in the config")
+        if not self.config.exists():
+            if any(self.path.iterdir()):
+                raise UserError(
+                    f"{self.path}: holds files but no run (no config.yml); choose another name"
+                )
+            return
+        differences = _differences(load_config(self.config), config)
+        if differences:
+            raise UserError(
+                f"{self.path}: holds a run with another config ({'; '.join(differences)}); "
+                "choose another name with --set name=NAME, or set it aside with --fresh"
+            )
+
+    def create(self, config: Config) -> None:
+        """Make the folder and write the resolved config into it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be created: {error.strerror}") from None
+        with replacing(self.config) as temporary:
+            temporary.write_text(config.to_yaml(), encoding="utf-8")
+
+    def set_aside(self) -> Path | None:
+        """Rename an existing folder to ``NAME.old-1`` (2, 3, ...); where it went."""
+        if not self.path.exists():
+            return None
+        number = 1
+        while (target := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
+            number += 1
+        self.path.rename(target)
+        flush(target.parent)
+        return target
+
+
+def _differences(old: Config, new: Config) -> list[str]:
+    """Keys whose values differ, less those that a resumed run may change.
+
+    More steps only make a run longer, unless the learning rate depends on their number.
+    """
+    free = {"runs_dir"}
+    if new.training.schedule != "cosine" and new.training.steps >= old.training.steps:
+        free.add("training.steps")
+    before, after = _flat(old.model_dump()), _flat(new.model_dump())
+    return [
+        f"{key}: {before[key]} there, {after[key]} here"
+        for key in before
+        if before[key] != after[key] and key not in free
+    ]
+
+
+def _flat(values: dict, prefix: str = "") -> dict:
+    flat = {}
+    for key, value in values.items():
+        flat.update(
+            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return flat
+
+
+def load_model(run_or_keras_path: str | Path):
+    """A trained model, from a run folder or a ``.keras`` file.
+
+    Args:
+        run_or_keras_path: ``runs/NAME`` (its ``model.keras``, or its newest checkpoint
+            while it is still training) or the path of a ``.keras`` file.
+
+    Returns:
+        the ``PixelRNN``, not compiled.
+
+    Raises:
+        UserError: no such path, no model in it, or a damaged or foreign file.
+    """
+    path = Path(run_or_keras_path)
+    if path.is_dir():
+        run = RunFolder(path)
+        if run.model.exists():
+            return _load_keras(run.model)
+        if not run.config.exists():
+            raise UserError(f"{path}: no run in this folder (no config.yml, no model.keras)")
+        return _load_checkpoint(run)
+    if not path.exists():
+        raise UserError(f"{path}: no such run folder or .keras file")
+    return _load_keras(path)
+
+
+def _load_keras(path: Path):
+    import keras
+
+    from pixelcnn_tf.models import PixelRNN
+
+    if path.suffix != ".keras" or not zipfile.is_zipfile(path):
+        raise UserError(f"{path}: no Keras model file; must be a run folder or a .keras file")
+    try:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        reason = str(error).splitlines()[0][:150] if str(error) else type(error).__name__
+        raise UserError(f"{path}: cannot be loaded as a model: {reason}") from None
+    if not isinstance(model, PixelRNN):
+        raise UserError(f"{path}: holds a {type(model).__name__}, not a model of this package")
+    return model
+
+
+def _load_checkpoint(run: RunFolder):
+    from pixelcnn_tf.checkpoints import Checkpoints
+    from pixelcnn_tf.models import build_model
+
+    model = build_model(load_config(run.config))
+    if Checkpoints(run.checkpoints, model).restore() == 0:
+        raise UserError(f"{run.path}: has no model.keras and no checkpoint yet")
+    return model

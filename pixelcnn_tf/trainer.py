@@ -1,0 +1,343 @@
+"""Trainer: steps, evaluation, checkpoints, TensorBoard."""
+
+import math
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from pixelcnn_tf.checkpoints import Checkpoints
+from pixelcnn_tf.config import Config, TrainingConfig
+from pixelcnn_tf.data import Images, get_dataset
+from pixelcnn_tf.errors import TrainingDiverged, UserError
+from pixelcnn_tf.interrupt import Interrupted, PutOff
+from pixelcnn_tf.likelihoods import Likelihood
+from pixelcnn_tf.plots import image_sheet, mask_panel, save_picture
+from pixelcnn_tf.runs import RunFolder
+from pixelcnn_tf.sampling import generate_images
+
+
+class Trainer:
+    """Trains a model as a config says, resumably, and writes down how it goes.
+
+    Args:
+        config: from ``load_config``; ``training`` and ``sampling`` are used here.
+        model: a built ``PixelRNN``.
+        likelihood: what its outputs mean, ``model.likelihood``.
+        optimizer: a Keras optimizer, ``build_optimizer(config.training)``.
+        run_dir: where checkpoints, logs and sheets go; ``config.run_dir`` if not given.
+        strategy: a ``tf.distribute`` strategy; model and optimizer must have been made
+            under its ``scope()``. The default one, on one device, if not given.
+
+    Raises:
+        UserError: the batch size does not divide by the number of devices.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        model,
+        likelihood: Likelihood,
+        optimizer,
+        run_dir: str | Path | None = None,
+        strategy: tf.distribute.Strategy | None = None,
+    ):
+        self.config = config
+        self.model = model
+        self.likelihood = likelihood
+        self.optimizer = optimizer
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self.run = RunFolder(run_dir or config.run_dir)
+        n = self.strategy.num_replicas_in_sync
+        if config.training.batch_size % n:
+            raise UserError(
+                f"training.batch_size: {config.training.batch_size} does not divide by the "
+                f"{n} devices; must be a multiple of {n}"
+            )
+        with self.strategy.scope():
+            optimizer.build(model.trainable_variables)
+        self.checkpoints = Checkpoints(
+            self.run.checkpoints, model, optimizer, config.training.keep_checkpoints
+        )
+        self.step = 0
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+
+    # Steps. Each takes a global batch of uint8 images [batch, height, width, channels],
+    # already spread over the devices by the strategy.
+
+    def run_model(self, images, training: bool = False):
+        """Logits ``[batch, height, width, channels, n_params]`` and negative
+        log-likelihood in nats an image ``[batch]``, both float32."""
+        logits = self.model(images, training=training)
+        return logits, self.likelihood.nll(images, logits)
+
+    @tf.function
+    def train_step(self, images):
+        """One update of the weights. The loss is bits per dimension.
+
+        Returns:
+            sum of nats over the batch, and the global norm of the gradient before
+            clipping; float32 scalars.
+        """
+        return self._over_devices(self._replica_train_step, images)
+
+    @tf.function
+    def valid_step(self, images):
+        """Sum of nats over the batch and number of its images, float32 scalars."""
+        return self._over_devices(self._replica_valid_step, images)
+
+    def _over_devices(self, step, images):
+        results = self.strategy.run(step, args=(images,))
+        return [self.strategy.reduce("SUM", part, axis=None) for part in results]
+
+    def _replica_train_step(self, images):
+        n_replicas = self.strategy.num_replicas_in_sync
+        n_dims = tf.cast(tf.reduce_prod(tf.shape(images)[1:]), tf.float32)
+        scale = 1.0 / (math.log(2) * n_dims * self.config.training.batch_size)
+        weights = self.model.trainable_weights
+        with tf.GradientTape() as tape:
+            nats = tf.reduce_sum(self.run_model(images, training=True)[1])
+            loss = nats * scale
+            if self.model.losses:
+                loss += tf.add_n(self.model.losses) / n_replicas
+        gradients = tape.gradient(loss, [weight.value for weight in weights])
+        if n_replicas > 1:
+            # The optimizer sums over devices again, hence the division: this way the norm
+            # that is clipped is that of the whole batch, on one device or many.
+            replica = tf.distribute.get_replica_context()
+            gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        norm = tf.linalg.global_norm(gradients)
+        if self.config.training.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.config.training.clip_norm, norm)
+        self.optimizer.apply([g / n_replicas for g in gradients], weights)
+        return nats, norm / n_replicas
+
+    def _replica_valid_step(self, images):
+        nats = self.run_model(images, training=False)[1]
+        return tf.reduce_sum(nats), tf.cast(tf.size(nats), tf.float32)
+
+    # Whole jobs.
+
+    def evaluate(self, dataset: tf.data.Dataset) -> dict[str, float]:
+        """The mean over every image of ``dataset``, exact whatever its batches are.
+
+        Returns:
+            ``{'bits_per_dim': ...}`` and the other units of the likelihood.
+
+        Raises:
+            UserError: the dataset holds no image.
+        """
+        n_dims = int(np.prod(dataset.element_spec.shape[1:]))
+        total, count = 0.0, 0.0
+        size = int(dataset.cardinality())
+        bar = tqdm(
+            self.strategy.experimental_distribute_dataset(dataset),
+            "evaluating",
+            total=size if size > 0 else None,
+            unit="batch",
+            delay=2,
+            leave=False,
+            mininterval=_refresh(),
+        )
+        for images in bar:
+            nats, n = self.valid_step(images)
+            total, count = total + float(nats), count + float(n)
+        if not count:
+            raise UserError("evaluate: the dataset holds no image")
+        return self.likelihood.report(total / count, n_dims)
+
+    def create_image_samples(self, n_images: int | None = None, seed: int | None = None):
+        """Draw images from the model as it stands, of the size that the config knows.
+
+        Returns:
+            uint8 ``[n_images, height, width, channels]``.
+        """
+        return generate_images(
+            self.model,
+            self.config.data.image_size,
+            n_images or self.config.sampling.n_images,
+            self.config.seed if seed is None else seed,
+            temperature=self.config.sampling.temperature,
+        )
+
+    def fit(self, images: Images) -> None:
+        """Train to ``training.steps``, from the newest checkpoint if there is one.
+
+        Writes checkpoints, scalars and pictures as often as the config says.
+
+        Raises:
+            Interrupted: Ctrl-C or SIGTERM came; the state was saved first.
+            TrainingDiverged: loss, gradient or a weight is not finite; the last good
+                checkpoint stays the newest.
+        """
+        t = self.config.training
+        self.step = self.checkpoints.restore()
+        if self.step >= t.steps:
+            return
+        dataset = get_dataset(images, "train", t.batch_size, self.config.seed, self.step)
+        batches = iter(self.strategy.experimental_distribute_dataset(dataset))
+        if self.step == 0:
+            self._write_once(images)
+        window = _Window(images.train[0].size, t.batch_size)
+        bar = tqdm(
+            total=t.steps,
+            initial=self.step,
+            unit="step",
+            desc="training",
+            mininterval=_refresh(),
+            dynamic_ncols=True,
+        )
+        with PutOff() as put_off, bar:
+            while self.step < t.steps and put_off.signum is None:
+                window.add(*self.train_step(next(batches)))
+                self.step += 1
+                due = self.step == t.steps
+                if due or self.step % t.log_every == 0:
+                    self._write_window(window, bar)
+                if due or self.step % t.checkpoint_every == 0:
+                    self._save(window)
+                bar.update()
+                if due or self.step % t.eval_every == 0:
+                    self._write_scalars("test", self.evaluate(self._test_set(images)))
+                    window.restart_clock()
+                if self.step % t.sample_every == 0 and not due:
+                    self.write_samples(f"step_{self.step:06d}")
+                    window.restart_clock()
+            if put_off.signum is not None and self.step < t.steps:
+                self._save(window)
+                raise Interrupted(self.step, put_off.signum)
+
+    def write_samples(self, name: str) -> Path:
+        """Draw images; put them into TensorBoard and ``samples/NAME.png``; its path."""
+        sheet = image_sheet(self.create_image_samples(), self.likelihood.n_values)
+        self._write_image("generated", sheet)
+        self.run.samples.mkdir(parents=True, exist_ok=True)
+        path = self.run.samples / f"{name}.png"
+        save_picture(sheet, path)
+        return path
+
+    def _test_set(self, images: Images) -> tf.data.Dataset:
+        return get_dataset(images, "test", self.config.training.batch_size)
+
+    def _save(self, window: "_Window") -> None:
+        try:
+            window.check(self.step)
+            self.checkpoints.save(self.step)
+        except TrainingDiverged as error:
+            raise TrainingDiverged(f"{error}; {self._after_divergence()}") from None
+
+    def _after_divergence(self) -> str:
+        from pixelcnn_tf.checkpoints import saved_steps
+
+        steps = saved_steps(self.run.checkpoints)
+        last = f"the last good checkpoint is that of step {steps[0]}" if steps else "none was saved"
+        return f"{last}: lower training.learning_rate or training.clip_norm and start with --fresh"
+
+    # TensorBoard: one folder each for train, test and imgs.
+
+    def _writer(self, name: str) -> tf.summary.SummaryWriter:
+        if name not in self._writers:
+            self._writers[name] = tf.summary.create_file_writer(str(self.run.logs / name))
+        return self._writers[name]
+
+    def _write_scalars(self, name: str, values: dict[str, float]) -> None:
+        with self._writer(name).as_default(step=self.step):
+            for tag, value in values.items():
+                tf.summary.scalar(tag, value)
+        self._writer(name).flush()
+
+    def _write_image(self, tag: str, picture: np.ndarray) -> None:
+        with self._writer("imgs").as_default(step=self.step):
+            tf.summary.image(tag, picture[None])
+        self._writer("imgs").flush()
+
+    def _write_once(self, images: Images) -> None:
+        """What does not change during a run: real images, masks, the config."""
+        real = images.test[: self.config.sampling.n_images]
+        self._write_image("real", image_sheet(real, self.likelihood.n_values))
+        self._write_image("masks", mask_panel(5, self.model.n_channels))
+        with self._writer("train").as_default(step=0):
+            tf.summary.text("config", f"```\n{self.config.to_yaml()}```")
+
+    def _write_window(self, window: "_Window", bar: tqdm) -> None:
+        try:
+            values = window.close(self.step)
+        except TrainingDiverged as error:
+            raise TrainingDiverged(f"{error}; {self._after_divergence()}") from None
+        figures = self.likelihood.report(values["nats"], window.n_dims)
+        figures["learning_rate"] = float(self.optimizer.learning_rate)
+        figures["gradient_norm"] = values["norm"]
+        figures["images_per_second"] = values["speed"]
+        self._write_scalars("train", figures)
+        headline = self.likelihood.units[0]
+        bar.set_postfix_str(
+            f"{headline.replace('_per_', '/')} {figures[headline]:.3f}, {values['speed']:.0f} img/s",
+            refresh=False,
+        )
+
+
+class _Window:
+    """What the steps since the last line of the log returned, read only when asked for,
+    so that the device need not wait for the host at every step."""
+
+    def __init__(self, n_dims: int, batch_size: int):
+        self.n_dims = n_dims
+        self.batch_size = batch_size
+        self.results: list = []
+        self.checked = 0
+        self.seconds = 0.0
+        self.restart_clock()
+
+    def add(self, nats, norm) -> None:
+        self.results.append((nats, norm))
+
+    def restart_clock(self) -> None:
+        """Leave out the time since the clock was last read."""
+        self.clock = time.perf_counter()
+
+    def check(self, step: int) -> np.ndarray:
+        """All results, if finite."""
+        values = np.array([[float(v) for v in pair] for pair in self.results]).reshape(-1, 2)
+        bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        if bad.size:
+            raise TrainingDiverged(
+                f"the loss is not finite at step {step - len(values) + bad[0] + 1}"
+            )
+        return values
+
+    def close(self, step: int) -> dict[str, float]:
+        """Means over the window; starts the next one."""
+        values = self.check(step)
+        seconds = time.perf_counter() - self.clock
+        self.results = []
+        self.restart_clock()
+        nats, norm = values.mean(axis=0)
+        speed = len(values) * self.batch_size / max(seconds, 1e-9)
+        return {"nats": nats / self.batch_size, "norm": norm, "speed": speed}
+
+
+def _refresh() -> float:
+    """Seconds between updates of a progress bar: seldom where lines cannot be rewritten."""
+    return 0.2 if sys.stderr.isatty() else 10.0
+
+
+def build_optimizer(training: TrainingConfig) -> keras.optimizers.Optimizer:
+    """The optimizer and learning rate schedule that a config describes."""
+    rate = training.learning_rate
+    if training.schedule == "exponential":
+        # One big factor a thousand steps: a factor a step drifts in float32.
+        rate = keras.optimizers.schedules.ExponentialDecay(rate, 1000, training.decay**1000)
+    elif training.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if training.warmup_steps else rate,
+            training.steps - training.warmup_steps,
+            warmup_target=rate if training.warmup_steps else None,
+            warmup_steps=training.warmup_steps,
+        )
+    return keras.optimizers.get(
+        {"class_name": training.optimizer, "config": {"learning_rate": rate}}
+    )

@@ -1,0 +1,42 @@
+"""Draw which colours and pixels a masked convolution sees, for types A and B.
+
+examples:
+  python scripts/plot_masks.py
+  python scripts/plot_masks.py --kernel 7 --channels 1 --out masks.png
+  python scripts/plot_masks.py --kernel 3x5
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from pixelcnn_tf.cli import Parser, exit_with, size, whole_number
+from pixelcnn_tf.errors import UserError
+from pixelcnn_tf.files import check_writable
+from pixelcnn_tf.masks import kernel_shape
+from pixelcnn_tf.plots import mask_panel, save_picture
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = Parser(description=__doc__)
+    parser.add_argument("--kernel", type=size, default=(5, 5), metavar="S or HxW", help="odd (5)")
+    parser.add_argument("--channels", type=whole_number, default=3, help="1 is greyscale (3)")
+    parser.add_argument("--out", default="masks.png", metavar="FILE", help="a .png (masks.png)")
+    args = parser.parse_args(argv)
+    out = check_writable(args.out)
+    if out.suffix != ".png":
+        raise UserError(f"--out {args.out}: must end in .png")
+    if args.channels > 16:
+        raise UserError(f"--channels {args.channels}: must be at most 16 to be legible")
+    try:
+        kernel_shape(args.kernel)
+    except ValueError as error:
+        raise UserError(f"--kernel: {error}") from None
+    save_picture(mask_panel(args.kernel, args.channels), out)
+    print(f"masks of a {args.kernel[0]}x{args.kernel[1]} kernel, {args.channels} channels: {out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_with(main))

@@ -1,0 +1,82 @@
+"""Draw a sheet of images from a trained model.
+
+examples:
+  python scripts/sample.py --run runs/digits --n 64 --out sheet.png
+  python scripts/sample.py --run runs/digits --n 16 --seed 7 --temperature 0.9
+  python scripts/sample.py --run model.keras --size 12 --n 4 --out four.npy
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+from pixelcnn_tf import startup
+from pixelcnn_tf.cli import Parser, exit_with, positive_number, size, whole_number
+from pixelcnn_tf.config import load_config
+from pixelcnn_tf.errors import UserError
+from pixelcnn_tf.files import check_writable, replacing
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = Parser(description=__doc__)
+    parser.add_argument("--run", required=True, metavar="PATH", help="run folder or .keras file")
+    parser.add_argument("--n", type=whole_number, default=64, help="how many images (64)")
+    parser.add_argument(
+        "--out", default="sheet.png", metavar="FILE", help="a .png, or a .npy array"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="the same seed, the same images (0)")
+    parser.add_argument(
+        "--temperature", type=positive_number, default=1.0, help="below 1: tamer (1)"
+    )
+    parser.add_argument("--size", type=size, metavar="S or HxW", help="that of the training images")
+    parser.add_argument("--columns", type=whole_number, help="images a row")
+    args = parser.parse_args(argv)
+    out = check_writable(args.out)
+    if out.suffix not in (".png", ".npy"):
+        raise UserError(f"--out {args.out}: must end in .png or .npy")
+    image_size = args.size or _trained_size(Path(args.run))
+
+    startup.import_tensorflow()
+    from tqdm import tqdm
+
+    from pixelcnn_tf import generate_images, load_model
+    from pixelcnn_tf.plots import image_sheet, save_picture
+
+    startup.find_devices()
+    model = load_model(args.run)
+    with tqdm(total=image_size[0], unit="row", desc="sampling", delay=2, leave=False) as bar:
+        images = generate_images(
+            model,
+            image_size,
+            args.n,
+            args.seed,
+            temperature=args.temperature,
+            progress=lambda done, _: bar.update(done - bar.n),
+        )
+    if out.suffix == ".npy":
+        with replacing(out) as temporary:
+            np.save(temporary, images)
+    else:
+        save_picture(image_sheet(images, model.likelihood.n_values, args.columns), out)
+    height, width, channels = images.shape[1:]
+    print(f"{args.n} images of {height}x{width}x{channels}, seed {args.seed}: {out}")
+    return 0
+
+
+def _trained_size(run: Path) -> tuple[int, int]:
+    """The image size in a run's config."""
+    config = run / "config.yml"
+    if run.is_dir() and config.exists():
+        image_size = load_config(config).data.image_size
+        if image_size:
+            return image_size
+    if not run.exists():
+        raise UserError(f"--run {run}: no such run folder or .keras file")
+    raise UserError(f"--run {run}: has no config.yml that tells the image size; give --size")
+
+
+if __name__ == "__main__":
+    sys.exit(exit_with(main))
