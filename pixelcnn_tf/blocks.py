@@ -4,6 +4,7 @@ import keras
 
 from pixelcnn_tf.errors import suggestion
 from pixelcnn_tf.layers import PACKAGE, MaskedConv2D
+from pixelcnn_tf.masks import kernel_shape
 
 VARIANTS = ("relu", "preactivation")
 
@@ -42,7 +43,7 @@ class PixelCNNResBlock(keras.layers.Layer):
                 f"variant={variant!r}: must be 'relu' or 'preactivation'"
                 f"{suggestion(str(variant), list(VARIANTS))}"
             )
-        self.kernel_size = kernel_size
+        self.kernel_size = kernel_shape(kernel_size)
         self.n_channels = n_channels
         self.variant = variant
 

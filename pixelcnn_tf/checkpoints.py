@@ -97,10 +97,15 @@ class Checkpoints:
         self.folder.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             (self.folder / "checkpoint").unlink()
-        known = [str(self.folder / f"ckpt-{step}") for step in reversed(saved_steps(self.folder))]
+        known = [self.folder / f"ckpt-{step}" for step in reversed(saved_steps(self.folder))]
         if known:
-            tf.train.update_checkpoint_state(
-                str(self.folder), known[-1], all_model_checkpoint_paths=known
+            tf.compat.v1.train.update_checkpoint_state(
+                str(self.folder),
+                str(known[-1]),
+                all_model_checkpoint_paths=[str(path) for path in known],
+                all_model_checkpoint_timestamps=[
+                    path.with_suffix(".index").stat().st_mtime for path in known
+                ],
             )
         return tf.train.CheckpointManager(
             self._state, str(self.folder), max_to_keep=self.keep, checkpoint_name="ckpt"

@@ -30,13 +30,13 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _side(value: Any) -> Any:
-    """One number stands for a square."""
-    return (value, value) if isinstance(value, int) else _pair(value)
-
-
 def _pair(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    """One number stands for a square."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value, value)
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError("must be an integer or [height, width]")
+    return tuple(value)
 
 
 def _odd(value: int) -> int:
@@ -65,7 +65,7 @@ def _one_folder(value: str) -> str:
 Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=1, le=4096)]
-Size = Annotated[tuple[Side, Side], BeforeValidator(_side)]
+Size = Annotated[tuple[Side, Side], BeforeValidator(_pair)]
 OddSide = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -94,7 +94,7 @@ class ModelConfig(Section):
     hidden_dim: Annotated[int, Field(ge=1, le=4096)] = 32
     out_dim: Annotated[int, Field(ge=1, le=4096)] = 64
     n_layers: Annotated[int, Field(ge=1, le=1000)] = 8
-    kernel_size: Annotated[tuple[OddSide, OddSide], BeforeValidator(_side)] = (3, 3)
+    kernel_size: Annotated[tuple[OddSide, OddSide], BeforeValidator(_pair)] = (3, 3)
     variant: Literal["relu", "preactivation"] = "relu"
     skip_connections: bool = False
     likelihood: Annotated[str, AfterValidator(_likelihood)] = "softmax-256"
@@ -124,6 +124,8 @@ class TrainingConfig(Section):
             raise ValueError("schedule 'exponential' needs decay below 1 (0.999995, say)")
         if self.schedule != "exponential" and self.decay != 1.0:
             raise ValueError(f"decay {self.decay} has no effect without schedule 'exponential'")
+        if self.warmup_steps and self.schedule != "cosine":
+            raise ValueError(f"warmup_steps {self.warmup_steps} needs schedule 'cosine'")
         if self.warmup_steps and self.warmup_steps >= self.steps:
             raise ValueError(f"warmup_steps {self.warmup_steps} must be below steps {self.steps}")
         return self
@@ -217,7 +219,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """
     path = Path(path)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        _refuse_duplicates(yaml.compose(text, yaml.SafeLoader))
+        values = yaml.safe_load(text)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; config.yml and configs/ hold examples") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -255,13 +259,27 @@ def _apply(values: dict, override: str) -> None:
     values[last] = value
 
 
+def _refuse_duplicates(node: yaml.Node | None) -> None:
+    """YAML keeps the last of two equal keys without a word; say so instead."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen = set()
+    for key, value in node.value:
+        if key.value in seen:
+            raise yaml.MarkedYAMLError(
+                problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark
+            )
+        seen.add(key.value)
+        _refuse_duplicates(value)
+
+
 def _yaml_problem(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     return f"{where}no valid YAML: {getattr(error, 'problem', None) or 'cannot be read'}"
 
 
-def _keys_at(location: Sequence) -> list[str]:
+def _keys_at(location: Sequence[str]) -> list[str]:
     """The keys that exist in the section at ``location``."""
     model: type[BaseModel] = Config
     for key in location:
@@ -269,24 +287,25 @@ def _keys_at(location: Sequence) -> list[str]:
     return list(model.model_fields)
 
 
+def _key(problem: dict) -> str:
+    """``section.key`` of a problem; places within a list are left out."""
+    return ".".join(part for part in problem["loc"] if isinstance(part, str))
+
+
 def _first_problem(error: ValidationError) -> str:
     """One line for the first of pydantic's errors, in the user's words."""
-    problem = error.errors()[0]
-    location = [str(part) for part in problem["loc"]]
-    key = ".".join(location)
+    problems = {_key(problem): problem for problem in reversed(error.errors())}
+    key, problem = list(problems.items())[-1]
+    location = key.split(".")
     kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if kind == "extra_forbidden":
         known = _keys_at(location[:-1])
         hint = suggestion(location[-1], known) or f"; known keys: {', '.join(known)}"
         return f"{key}: unknown key{hint}{more}"
     if kind == "value_error":
-        text = str(context["error"])
-        return (
-            f"{key}: {value!r} {text}"
-            if key and not isinstance(value, dict | Section)
-            else f"{key + ': ' if key else ''}{text}"
-        ) + more
+        named = f"{value!r} " if key and not isinstance(value, dict | Section) else ""
+        return f"{key + ': ' if key else ''}{named}{context['error']}{more}"
     if kind == "literal_error":
         hint = suggestion(str(value), context["expected"].replace("'", "").split(", "))
         return f"{key}: {value!r} must be {context['expected']}{hint}{more}"

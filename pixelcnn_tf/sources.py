@@ -15,7 +15,7 @@ from pixelcnn_tf.errors import UserError, suggestion
 
 IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 DIGITS_SIZE = (12, 12)
-INK_FROM, INK_TO = 0.3, 0.8  # scanned grey that becomes paper, and full ink
+INK_FROM, INK_TO = 0.35, 0.8  # scanned grey that becomes paper, and full ink
 INK_STEPS = 4  # few shades, so that minutes of training suffice for crisp colours
 TINTS_PER_DIGIT = 4
 HUES = 12
@@ -89,12 +89,16 @@ def _digits_grey(data: DataConfig) -> Images:
 def _digits(data: DataConfig) -> Images:
     """Digits enlarged and tinted in random hues, every test digit unseen in training."""
     height, width = data.image_size or DIGITS_SIZE
+    if min(height, width) < 8:
+        raise UserError(f"data.image_size: {[height, width]}, but digits need at least 8x8")
     rng = np.random.default_rng([data.seed, 2])
     parts = []
     for part in _digits_grey(data):
+        sheets = [Image.fromarray(digit[..., 0]) for digit in part]
+        inside = (width - 2, height - 2)  # a margin of one pixel all around
         large = [
-            Image.fromarray(digit[..., 0]).resize((width, height), Image.Resampling.BICUBIC)
-            for digit in part
+            np.pad(np.asarray(sheet.resize(inside, Image.Resampling.BICUBIC)), 1)
+            for sheet in sheets
         ]
         ink = np.repeat(np.stack(large), TINTS_PER_DIGIT, axis=0)[..., None] / 255.0
         ink = np.clip((ink - INK_FROM) / (INK_TO - INK_FROM), 0, 1)

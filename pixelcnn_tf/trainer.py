@@ -86,13 +86,24 @@ class Trainer:
         return self._over_devices(self._replica_train_step, images)
 
     @tf.function
-    def valid_step(self, images):
-        """Sum of nats over the batch and number of its images, float32 scalars."""
-        return self._over_devices(self._replica_valid_step, images)
+    def valid_step(self, images, counted):
+        """Sum of nats over the images whose ``counted`` (float32 ``[batch]``) is 1 rather
+        than 0, float32 scalar."""
+        return self._over_devices(self._replica_valid_step, images, counted)[0]
 
-    def _over_devices(self, step, images):
-        results = self.strategy.run(step, args=(images,))
+    def _over_devices(self, step, *arguments):
+        results = self.strategy.run(step, args=arguments)
         return [self.strategy.reduce("SUM", part, axis=None) for part in results]
+
+    def _spread(self, batch):
+        """A batch, cut in equal parts for the devices."""
+        n = self.strategy.num_replicas_in_sync
+        if n == 1:
+            return batch
+        parts = tf.split(batch, n)
+        return self.strategy.experimental_distribute_values_from_function(
+            lambda context: parts[context.replica_id_in_sync_group]
+        )
 
     def _replica_train_step(self, images):
         n_replicas = self.strategy.num_replicas_in_sync
@@ -116,9 +127,9 @@ class Trainer:
         self.optimizer.apply([g / n_replicas for g in gradients], weights)
         return nats, norm / n_replicas
 
-    def _replica_valid_step(self, images):
+    def _replica_valid_step(self, images, counted):
         nats = self.run_model(images, training=False)[1]
-        return tf.reduce_sum(nats), tf.cast(tf.size(nats), tf.float32)
+        return (tf.reduce_sum(nats * counted),)
 
     # Whole jobs.
 
@@ -132,10 +143,11 @@ class Trainer:
             UserError: the dataset holds no image.
         """
         n_dims = int(np.prod(dataset.element_spec.shape[1:]))
-        total, count = 0.0, 0.0
+        n_replicas = self.strategy.num_replicas_in_sync
+        total, count, full = 0.0, 0, 0
         size = int(dataset.cardinality())
         bar = tqdm(
-            self.strategy.experimental_distribute_dataset(dataset),
+            dataset,
             "evaluating",
             total=size if size > 0 else None,
             unit="batch",
@@ -144,8 +156,14 @@ class Trainer:
             mininterval=_refresh(),
         )
         for images in bar:
-            nats, n = self.valid_step(images)
-            total, count = total + float(nats), count + float(n)
+            # Smaller batches are filled up with images that do not count: one compiled shape,
+            # and no device left without an image (which some operations do not bear).
+            n = len(images)
+            full = max(full, -(-n // n_replicas) * n_replicas)
+            counted = tf.cast(tf.range(full) < n, tf.float32)
+            images = tf.pad(images, [[0, full - n], [0, 0], [0, 0], [0, 0]])
+            total += float(self.valid_step(self._spread(images), self._spread(counted)))
+            count += n
         if not count:
             raise UserError("evaluate: the dataset holds no image")
         return self.likelihood.report(total / count, n_dims)
@@ -269,15 +287,13 @@ class Trainer:
         except TrainingDiverged as error:
             raise TrainingDiverged(f"{error}; {self._after_divergence()}") from None
         figures = self.likelihood.report(values["nats"], window.n_dims)
-        figures["learning_rate"] = float(self.optimizer.learning_rate)
+        figures["learning_rate"] = float(tf.convert_to_tensor(self.optimizer.learning_rate))
         figures["gradient_norm"] = values["norm"]
         figures["images_per_second"] = values["speed"]
         self._write_scalars("train", figures)
-        headline = self.likelihood.units[0]
-        bar.set_postfix_str(
-            f"{headline.replace('_per_', '/')} {figures[headline]:.3f}, {values['speed']:.0f} img/s",
-            refresh=False,
-        )
+        unit = self.likelihood.units[0]
+        headline = f"{unit.replace('_per_', '/')} {figures[unit]:.3f}"
+        bar.set_postfix_str(f"{headline}, {values['speed']:.0f} img/s", refresh=False)
 
 
 class _Window:
@@ -329,8 +345,9 @@ def build_optimizer(training: TrainingConfig) -> keras.optimizers.Optimizer:
     """The optimizer and learning rate schedule that a config describes."""
     rate = training.learning_rate
     if training.schedule == "exponential":
-        # One big factor a thousand steps: a factor a step drifts in float32.
-        rate = keras.optimizers.schedules.ExponentialDecay(rate, 1000, training.decay**1000)
+        # As a half-life: a factor so near 1 at every step would drift in float32.
+        span = max(1, round(math.log(0.5) / math.log(training.decay)))
+        rate = keras.optimizers.schedules.ExponentialDecay(rate, span, training.decay**span)
     elif training.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(
             0.0 if training.warmup_steps else rate,

@@ -1,10 +1,10 @@
 """Measure speed: ratios of ways to do the same thing, in one run.
 
 examples:
-  python scripts/benchmark.py train                 the reference model, whole against cropped kernels
+  python scripts/benchmark.py train             the reference model: whole against cropped kernels
   python scripts/benchmark.py train --json train.json
   python scripts/benchmark.py train --set model.n_layers=2 --batch 4 --rounds 3
-  python scripts/benchmark.py conv                  one masked convolution, ways to pad it
+  python scripts/benchmark.py conv              one masked convolution, ways to pad it
 
 Absolute figures belong to the machine and the moment; the ratios are what to compare. The
 ways take turns, round after round, so that a slow moment slows them alike; figures are medians.

@@ -359,8 +359,15 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(tmp_path, images):
     good = load_model(tmp_path / "small").get_weights()
     config = small_config(tmp_path, steps=50, optimizer="sgd", learning_rate=1e-3, log_every=20)
     trainer = make_trainer(config)
-    trainer.optimizer.learning_rate = float("inf")
-    with pytest.raises(TrainingDiverged, match="not finite.*last good checkpoint .* step 4"):
+    restore = trainer.checkpoints.restore
+
+    def restore_and_blow_up():
+        step = restore()
+        trainer.optimizer.learning_rate = float("inf")
+        return step
+
+    trainer.checkpoints.restore = restore_and_blow_up
+    with pytest.raises(TrainingDiverged, match=r"not finite.*last good checkpoint .* step 4"):
         trainer.fit(images)
     kept = load_model(tmp_path / "small").get_weights()
     for a, b in zip(good, kept, strict=True):

@@ -1,0 +1,371 @@
+"""The commands as a user types them: results, and one line for everything that is wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import main as train_command
+from pixelcnn_tf import load_model
+from pixelcnn_tf.cli import exit_with
+from pixelcnn_tf.trainer import _Window
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import benchmark  # noqa: E402
+import evaluate  # noqa: E402
+import plot_masks  # noqa: E402
+import sample  # noqa: E402
+
+SMALL = {
+    "data.source": "digits_grey",
+    "data.image_size": 8,
+    "model.hidden_dim": 2,
+    "model.out_dim": 2,
+    "model.n_layers": 1,
+    "training.steps": 6,
+    "training.batch_size": 4,
+    "training.warmup_steps": 2,
+    "training.log_every": 2,
+    "training.eval_every": 3,
+    "training.sample_every": 3,
+    "training.checkpoint_every": 3,
+    "sampling.n_images": 4,
+}
+
+
+def flags(runs_dir, **settings):
+    settings = {**SMALL, "name": "small", "runs_dir": runs_dir, **settings}
+    sets = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
+    return ["--config", str(ROOT / "config.yml"), *sets]
+
+
+def train(runs_dir, *more, **settings):
+    return exit_with(lambda: train_command.main([*flags(runs_dir, **settings), *more]))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with one finished run, ``small``."""
+    folder = tmp_path_factory.mktemp("runs")
+    assert train(folder) == 0
+    return folder
+
+
+def tree(folder):
+    return {str(p): p.stat().st_mtime_ns for p in sorted(Path(folder).rglob("*"))}
+
+
+# What a run leaves behind
+
+
+def test_a_run_leaves_everything_behind(runs):
+    run = runs / "small"
+    config = yaml.safe_load((run / "config.yml").read_text())
+    assert config["data"]["image_size"] == [8, 8]
+    assert config["model"]["n_channels"] == 1
+    record = json.loads((run / "results.json").read_text())
+    assert record["step"] == 6
+    assert 0 < record["test"]["bits_per_dim"] < 10
+    assert {p.name for p in (run / "samples").iterdir()} == {"step_000003.png", "final.png"}
+    assert Image.open(run / "samples" / "final.png").size[0] > 100
+    model = load_model(run)
+    assert model(np.zeros((1, 8, 8, 1), np.uint8)).shape == (1, 8, 8, 1, 256)
+    assert not list(run.rglob(".*"))  # nothing temporary
+
+
+def test_tensorboards_own_reader_finds_every_scalar_and_picture(runs):
+    def read(part):
+        reader = EventAccumulator(str(runs / "small" / "logs" / part))
+        reader.Reload()
+        return reader
+
+    expected = {
+        "train": {
+            "bits_per_dim": [2, 4, 6],
+            "learning_rate": [2, 4, 6],
+            "gradient_norm": [2, 4, 6],
+            "images_per_second": [2, 4, 6],
+        },
+        "test": {"bits_per_dim": [3, 6]},
+        "imgs": {"generated": [3, 6], "real": [0], "masks": [0]},
+    }
+    for part, tags in expected.items():
+        reader = read(part)
+        assert set(reader.Tags()["tensors"]) == set(tags) | (
+            {"config"} if part == "train" else set()
+        )
+        for tag, steps in tags.items():
+            events = reader.Tensors(tag)
+            assert [event.step for event in events] == steps, (part, tag)
+            if part == "imgs":
+                width, height, png = events[0].tensor_proto.string_val[:3]
+                assert png.startswith(b"\x89PNG")
+                assert int(width) > 50
+                assert int(height) > 50
+            else:
+                assert all(np.isfinite(float(_number(event))) for event in events)
+    text = read("train").Tensors("config")[0].tensor_proto.string_val[0].decode()
+    assert "hidden_dim: 2" in text
+
+
+def _number(event):
+    import tensorflow as tf
+
+    return tf.make_ndarray(event.tensor_proto)
+
+
+def test_the_end_tells_where_everything_lies(runs, capsys):
+    """A finished run, started again: trains nothing and says the same."""
+    assert train(runs) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "digits_grey: 1,617 training and 180 test images of 8x8x1"
+    assert lines[-4].startswith("test         ")
+    assert "bits per dim" in lines[-4]
+    assert lines[-3].endswith("small/samples/final.png")
+    assert lines[-2].endswith("small/model.keras")
+    assert lines[-1] == f"TensorBoard  tensorboard --logdir {runs}/small/logs"
+
+
+def test_longer_training_goes_on_and_other_settings_do_not(runs, capsys):
+    assert train(runs, **{"training.learning_rate": 0.5}) == 2
+    error = capsys.readouterr().err
+    assert "training.learning_rate: 0.002 there, 0.5 here" in error
+    assert "--fresh" in error
+
+
+def test_fresh_sets_the_old_run_aside(tmp_path, capsys):
+    assert train(tmp_path, **{"training.steps": 3}) == 0
+    (tmp_path / "small" / "note.txt").write_text("mine")
+    assert train(tmp_path, "--fresh") == 0
+    assert "the old run is now" in capsys.readouterr().out
+    assert (tmp_path / "small.old-1" / "note.txt").read_text() == "mine"
+    assert json.loads((tmp_path / "small" / "results.json").read_text())["step"] == 6
+
+
+def test_constant_rate_runs_may_be_made_longer(tmp_path, capsys):
+    constant = {"training.schedule": "constant", "training.warmup_steps": 0}
+    assert train(tmp_path, **constant) == 0
+    assert train(tmp_path, **constant, **{"training.steps": 8}) == 0
+    assert json.loads((tmp_path / "small" / "results.json").read_text())["step"] == 8
+    assert train(tmp_path, **constant, **{"training.steps": 7}) == 2
+    assert "training.steps: 8 there, 7 here" in capsys.readouterr().err
+
+
+def test_ctrl_c_saves_says_how_to_go_on_and_goes_on(tmp_path, monkeypatch, capsys):
+    add = _Window.add
+
+    def add_and_signal(self, *results):
+        add(self, *results)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(_Window, "add", add_and_signal)
+    assert train(tmp_path) == 130
+    assert "stopped at step 1 of 6 and saved" in capsys.readouterr().err
+    monkeypatch.setattr(_Window, "add", add)
+    assert train(tmp_path) == 0
+    assert json.loads((tmp_path / "small" / "results.json").read_text())["step"] == 6
+
+
+def test_binary_digits_report_nats(tmp_path, capsys):
+    settings = {"data.binarize": "sample", "model.likelihood": "bernoulli"}
+    assert train(tmp_path, **settings) == 0
+    record = json.loads((tmp_path / "small" / "results.json").read_text())
+    nats, bits = record["test"]["nats_per_image"], record["test"]["bits_per_dim"]
+    assert nats == pytest.approx(bits * 64 * np.log(2), rel=1e-6)
+    assert "nats per image" in capsys.readouterr().out
+
+
+def test_print_config_shows_everything_and_trains_nothing(tmp_path, capsys):
+    assert train(tmp_path, "--print-config") == 0
+    config = yaml.safe_load(capsys.readouterr().out)
+    assert config["model"]["hidden_dim"] == 2
+    assert config["training"]["optimizer"] == "adam"
+    assert not list(tmp_path.iterdir())
+
+
+# The scripts
+
+
+def test_sample_draws_a_sheet_and_arrays(runs, tmp_path, capsys):
+    run = str(runs / "small")
+    assert sample.main(["--run", run, "--n", "3", "--out", str(tmp_path / "a.png")]) == 0
+    assert "3 images of 8x8x1, seed 0" in capsys.readouterr().out
+    assert Image.open(tmp_path / "a.png").mode == "RGB"
+    flags = ["--run", f"{run}/model.keras", "--size", "3x5", "--n", "2"]
+    assert sample.main([*flags, "--out", str(tmp_path / "a.npy")]) == 0
+    assert np.load(tmp_path / "a.npy").shape == (2, 3, 5, 1)
+
+
+def test_evaluate_agrees_with_the_training_run(runs, capsys):
+    assert evaluate.main(["--run", str(runs / "small"), "--batch-size", "7"]) == 0
+    record = json.loads((runs / "small" / "results.json").read_text())
+    assert f"{record['test']['bits_per_dim']:.4f} bits per dim" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("kernel", "channels"), [("5", "3"), ("7", "1"), ("3x5", "4")])
+def test_plot_masks_draws_a_picture(kernel, channels, tmp_path):
+    out = tmp_path / "m.png"
+    assert plot_masks.main(["--kernel", kernel, "--channels", channels, "--out", str(out)]) == 0
+    picture = np.asarray(Image.open(out))
+    assert picture.shape[0] > 200
+    assert picture.std() > 20
+
+
+@pytest.mark.parametrize("job", ["train", "conv"])
+def test_benchmark_prints_a_table_and_writes_its_figures(job, tmp_path, capsys):
+    small = ["--set", "model.hidden_dim=2", "--set", "model.n_layers=1", "--set", "model.out_dim=2"]
+    sizes = ["--batch", "2", "--side", "8", "--rounds", "1", "--json", str(tmp_path / "f.json")]
+    assert benchmark.main([job, *small, *sizes]) == 0
+    figures = json.loads((tmp_path / "f.json").read_text())
+    assert figures["job"] == job
+    assert "ratio" in capsys.readouterr().out
+    if job == "train":
+        assert figures["ratio"] == pytest.approx(
+            figures["cropped_images_per_s"] / figures["whole_images_per_s"]
+        )
+
+
+@pytest.mark.parametrize("command", [train_command, sample, evaluate, plot_masks, benchmark])
+def test_help_has_examples(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        command.main(["--help"])
+    assert stop.value.code == 0
+    assert "examples:" in capsys.readouterr().out
+
+
+# Wrong input: (command, flags, words of the one line)
+
+RUN = "{runs}/small"
+WRONG = [
+    (train_command, [], "--config"),
+    (train_command, ["--config"], "expected one argument"),
+    (train_command, ["--config", "none.yml"], "none.yml: no such file"),
+    (train_command, ["--config", "{tmp}"], "cannot be read"),
+    (train_command, ["--config", "config.yml", "--steps", "3"], "unrecognized arguments: --steps"),
+    (train_command, ["--config", "config.yml", "--set", "training.stps=3"], "did you mean 'steps'"),
+    (train_command, ["--config", "config.yml", "--set", "x"], "KEY=VALUE"),
+    (train_command, ["{new}", "--set", "training.steps=0"], "training.steps: 0"),
+    (train_command, ["{new}", "--set", "data.source=mnst"], "did you mean 'mnist'"),
+    (train_command, ["{new}", "--set", "data.source={tmp}/words.txt"], "must be a .npz"),
+    (train_command, ["{new}", "--set", "data.source={tmp}/float.npy"], "holds float64"),
+    (train_command, ["{new}", "--set", "data.source={tmp}/empty"], "no images"),
+    (train_command, ["{new}", "--set", "data.source={tmp}/broken"], "no readable image"),
+    (
+        train_command,
+        ["{new}", "--set", "data.source={tmp}/mixed", "--set", "data.image_size=null"],
+        "set data.image_size",
+    ),
+    (train_command, ["{new}", "--set", "data.image_size=9"], "holds images of [8, 8]"),
+    (train_command, ["{new}", "--set", "model.n_channels=3"], "model.n_channels: 3"),
+    (train_command, ["{new}", "--set", "model.likelihood=softmax-4"], "knows values up to 3"),
+    (train_command, ["{new}", "--set", "model.likelihood=bernoulli"], "set data.binarize"),
+    (train_command, ["{new}", "--set", "model.kernel_size=2"], "must be odd"),
+    (train_command, ["{new}", "--set", "runs_dir={tmp}/words.txt"], "words.txt"),
+    (train_command, ["{new}", "--set", "name=other", "--set", "runs_dir={tmp}"], "no run"),
+    (train_command, ["{old}", "--set", "seed=5"], "another config (seed: 0 there, 5 here)"),
+    (sample, [], "--run"),
+    (sample, ["--run", "{tmp}/none", "--out", "{tmp}/s.png"], "no such run"),
+    (sample, ["--run", "{tmp}/empty", "--size", "4", "--out", "{tmp}/s.png"], "no run"),
+    (sample, ["--run", "{tmp}/words.txt", "--size", "4", "--out", "{tmp}/s.png"], "no Keras"),
+    (sample, ["--run", "{tmp}/bad.keras", "--size", "4", "--out", "{tmp}/s.png"], "bad.keras"),
+    (sample, ["--run", RUN, "--n", "0"], "'0': must be an integer from 1"),
+    (sample, ["--run", RUN, "--n", "many"], "'many'"),
+    (sample, ["--run", RUN, "--seed", "1.5"], "--seed"),
+    (sample, ["--run", RUN, "--seed", "99999999999", "--out", "{tmp}/s.png"], "32 bits"),
+    (sample, ["--run", RUN, "--temperature", "0"], "'0': must be a number above 0"),
+    (sample, ["--run", RUN, "--size", "0"], "'0': must be a side"),
+    (sample, ["--run", RUN, "--size", "3x4x5"], "'3x4x5'"),
+    (sample, ["--run", RUN, "--out", "{tmp}/none/s.png"], "there is no folder"),
+    (sample, ["--run", RUN, "--out", "{tmp}/s.txt"], "must end in .png or .npy"),
+    (sample, ["--run", RUN, "--out", "{tmp}"], "is a folder"),
+    (sample, ["--run", RUN + "/model.keras", "--out", "{tmp}/s.png"], "give --size"),
+    (evaluate, ["--run", "{tmp}/none"], "no such run folder"),
+    (evaluate, ["--run", "{tmp}/empty"], "config.yml: no such file"),
+    (evaluate, ["--run", RUN, "--batch-size", "-1"], "'-1'"),
+    (evaluate, ["--run", RUN, "--set", "data.source={tmp}/rgb.npy"], "data.image_size"),
+    (plot_masks, ["--kernel", "4", "--out", "{tmp}/m.png"], "must be odd"),
+    (plot_masks, ["--kernel", "x"], "'x': must be a side"),
+    (plot_masks, ["--channels", "0"], "'0'"),
+    (plot_masks, ["--channels", "100", "--out", "{tmp}/m.png"], "at most 16"),
+    (plot_masks, ["--out", "{tmp}/m.jpg"], "must end in .png"),
+    (benchmark, [], "job"),
+    (benchmark, ["fly"], "invalid choice: 'fly'"),
+    (benchmark, ["train", "--json", "{tmp}/none/f.json"], "there is no folder"),
+    (benchmark, ["train", "--batch", "0"], "'0'"),
+]
+
+
+@pytest.fixture(scope="module")
+def litter(tmp_path_factory):
+    """Things that are not what they should be."""
+    folder = tmp_path_factory.mktemp("litter")
+    (folder / "words.txt").write_text("words")
+    (folder / "bad.keras").write_bytes(b"PK\x05\x06" + bytes(18))  # an empty zip
+    np.save(folder / "float.npy", np.zeros((9, 8, 8)))
+    np.save(folder / "rgb.npy", np.zeros((9, 9, 8, 3), np.uint8))
+    for name in ("empty", "broken", "mixed", "other"):
+        (folder / name).mkdir()
+    (folder / "broken" / "a.png").write_text("no image")
+    (folder / "other" / "thesis.txt").write_text("years of work")
+    for side in (8, 9):
+        Image.new("L", (side, side)).save(folder / "mixed" / f"{side}.png")
+    return folder
+
+
+@pytest.mark.parametrize(("command", "arguments", "words"), WRONG)
+def test_wrong_input_gets_one_line_status_2_and_writes_nothing(
+    command, arguments, words, runs, litter, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(ROOT)
+    typed = []
+    for argument in arguments:
+        if argument in ("{new}", "{old}"):
+            typed += flags(tmp_path if argument == "{new}" else runs)
+        else:
+            typed.append(argument.format(runs=runs, tmp=litter))
+    before = tree(litter), tree(runs), tree(tmp_path), {p.name for p in ROOT.iterdir()}
+    assert exit_with(lambda: command.main(typed)) == 2
+    after = tree(litter), tree(runs), tree(tmp_path), {p.name for p in ROOT.iterdir()}
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert words in lines[0]
+    assert before == after
+
+
+def test_there_are_many_of_them():
+    assert len(WRONG) >= 30
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["main.py", "--config", "none.yml"],
+        ["main.py", "--config", "config.yml", "--set", "model.n_layers=-1"],
+        ["scripts/sample.py", "--run", "nowhere"],
+        ["scripts/plot_masks.py", "--kernel", "4"],
+    ],
+)
+def test_wrong_input_in_a_process_of_its_own(arguments):
+    result = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""

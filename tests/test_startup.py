@@ -1,0 +1,68 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pixelcnn_tf
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(code, *flags):
+    return subprocess.run(
+        [sys.executable, *flags, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_importing_loads_neither_tensorflow_nor_keras_and_prints_nothing():
+    result = run("import sys, pixelcnn_tf; print({'tensorflow', 'keras'} & set(sys.modules))")
+    assert (result.stdout, result.stderr) == ("set()\n", "")
+
+
+def test_first_use_is_quiet():
+    result = run(
+        "import pixelcnn_tf; pixelcnn_tf.PixelRNN; from pixelcnn_tf import startup;"
+        "startup.find_devices()"
+    )
+    assert (result.stdout, result.stderr) == ("", "")
+
+
+def test_real_warnings_pass():
+    result = run(
+        "import os\nfrom pixelcnn_tf import startup\n"
+        "with startup._without_noise():\n"
+        "    os.write(2, b'oneDNN custom operations are on.\\nthe disk is full\\n')"
+    )
+    assert result.stderr == "the disk is full\n"
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import pixelcnn_tf, keras",
+        "import keras, pixelcnn_tf",
+        "import pixelcnn_tf, tensorflow, keras",
+    ],
+)
+def test_keras_knows_the_classes_in_whatever_order_of_imports(imports):
+    result = run(
+        f"{imports}\nprint(keras.saving.get_registered_object('pixelcnn_tf>PixelRNN').__name__)"
+    )
+    assert result.stdout == "PixelRNN\n", result.stderr
+
+
+def test_every_public_name_is_there():
+    for name in pixelcnn_tf.__all__:
+        assert getattr(pixelcnn_tf, name).__name__
+        assert name in dir(pixelcnn_tf)
+    promised = "get_mask MaskedConv2D PixelCNNResBlock PixelRNN build_model load_config get_dataset"
+    promised += " Trainer generate_images load_model"
+    assert set(promised.split()) <= set(pixelcnn_tf.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'PixelCNN'"):
+        pixelcnn_tf.PixelCNN  # noqa: B018
