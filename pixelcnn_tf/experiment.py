@@ -33,8 +33,7 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     images = load_images(config.data)
     config = config.resolved(*images.train.shape[1:])
     check_values(images, get_likelihood(config.model.likelihood))
-    if not fresh:
-        run.check(config)
+    run.check(config, fresh)
 
     startup.find_devices()
     keras.utils.set_random_seed(config.seed)

@@ -18,14 +18,23 @@ class Interrupted(Exception):
         self.signum = signum
 
 
+class StopAsked(Exception):
+    """Raised by ``PutOff.check`` once a signal came."""
+
+
 class PutOff:
-    """Within the ``with`` block, the first SIGINT or SIGTERM only sets ``signum``.
+    """Within the ``with`` block, the first SIGINT or SIGTERM only makes ``check`` raise.
 
     A second one does what it always did. Outside the main thread, where Python allows no
     handlers, nothing changes.
     """
 
     signum: int | None = None
+
+    def check(self) -> None:
+        """Raise ``StopAsked`` if a signal came: called wherever the state is consistent."""
+        if self.signum is not None:
+            raise StopAsked
 
     def __enter__(self):
         self._previous = {}

@@ -24,8 +24,10 @@ class RunFolder:
         self.model = self.path / "model.keras"
         self.results = self.path / "results.json"
 
-    def check(self, config: Config) -> None:
+    def check(self, config: Config, fresh: bool = False) -> None:
         """Make sure that a run with ``config`` may be started or resumed here.
+
+        With ``fresh``, a run with another config is no obstacle; other files are.
 
         Raises:
             UserError: the folder holds a run with another config, or something else.
@@ -39,6 +41,8 @@ class RunFolder:
                 raise UserError(
                     f"{self.path}: holds files but no run (no config.yml); choose another name"
                 )
+            return
+        if fresh:
             return
         differences = _differences(load_config(self.config), config)
         if differences:

@@ -15,8 +15,7 @@ from pixelcnn_tf.errors import UserError, suggestion
 
 IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 DIGITS_SIZE = (12, 12)
-INK_FROM, INK_TO = 0.35, 0.8  # scanned grey that becomes paper, and full ink
-INK_STEPS = 4  # few shades, so that minutes of training suffice for crisp colours
+INK = 0.45  # how dark a scanned pixel must be to count as ink: 0 is paper, 1 is black
 TINTS_PER_DIGIT = 4
 HUES = 12
 
@@ -100,19 +99,21 @@ def _digits(data: DataConfig) -> Images:
             np.pad(np.asarray(sheet.resize(inside, Image.Resampling.BICUBIC)), 1)
             for sheet in sheets
         ]
-        ink = np.repeat(np.stack(large), TINTS_PER_DIGIT, axis=0)[..., None] / 255.0
-        ink = np.clip((ink - INK_FROM) / (INK_TO - INK_FROM), 0, 1)
-        ink = np.round(ink * INK_STEPS) / INK_STEPS
+        ink = np.repeat(np.stack(large), TINTS_PER_DIGIT, axis=0)[..., None] >= 255 * INK
         paper, pen = _hues(len(ink), rng)
-        parts.append(np.round(paper + (pen - paper) * ink).astype(np.uint8))
+        parts.append(np.where(ink, pen, paper))
     return Images(*parts)
 
 
 def _hues(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Dark paper and bright pen colours of unlike hue: two float arrays ``[n, 1, 1, 3]``."""
+    """Dark paper and bright pen colours of unlike hue: two uint8 arrays ``[n, 1, 1, 3]``."""
     wheel = np.arange(HUES) / HUES
-    dark = 255 * np.array([colorsys.hsv_to_rgb(hue, 1.0, 0.4) for hue in wheel])
-    bright = 255 * np.array([colorsys.hsv_to_rgb(hue, 0.4, 1.0) for hue in wheel])
+    dark, bright = (
+        np.round([np.multiply(255, colorsys.hsv_to_rgb(hue, *tone)) for hue in wheel]).astype(
+            np.uint8
+        )
+        for tone in [(1.0, 0.4), (0.4, 1.0)]  # saturation, value
+    )
     paper = rng.integers(HUES, size=n)
     pen = (paper + rng.integers(2, HUES - 1, size=n)) % HUES
     return dark[paper][:, None, None], bright[pen][:, None, None]

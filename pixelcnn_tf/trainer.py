@@ -14,7 +14,7 @@ from pixelcnn_tf.checkpoints import Checkpoints
 from pixelcnn_tf.config import Config, TrainingConfig
 from pixelcnn_tf.data import Images, get_dataset
 from pixelcnn_tf.errors import TrainingDiverged, UserError
-from pixelcnn_tf.interrupt import Interrupted, PutOff
+from pixelcnn_tf.interrupt import Interrupted, PutOff, StopAsked
 from pixelcnn_tf.likelihoods import Likelihood
 from pixelcnn_tf.plots import image_sheet, mask_panel, save_picture
 from pixelcnn_tf.runs import RunFolder
@@ -64,6 +64,7 @@ class Trainer:
             self.run.checkpoints, model, optimizer, config.training.keep_checkpoints
         )
         self.step = 0
+        self._put_off = PutOff()
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
 
     # Steps. Each takes a global batch of uint8 images [batch, height, width, channels],
@@ -156,6 +157,7 @@ class Trainer:
             mininterval=_refresh(),
         )
         for images in bar:
+            self._put_off.check()
             # Smaller batches are filled up with images that do not count: one compiled shape,
             # and no device left without an image (which some operations do not bear).
             n = len(images)
@@ -174,13 +176,28 @@ class Trainer:
         Returns:
             uint8 ``[n_images, height, width, channels]``.
         """
-        return generate_images(
-            self.model,
-            self.config.data.image_size,
-            n_images or self.config.sampling.n_images,
-            self.config.seed if seed is None else seed,
-            temperature=self.config.sampling.temperature,
-        )
+        image_size = self.config.data.image_size
+        with tqdm(
+            total=image_size[0],
+            desc="sampling",
+            unit="row",
+            delay=2,
+            leave=False,
+            mininterval=_refresh(),
+        ) as bar:
+
+            def after_row(done: int, _: int) -> None:
+                self._put_off.check()
+                bar.update(done - bar.n)
+
+            return generate_images(
+                self.model,
+                image_size,
+                n_images or self.config.sampling.n_images,
+                self.config.seed if seed is None else seed,
+                temperature=self.config.sampling.temperature,
+                progress=after_row,
+            )
 
     def fit(self, images: Images) -> None:
         """Train to ``training.steps``, from the newest checkpoint if there is one.
@@ -209,25 +226,32 @@ class Trainer:
             mininterval=_refresh(),
             dynamic_ncols=True,
         )
-        with PutOff() as put_off, bar:
-            while self.step < t.steps and put_off.signum is None:
-                window.add(*self.train_step(next(batches)))
-                self.step += 1
-                due = self.step == t.steps
-                if due or self.step % t.log_every == 0:
-                    self._write_window(window, bar)
-                if due or self.step % t.checkpoint_every == 0:
-                    self._save(window)
-                bar.update()
-                if due or self.step % t.eval_every == 0:
-                    self._write_scalars("test", self.evaluate(self._test_set(images)))
-                    window.restart_clock()
-                if self.step % t.sample_every == 0 and not due:
-                    self.write_samples(f"step_{self.step:06d}")
-                    window.restart_clock()
-            if put_off.signum is not None and self.step < t.steps:
+        with PutOff() as self._put_off, bar:
+            try:
+                while self.step < t.steps:
+                    self._put_off.check()
+                    window.add(*self.train_step(next(batches)))
+                    self.step += 1
+                    self._after_step(window, bar, images)
+            except StopAsked:
                 self._save(window)
-                raise Interrupted(self.step, put_off.signum)
+                raise Interrupted(self.step, self._put_off.signum) from None
+
+    def _after_step(self, window: "_Window", bar: tqdm, images: Images) -> None:
+        """Write what is due at this step; at the last one all but the samples are."""
+        t = self.config.training
+        last = self.step == t.steps
+        if last or self.step % t.log_every == 0:
+            self._write_window(window, bar)
+        if last or self.step % t.checkpoint_every == 0:
+            self._save(window)
+        bar.update()
+        if last or self.step % t.eval_every == 0:
+            self._write_scalars("test", self.evaluate(self._test_set(images)))
+            window.restart_clock()
+        if not last and self.step % t.sample_every == 0:
+            self.write_samples(f"step_{self.step:06d}")
+            window.restart_clock()
 
     def write_samples(self, name: str) -> Path:
         """Draw images; put them into TensorBoard and ``samples/NAME.png``; its path."""

@@ -139,7 +139,7 @@ def test_the_end_tells_where_everything_lies(runs, capsys):
 def test_longer_training_goes_on_and_other_settings_do_not(runs, capsys):
     assert train(runs, **{"training.learning_rate": 0.5}) == 2
     error = capsys.readouterr().err
-    assert "training.learning_rate: 0.002 there, 0.5 here" in error
+    assert "training.learning_rate: 0.006 there, 0.5 here" in error
     assert "--fresh" in error
 
 
@@ -272,6 +272,11 @@ WRONG = [
     (train_command, ["{new}", "--set", "model.kernel_size=2"], "must be odd"),
     (train_command, ["{new}", "--set", "runs_dir={tmp}/words.txt"], "words.txt"),
     (train_command, ["{new}", "--set", "name=other", "--set", "runs_dir={tmp}"], "no run"),
+    (
+        train_command,
+        ["{new}", "--set", "name=other", "--set", "runs_dir={tmp}", "--fresh"],
+        "holds files but no run",
+    ),
     (train_command, ["{old}", "--set", "seed=5"], "another config (seed: 0 there, 5 here)"),
     (sample, [], "--run"),
     (sample, ["--run", "{tmp}/none", "--out", "{tmp}/s.png"], "no such run"),

@@ -114,6 +114,18 @@ def test_two_devices_train_as_one(clip_norm, tmp_path, images):
     assert results[0][1]["bits_per_dim"] == pytest.approx(results[1][1]["bits_per_dim"], rel=1e-4)
 
 
+def test_two_devices_sample_and_save_as_one(tmp_path):
+    trainers = [make_trainer(small_config(tmp_path), s) for s in (None, two_devices())]
+    for trainer in trainers:
+        draw_weights(trainer.model)
+        trainer.model.save(tmp_path / f"{trainer.strategy.num_replicas_in_sync}.keras")
+    one, two = (trainer.create_image_samples() for trainer in trainers)
+    np.testing.assert_array_equal(one, two)
+    one, two = (load_model(tmp_path / f"{n}.keras").get_weights() for n in (1, 2))
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_batch_must_divide_by_the_devices(tmp_path):
     with pytest.raises(UserError, match="batch_size: 3 does not divide by the 2 devices"):
         make_trainer(small_config(tmp_path, batch_size=3), two_devices())
@@ -220,6 +232,22 @@ def test_a_signal_saves_and_the_next_fit_goes_on(signum, tmp_path, images, monke
     assert resumed.step == 8
     for a, b in zip(weights(straight), weights(resumed), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize("where", ["valid_step", "create_image_samples"])
+def test_a_signal_while_evaluating_or_sampling_saves_too(where, tmp_path, images, monkeypatch):
+    original = getattr(Trainer, where)
+
+    def signal_first(self, *arguments):
+        signal.raise_signal(signal.SIGINT)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Trainer, where, signal_first)
+    config = small_config(tmp_path, checkpoint_every=100)
+    with pytest.raises(Interrupted) as stop:
+        make_trainer(config).fit(images)
+    assert stop.value.step == 4
+    assert saved_steps(tmp_path / "small" / "checkpoints") == [4]
 
 
 KILLED_AT_20 = """
