@@ -66,12 +66,13 @@ def mask_panel(kernel_size: int | tuple[int, int] = 5, n_channels: int = 3) -> n
     masks = {t: get_mask(kernel_size, n_channels, n_channels, t, n_channels) for t in "AB"}
     height, width = masks["A"].shape[:2]
     side = max(1.1, min(1.8, 7 / n_channels))
-    figure = Figure(figsize=(2 * n_channels * side + 2.2, n_channels * side + 1.3), dpi=100)
+    half_width, tall = n_channels * side + 0.8, n_channels * side + 0.9  # inches
+    figure = Figure(figsize=(2 * half_width, tall), dpi=100)
     halves = figure.subfigures(1, 2, wspace=0.02)
     for half, (mask_type, mask) in zip(halves, masks.items(), strict=True):
-        half.suptitle(f"type {mask_type}", fontsize=13)
+        half.suptitle(f"type {mask_type}", fontsize=13, y=1 - 0.1 / tall)
         axes = half.subplots(n_channels, n_channels, squeeze=False)
-        half.subplots_adjust(left=0.18, right=0.97, bottom=0.14, top=0.88, wspace=0.1, hspace=0.1)
+        half.subplots_adjust(0.6 / half_width, 0.4 / tall, 1 - 0.1 / half_width, 1 - 0.45 / tall)
         for out in range(n_channels):
             for seen in range(n_channels):
                 axis = axes[out, seen]

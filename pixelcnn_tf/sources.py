@@ -17,7 +17,7 @@ IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 DIGITS_SIZE = (12, 12)
 INK = 0.45  # how dark a scanned pixel must be to count as ink: 0 is paper, 1 is black
 TINTS_PER_DIGIT = 4
-HUES = 12
+HUES = 6
 
 
 class Images(NamedTuple):
@@ -107,16 +107,16 @@ def _digits(data: DataConfig) -> Images:
 
 def _hues(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Dark paper and bright pen colours of unlike hue: two uint8 arrays ``[n, 1, 1, 3]``."""
-    wheel = np.arange(HUES) / HUES
-    dark, bright = (
-        np.round([np.multiply(255, colorsys.hsv_to_rgb(hue, *tone)) for hue in wheel]).astype(
-            np.uint8
-        )
-        for tone in [(1.0, 0.4), (0.4, 1.0)]  # saturation, value
-    )
     paper = rng.integers(HUES, size=n)
-    pen = (paper + rng.integers(2, HUES - 1, size=n)) % HUES
+    pen = (paper + rng.integers(1, HUES, size=n)) % HUES
+    dark, bright = _wheel(saturation=1.0, value=0.4), _wheel(saturation=0.4, value=1.0)
     return dark[paper][:, None, None], bright[pen][:, None, None]
+
+
+def _wheel(saturation: float, value: float) -> np.ndarray:
+    """The colours of all hues: uint8 ``[HUES, 3]``."""
+    colours = [colorsys.hsv_to_rgb(i / HUES, saturation, value) for i in range(HUES)]
+    return np.round(255 * np.array(colours)).astype(np.uint8)
 
 
 def _from_keras(name: str) -> Images:

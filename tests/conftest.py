@@ -30,3 +30,13 @@ def seeded():
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def images(rng):
+    """A small data set for ``helpers.small_config``."""
+    from helpers import random_images
+
+    from pixelcnn_tf.data import Images
+
+    return Images(random_images(rng, 40, 4, 4, 3), random_images(rng, 7, 4, 4, 3))

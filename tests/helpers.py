@@ -2,8 +2,12 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
+from pixelcnn_tf import Trainer, build_model
+from pixelcnn_tf.config import Config
 from pixelcnn_tf.models import PixelRNN
+from pixelcnn_tf.trainer import build_optimizer
 
 
 def small_model(n_channels=3, likelihood="softmax-4", seed=0, pixel_layer=None, **options):
@@ -79,3 +83,40 @@ def leaks(function, images, n_values, strict=True):
         found |= {(int(a), int(b)) for a, b in np.argwhere(moved & forbidden)}
         moved_later += int((moved & ~forbidden).sum())
     return found, moved_later
+
+
+def small_config(tmp_path, **training):
+    defaults = {"steps": 8, "batch_size": 4, "checkpoint_every": 2, "sample_every": 4}
+    return Config.model_validate(
+        {
+            "name": "small",
+            "runs_dir": str(tmp_path),
+            "data": {"image_size": 4},
+            "model": {
+                "hidden_dim": 2,
+                "out_dim": 2,
+                "n_layers": 1,
+                "n_channels": 3,
+                "likelihood": "softmax-4",
+            },
+            "training": {**defaults, "log_every": 2, "eval_every": 4, **training},
+            "sampling": {"n_images": 4},
+        }
+    )
+
+
+def make_trainer(config, strategy=None):
+    keras.utils.set_random_seed(config.seed)
+    strategy = strategy or tf.distribute.get_strategy()
+    with strategy.scope():
+        model = build_model(config)
+        optimizer = build_optimizer(config.training)
+    return Trainer(config, model, model.likelihood, optimizer, strategy=strategy)
+
+
+def weights(trainer):
+    return [w.numpy() for w in trainer.model.trainable_weights]
+
+
+def two_devices():
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

@@ -1,0 +1,216 @@
+"""Stopping, crashing, and going on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import make_trainer, small_config, weights
+
+from pixelcnn_tf import Trainer, UserError, load_model
+from pixelcnn_tf.checkpoints import saved_steps
+from pixelcnn_tf.errors import TrainingDiverged
+from pixelcnn_tf.interrupt import Interrupted
+from pixelcnn_tf.trainer import _Window
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_next_fit_goes_on(signum, tmp_path, images, monkeypatch):
+    straight = make_trainer(small_config(tmp_path / "straight"))
+    straight.fit(images)
+
+    config = small_config(tmp_path / "stopped", checkpoint_every=100)
+    add = _Window.add
+
+    def add_and_signal(self, *results):
+        add(self, *results)
+        if len(self.results) == 1:
+            signal.raise_signal(signum)
+
+    monkeypatch.setattr(_Window, "add", add_and_signal)
+    with pytest.raises(Interrupted) as stop:
+        make_trainer(config).fit(images)
+    assert stop.value.step == 1
+    assert stop.value.signum == signum
+    assert saved_steps(tmp_path / "stopped" / "small" / "checkpoints") == [1]
+    monkeypatch.setattr(_Window, "add", add)
+
+    resumed = make_trainer(config)
+    resumed.fit(images)
+    assert resumed.step == 8
+    for a, b in zip(weights(straight), weights(resumed), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize("where", ["valid_step", "create_image_samples"])
+def test_a_signal_while_evaluating_or_sampling_saves_too(where, tmp_path, images, monkeypatch):
+    original = getattr(Trainer, where)
+
+    def signal_first(self, *arguments):
+        signal.raise_signal(signal.SIGINT)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Trainer, where, signal_first)
+    config = small_config(tmp_path, checkpoint_every=100)
+    with pytest.raises(Interrupted) as stop:
+        make_trainer(config).fit(images)
+    assert stop.value.step == 4
+    assert saved_steps(tmp_path / "small" / "checkpoints") == [4]
+
+
+KILLED_AT_20 = """
+import os, signal, sys
+from pixelcnn_tf import startup
+startup.import_tensorflow()
+from pixelcnn_tf.checkpoints import Checkpoints
+save = Checkpoints.save
+def save_and_die(self, step):
+    save(self, step)
+    if step == 20:
+        os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv.pop(1) == "die":
+    Checkpoints.save = save_and_die
+import main
+sys.exit(main.main(sys.argv[1:]))
+"""
+
+
+def train_in_a_process(name, tmp_path, die):
+    settings = {
+        "name": name,
+        "runs_dir": tmp_path,
+        "deterministic": "true",
+        "data.source": "digits_grey",
+        "data.image_size": "8",
+        "model.n_layers": 1,
+        "model.hidden_dim": 4,
+        "model.out_dim": 4,
+        "training.steps": 40,
+        "training.batch_size": 4,
+        "training.warmup_steps": 5,
+        "training.checkpoint_every": 10,
+        "training.eval_every": 1000,
+        "sampling.n_images": 1,
+    }
+    flags = [flag for item in settings.items() for flag in ("--set", "{}={}".format(*item))]
+    return subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            KILLED_AT_20,
+            "die" if die else "live",
+            "--config",
+            "config.yml",
+            *flags,
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_killed_and_resumed_is_the_same_to_the_last_bit(tmp_path):
+    assert train_in_a_process("straight", tmp_path, die=False).returncode == 0
+    assert train_in_a_process("killed", tmp_path, die=True).returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "model.keras").exists()
+    assert saved_steps(tmp_path / "killed" / "checkpoints") == [20, 10]
+    resumed = train_in_a_process("killed", tmp_path, die=False)
+    assert resumed.returncode == 0, resumed.stderr
+    one, two = (load_model(tmp_path / name).get_weights() for name in ("straight", "killed"))
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a, b)
+    results = [
+        json.loads((tmp_path / n / "results.json").read_text()) for n in ("straight", "killed")
+    ]
+    assert results[0]["test"] == results[1]["test"]
+
+
+def damage(folder, how):
+    data = folder / "ckpt-8.data-00000-of-00001"
+    contents = data.read_bytes()
+    if how == "truncated":
+        data.write_bytes(contents[: len(contents) // 2])
+    elif how == "empty":
+        data.write_bytes(b"")
+    elif how == "missing":
+        data.unlink()
+    elif how == "flipped":
+        # Every tensor: which part of the file matters is TensorFlow's affair.
+        data.write_bytes(bytes(byte ^ 0xFF for byte in contents))
+    elif how == "index truncated":
+        index = folder / "ckpt-8.index"
+        index.write_bytes(index.read_bytes()[:20])
+
+
+@pytest.mark.parametrize("how", ["truncated", "empty", "missing", "flipped", "index truncated"])
+def test_a_damaged_checkpoint_is_skipped_with_a_warning(how, tmp_path, images, capsys):
+    config = small_config(tmp_path)
+    make_trainer(config).fit(images)
+    damage(tmp_path / "small" / "checkpoints", how)
+    trainer = make_trainer(config)
+    assert trainer.checkpoints.restore() == 6
+    assert "ckpt-8 is damaged and was skipped" in capsys.readouterr().err
+    trainer.fit(images)
+    assert trainer.step == 8
+    fresh = make_trainer(config)
+    assert fresh.checkpoints.restore() == 8  # written again, whole
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "truncated"])
+def test_a_lost_list_of_checkpoints_does_not_start_over(how, tmp_path, images):
+    config = small_config(tmp_path, steps=6)
+    make_trainer(config).fit(images)
+    state = tmp_path / "small" / "checkpoints" / "checkpoint"
+    if how == "missing":
+        state.unlink()
+    else:
+        state.write_text("" if how == "empty" else state.read_text()[:20])
+    longer = small_config(tmp_path, steps=10)
+    trainer = make_trainer(longer)
+    assert trainer.checkpoints.restore() == 6
+    trainer.fit(images)
+    assert saved_steps(tmp_path / "small" / "checkpoints") == [10, 8, 6]  # three are kept
+
+
+def test_no_readable_checkpoint_is_an_error_not_a_new_start(tmp_path, images):
+    config = small_config(tmp_path)
+    make_trainer(config).fit(images)
+    for file in (tmp_path / "small" / "checkpoints").glob("ckpt-*.data*"):
+        file.write_bytes(b"")
+    with pytest.raises(UserError, match="none of its checkpoints can be read"):
+        make_trainer(config).fit(images)
+    for file in (tmp_path / "small" / "checkpoints").glob("ckpt-*.index"):
+        file.unlink()
+    with pytest.raises(UserError, match="none of its checkpoints can be read"):
+        make_trainer(config).fit(images)
+
+
+def test_divergence_stops_and_keeps_the_last_good_checkpoint(tmp_path, images):
+    config = small_config(tmp_path, steps=4, optimizer="sgd", learning_rate=1e-3)
+    first = make_trainer(config)
+    first.run.create(config)
+    first.fit(images)
+    good = load_model(tmp_path / "small").get_weights()
+    config = small_config(tmp_path, steps=50, optimizer="sgd", learning_rate=1e-3, log_every=20)
+    trainer = make_trainer(config)
+    restore = trainer.checkpoints.restore
+
+    def restore_and_blow_up():
+        step = restore()
+        trainer.optimizer.learning_rate = float("inf")
+        return step
+
+    trainer.checkpoints.restore = restore_and_blow_up
+    with pytest.raises(TrainingDiverged, match=r"not finite.*last good checkpoint .* step 4"):
+        trainer.fit(images)
+    kept = load_model(tmp_path / "small").get_weights()
+    for a, b in zip(good, kept, strict=True):
+        np.testing.assert_array_equal(a, b)
