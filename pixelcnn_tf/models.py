@@ -104,7 +104,7 @@ class PixelRNN(keras.Model):
         x = self.input_conv(self.scale(images))
         skipped = []
         for i, block in enumerate(self.blocks):
-            x = block(x, training=training) if block._call_has_training_arg else block(x)
+            x = block(x)  # Keras hands ``training`` on
             if self.skip_connections:
                 skipped.append(self.skips[i](x))
         x = tf.add_n([x, *skipped])
