@@ -1,7 +1,7 @@
 """Training states on disk, and the newest of them that is whole."""
 
-import contextlib
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -45,6 +45,7 @@ class Checkpoints:
         self._whole = optimizer is not None
         self._state = tf.train.Checkpoint(**parts)
         self._manager = None
+        self._saved = None
 
     def save(self, step: int) -> None:
         """Write a checkpoint, complete on the disk when this returns.
@@ -55,10 +56,13 @@ class Checkpoints:
         for weight in self.model.trainable_variables:
             if not np.isfinite(weight.numpy()).all():
                 raise TrainingDiverged(f"weight {weight.path} is not finite at step {step}")
+        if step == self._saved:
+            return
         if self._manager is None:
             self._manager = self._make_manager()
         self._state.step.assign(step)
         self._manager.save(checkpoint_number=step)
+        self._saved = step
         for file in self.folder.glob(f"ckpt-{step}.*"):
             flush(file)
         flush(self.folder)
@@ -72,6 +76,9 @@ class Checkpoints:
             UserError: there are checkpoints, and none can be read.
         """
         steps = saved_steps(self.folder)
+        parts = [re.fullmatch(r"ckpt-(\d+)\.data-.*", f.name) for f in self.folder.glob("ckpt-*")]
+        for step in sorted({int(part[1]) for part in parts if part} - set(steps), reverse=True):
+            self._warn(step, "its index file is missing")
         for step in steps:
             try:
                 status = self._state.restore(str(self.folder / f"ckpt-{step}"))
@@ -81,22 +88,24 @@ class Checkpoints:
                 return int(self._state.step)
             except _DAMAGE as error:
                 reason = str(error).splitlines()[0][:150] or type(error).__name__
-                print(
-                    f"warning: {self.folder}/ckpt-{step} is damaged and was skipped: {reason}",
-                    file=sys.stderr,
-                )
-        if steps or any(self.folder.glob("ckpt-*")):
+                self._warn(step, reason)
+        if steps or any(parts):
             raise UserError(
                 f"{self.folder}: none of its checkpoints can be read; restore them from a copy, "
                 "or start anew with --fresh"
             )
         return 0
 
+    def _warn(self, step: int, reason: str) -> None:
+        text = f"{self.folder}/ckpt-{step} is damaged and was skipped: {reason}"
+        print(f"warning: {text}", file=sys.stderr)
+
     def _make_manager(self) -> tf.train.CheckpointManager:
         """A manager that knows the checkpoints on disk, whatever its index file says."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            (self.folder / "checkpoint").unlink()
+        (self.folder / "checkpoint").unlink(missing_ok=True)
+        for leftover in self.folder.glob("ckpt-*_temp"):  # of a save that was killed
+            shutil.rmtree(leftover)
         known = [self.folder / f"ckpt-{step}" for step in reversed(saved_steps(self.folder))]
         if known:
             tf.compat.v1.train.update_checkpoint_state(

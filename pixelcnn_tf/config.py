@@ -17,8 +17,6 @@ from pydantic import (
 
 from pixelcnn_tf.errors import UserError, suggestion
 
-PIXEL_LAYER_NAMES = ("resblock",)
-
 
 def _number(value: Any) -> Any:
     """YAML 1.1 reads ``1e-3`` (no point) as text; a user means a number."""
@@ -45,14 +43,25 @@ def _odd(value: int) -> int:
     return value
 
 
+def parse_likelihood(name: str) -> tuple[str, int]:
+    """Kind and number of values: ``('softmax', 256)`` of ``'softmax-256'``.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if name == "bernoulli":
+        return "bernoulli", 2
+    kind, _, number = name.partition("-")
+    if kind == "softmax" and number.isdigit() and 2 <= int(number) <= 256:
+        return "softmax", int(number)
+    raise ValueError(
+        "must be 'softmax-256' (or 'softmax-N', N values from 2 to 256) or 'bernoulli'"
+        f"{suggestion(name, ['softmax-256', 'bernoulli'])}"
+    )
+
+
 def _likelihood(value: str) -> str:
-    kind, _, number = value.partition("-")
-    if value != "bernoulli" and not (
-        kind == "softmax" and number.isdigit() and 2 <= int(number) <= 256
-    ):
-        raise ValueError(
-            "must be 'softmax-256' (or 'softmax-N', N values from 2 to 256) or 'bernoulli'"
-        )
+    parse_likelihood(value)
     return value
 
 
@@ -77,7 +86,7 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Where images come from; see the comments in config.yml."""
 
-    source: str = "digits"
+    source: Annotated[str, Field(min_length=1)] = "digits"
     image_size: Size | None = None
     fit: Literal["crop", "resize"] = "crop"
     train_key: str = "x_train"
@@ -142,7 +151,7 @@ class Config(Section):
     """A whole experiment."""
 
     name: Annotated[str, AfterValidator(_one_folder)] = "digits"
-    runs_dir: str = "runs"
+    runs_dir: Annotated[str, Field(min_length=1)] = "runs"
     seed: Seed = 0
     deterministic: bool = False
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
@@ -153,7 +162,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self):
-        two_values = self.model.likelihood in ("bernoulli", "softmax-2")
+        two_values = parse_likelihood(self.model.likelihood)[1] == 2
         if self.data.binarize and not two_values:
             raise ValueError(
                 f"data.binarize {self.data.binarize!r} makes images of zeros and ones, which "
@@ -168,7 +177,7 @@ class Config(Section):
 
     @property
     def run_dir(self) -> Path:
-        return Path(self.runs_dir) / self.name
+        return Path(self.runs_dir).expanduser() / self.name
 
     def known_channels(self) -> int | None:
         """Channels of the data source, where its name tells."""
@@ -186,9 +195,13 @@ class Config(Section):
                 f"model.n_channels: {stated}, but the images of data.source "
                 f"{self.data.source!r} have {channels}; leave it out"
             )
-        data = self.data.model_copy(update={"image_size": (height, width)})
-        model = self.model.model_copy(update={"n_channels": channels})
-        return self.model_copy(update={"data": data, "model": model})
+        values = self.model_dump()
+        values["data"]["image_size"] = (height, width)
+        values["model"]["n_channels"] = channels
+        try:
+            return Config.model_validate(values)
+        except ValidationError as error:
+            raise UserError(f"{self.data.source}: {_first_problem(error)}") from None
 
     def to_yaml(self) -> str:
         """The resolved config as YAML that ``load_config`` reads back."""
@@ -219,15 +232,13 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        _refuse_duplicates(yaml.compose(text, yaml.SafeLoader))
-        values = yaml.safe_load(text)
+        values = _parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; config.yml and configs/ hold examples") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as a text file: {error}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: {_yaml_problem(error)}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
     if values is None:
         values = {}
     if not isinstance(values, dict):
@@ -243,13 +254,13 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 def _apply(values: dict, override: str) -> None:
     """Set one ``a.b=value`` in nested ``values``."""
     keys, equals, text = override.partition("=")
-    if not equals or not keys.strip():
+    *sections, last = keys.strip().split(".")
+    if not equals or not all([*sections, last]):
         raise UserError(f"--set {override!r}: must be KEY=VALUE, as in model.n_layers=4")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"--set {override!r}: {_yaml_problem(error)}") from None
-    *sections, last = keys.strip().split(".")
+        value = _parse_yaml(text)
+    except ValueError as error:
+        raise UserError(f"--set {override!r}: {error}") from None
     for section in sections:
         if values.get(section) is None:
             values[section] = {}
@@ -259,24 +270,37 @@ def _apply(values: dict, override: str) -> None:
     values[last] = value
 
 
+def _parse_yaml(text: str) -> Any:
+    """What a YAML text says.
+
+    Raises:
+        ValueError: no valid YAML, or a key that stands twice in one section.
+    """
+    try:
+        _refuse_duplicates(yaml.compose(text, yaml.SafeLoader))
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        problem = getattr(error, "problem", None) or "cannot be read"
+        raise ValueError(f"{where}no valid YAML: {problem}") from None
+    except (ValueError, TypeError, RecursionError) as error:  # PyYAML lets these through
+        raise ValueError(f"no valid YAML: {error}") from None
+
+
 def _refuse_duplicates(node: yaml.Node | None) -> None:
     """YAML keeps the last of two equal keys without a word; say so instead."""
     if not isinstance(node, yaml.MappingNode):
         return
     seen = set()
     for key, value in node.value:
-        if key.value in seen:
+        name = str(key.value)
+        if name in seen:
             raise yaml.MarkedYAMLError(
-                problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark
+                problem=f"the key {name!r} stands twice", problem_mark=key.start_mark
             )
-        seen.add(key.value)
+        seen.add(name)
         _refuse_duplicates(value)
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"{where}no valid YAML: {getattr(error, 'problem', None) or 'cannot be read'}"
 
 
 def _keys_at(location: Sequence[str]) -> list[str]:
@@ -289,7 +313,7 @@ def _keys_at(location: Sequence[str]) -> list[str]:
 
 def _key(problem: dict) -> str:
     """``section.key`` of a problem; places within a list are left out."""
-    return ".".join(part for part in problem["loc"] if isinstance(part, str))
+    return ".".join(part for part in problem["loc"] if isinstance(part, str) and part != "[key]")
 
 
 def _first_problem(error: ValidationError) -> str:
@@ -303,6 +327,8 @@ def _first_problem(error: ValidationError) -> str:
         known = _keys_at(location[:-1])
         hint = suggestion(location[-1], known) or f"; known keys: {', '.join(known)}"
         return f"{key}: unknown key{hint}{more}"
+    if kind == "invalid_key":
+        return f"{key and key + ': '}{value!r} is no key; keys are words{more}"
     if kind == "value_error":
         named = f"{value!r} " if key and not isinstance(value, dict | Section) else ""
         return f"{key + ': ' if key else ''}{named}{context['error']}{more}"

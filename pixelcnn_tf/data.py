@@ -1,5 +1,7 @@
 """``tf.data`` pipelines of ``uint8`` images, in an order that a resumed run repeats."""
 
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
 
@@ -11,7 +13,7 @@ __all__ = ["Images", "get_dataset", "load_images"]
 
 
 def get_dataset(
-    source: str | DataConfig | Images,
+    source: str | Path | DataConfig | Images,
     split: str = "train",
     batch_size: int = 16,
     seed: int = 0,
@@ -40,8 +42,8 @@ def get_dataset(
         raise UserError(f"split={split!r}: must be 'train' or 'test'")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise UserError(f"batch_size={batch_size!r}: must be an integer from 1 up")
-    if isinstance(source, str):
-        source = DataConfig(source=source)
+    if isinstance(source, str | Path):
+        source = DataConfig(source=str(source))
     images = source if isinstance(source, Images) else load_images(source)
     array = images.train if split == "train" else images.test
     with tf.device("CPU"):

@@ -1,22 +1,26 @@
 """From a config to a trained model, with everything a run leaves behind."""
 
 import json
+import shlex
+import shutil
 import sys
 import time
+from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from pixelcnn_tf import startup
 from pixelcnn_tf.config import Config
-from pixelcnn_tf.data import Images, get_dataset, load_images
+from pixelcnn_tf.data import Images, load_images
 from pixelcnn_tf.errors import UserError
 from pixelcnn_tf.files import replacing
 from pixelcnn_tf.interrupt import Interrupted
 from pixelcnn_tf.likelihoods import Likelihood, get_likelihood
 from pixelcnn_tf.models import build_model
+from pixelcnn_tf.optimizers import build_optimizer
 from pixelcnn_tf.runs import RunFolder
-from pixelcnn_tf.trainer import Trainer, build_optimizer
+from pixelcnn_tf.trainer import Trainer
 
 
 def run_experiment(config: Config, fresh: bool = False) -> int:
@@ -34,6 +38,10 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     config = config.resolved(*images.train.shape[1:])
     check_values(images, get_likelihood(config.model.likelihood))
     run.check(config, fresh)
+    if not fresh and run.finished_step() == config.training.steps:
+        print(f"{run.path} is trained already (--fresh trains it anew)")
+        _print_results(run, json.loads(run.results.read_text(encoding="utf-8")))
+        return 0
 
     startup.find_devices()
     keras.utils.set_random_seed(config.seed)
@@ -48,10 +56,9 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     old = run.set_aside() if fresh else None
     if old:
         print(f"the old run is now {old}")
-    run.create(config)
     _print_header(config, images, model, strategy)
     try:
-        trainer.fit(images)
+        results = trainer.fit(images)
     except Interrupted as stop:
         print(
             f"stopped at step {stop.step} of {config.training.steps} and saved in {run.path}; "
@@ -59,7 +66,18 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
             file=sys.stderr,
         )
         return 128 + stop.signum
-    _finish(trainer, images, time.perf_counter() - started)
+    trainer.write_samples("final")
+    with replacing(run.model) as temporary:
+        model.save(temporary)
+    record = {
+        "step": trainer.step,
+        "test": results,
+        "test_images": len(images.test),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    with replacing(run.results) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    _print_results(run, record)
     return 0
 
 
@@ -99,23 +117,21 @@ def _print_header(config: Config, images: Images, model, strategy) -> None:
     )
 
 
-def _finish(trainer: Trainer, images: Images, seconds: float) -> None:
-    """Evaluate on the whole test set, draw the final sheet, save the model."""
-    config, run = trainer.config, trainer.run
-    results = trainer.evaluate(get_dataset(images, "test", config.training.batch_size))
-    sheet = trainer.write_samples("final")
-    with replacing(run.model) as temporary:
-        trainer.model.save(temporary)
-    record = {
-        "step": trainer.step,
-        "test": results,
-        "test_images": len(images.test),
-        "seconds": round(seconds, 1),
-    }
-    with replacing(run.results) as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    figures = ", ".join(f"{value:.4f} {unit.replace('_', ' ')}" for unit, value in results.items())
-    print(f"test         {figures}  ({len(images.test):,} images, step {trainer.step:,})")
-    print(f"samples      {sheet}")
+def _print_results(run: RunFolder, record: dict) -> None:
+    """One line each for the likelihood and where everything lies."""
+    figures = ", ".join(
+        f"{value:.4f} {unit.replace('_', ' ')}" for unit, value in record["test"].items()
+    )
+    print(f"test         {figures}  ({record['test_images']:,} images, step {record['step']:,})")
+    print(f"samples      {run.samples / 'final.png'}")
     print(f"model        {run.model}")
-    print(f"TensorBoard  tensorboard --logdir {run.logs}")
+    print(f"TensorBoard  {_tensorboard()} --logdir {shlex.quote(str(run.logs))}")
+
+
+def _tensorboard() -> str:
+    """The command as it works here, also where the virtual environment is not activated."""
+    if shutil.which("tensorboard"):
+        return "tensorboard"
+    beside = Path(sys.executable).with_name("tensorboard")
+    near = beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside
+    return shlex.quote(str(near))

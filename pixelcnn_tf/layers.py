@@ -18,6 +18,8 @@ def _for_group(initializer, group: int):
     if not isinstance(initializer, keras.initializers.Initializer):
         return initializer
     config = initializer.get_config()
+    if isinstance(config.get("seed"), dict):
+        return initializer  # a SeedGenerator: goes on by itself
     if isinstance(config.get("seed"), int):
         config["seed"] += group
     return type(initializer).from_config(config)

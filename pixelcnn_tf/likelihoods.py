@@ -13,7 +13,7 @@ from abc import abstractmethod
 import keras
 import tensorflow as tf
 
-from pixelcnn_tf.errors import suggestion
+from pixelcnn_tf.config import parse_likelihood
 from pixelcnn_tf.layers import PACKAGE
 
 
@@ -168,12 +168,8 @@ def get_likelihood(name: str) -> Likelihood:
     Raises:
         ValueError: an unknown name.
     """
-    if name == "bernoulli":
-        return Bernoulli()
-    kind, _, number = name.partition("-")
-    if kind == "softmax" and number.isdigit() and 2 <= int(number) <= 256:
-        return Softmax(int(number))
-    raise ValueError(
-        f"{name!r} is no likelihood: must be 'softmax-256' (or 'softmax-N', N values from 2 "
-        f"to 256) or 'bernoulli'{suggestion(name, ['softmax-256', 'bernoulli'])}"
-    )
+    try:
+        kind, n_values = parse_likelihood(name)
+    except ValueError as error:
+        raise ValueError(f"likelihood {name!r}: {error}") from None
+    return Bernoulli() if kind == "bernoulli" else Softmax(n_values)

@@ -23,8 +23,8 @@ class PixelRNN(keras.Model):
         hidden_dim: half the features a colour between blocks ("h" in the paper).
         out_dim: features a colour of the output layers.
         n_layers: number of blocks, from 1 up.
-        pixel_layer: what builds a block: a class or function called with ``n_channels``
-            and ``name``, or a block to copy.
+        pixel_layer: what builds a block: a class or function called with ``n_channels``,
+            ``name`` and ``dtype``, or a block to copy. All blocks must come out alike.
         n_channels: colours a pixel; 1 is greyscale.
         likelihood: a ``Likelihood``, or its name in a config (``'softmax-256'``).
         skip_connections: also add every block's output, through a 1x1 convolution of its
@@ -77,6 +77,9 @@ class PixelRNN(keras.Model):
             _make_block(pixel_layer, n_channels, self.dtype_policy, f"block_{i + 1}")
             for i in range(n_layers)
         ]
+        alike = [{**block.get_config(), "name": ""} for block in self.blocks]
+        if any(config != alike[0] for config in alike):
+            raise ValueError("pixel_layer: must build blocks that are alike but for their names")
         self.skips = [
             conv(features, 1, "B", f"skip_{i + 1}") for i in range(n_layers * skip_connections)
         ]

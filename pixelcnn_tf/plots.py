@@ -5,7 +5,9 @@ import math
 from pathlib import Path
 
 import numpy as np
+from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from pixelcnn_tf.files import replacing
@@ -45,55 +47,79 @@ def image_sheet(images: np.ndarray, n_values: int = 256, columns: int | None = N
 
 
 def save_picture(picture: np.ndarray, path: str | Path) -> None:
-    """Write uint8 ``[height, width, 3]`` as PNG (or what the ending says), whole or not."""
-    path = Path(path)
-    kind = Image.registered_extensions().get(path.suffix.lower(), "PNG")
+    """Write uint8 ``[height, width, 3]`` as a PNG file, whole or not at all."""
     with replacing(path) as temporary:
-        Image.fromarray(picture).save(temporary, format=kind)
+        Image.fromarray(picture).save(temporary, format="PNG")
 
 
-def mask_panel(kernel_size: int | tuple[int, int] = 5, n_channels: int = 3) -> np.ndarray:
+def mask_panel(
+    kernel_size: int | tuple[int, int] = 5,
+    n_channels: int = 3,
+    kernel_size_b: int | tuple[int, int] | None = None,
+) -> np.ndarray:
     """The colour-to-colour masks of types A and B, as a picture.
 
-    One panel a pair of colours: rows are the colour being predicted, columns the colour
-    that is looked at; A on the left, B on the right. Dark is 0, light is 1; the centre
-    pixel, the one being predicted, is framed.
+    One block of pixels a pair of colours: rows are the colour being predicted, columns the
+    colour that is looked at; A on the left, B on the right. Dark is 0, light is 1; the
+    centre pixel, the one being predicted, is framed.
+
+    Args:
+        kernel_size: of type A, and of type B if ``kernel_size_b`` is not given.
+        n_channels: colours a pixel.
+        kernel_size_b: of type B.
 
     Returns:
         uint8 ``[height, width, 3]``.
     """
-    names = COLOURS.get(n_channels, [f"channel {i}" for i in range(n_channels)])
-    masks = {t: get_mask(kernel_size, n_channels, n_channels, t, n_channels) for t in "AB"}
-    height, width = masks["A"].shape[:2]
-    side = max(1.1, min(1.8, 7 / n_channels))
-    half_width, tall = n_channels * side + 0.8, n_channels * side + 0.9  # inches
+    names = COLOURS.get(n_channels, [str(i) for i in range(n_channels)])
+    side = max(0.35, min(1.8, 7 / n_channels))
+    half_width, tall = n_channels * side + 0.9, n_channels * side + 1.0  # inches
     figure = Figure(figsize=(2 * half_width, tall), dpi=100)
-    halves = figure.subfigures(1, 2, wspace=0.02)
-    for half, (mask_type, mask) in zip(halves, masks.items(), strict=True):
-        half.suptitle(f"type {mask_type}", fontsize=13, y=1 - 0.1 / tall)
-        axes = half.subplots(n_channels, n_channels, squeeze=False)
-        half.subplots_adjust(0.6 / half_width, 0.4 / tall, 1 - 0.1 / half_width, 1 - 0.45 / tall)
-        for out in range(n_channels):
-            for seen in range(n_channels):
-                axis = axes[out, seen]
-                axis.imshow(mask[:, :, seen, out], cmap="gray", vmin=-0.15, vmax=1)
-                axis.set_xticks(np.arange(width + 1) - 0.5, [])
-                axis.set_yticks(np.arange(height + 1) - 0.5, [])
-                axis.grid(color="0.5", linewidth=0.6)
-                axis.tick_params(length=0)
-                centre = (width // 2 - 0.5, height // 2 - 0.5)
-                axis.add_patch(_frame(centre))
-                if out == n_channels - 1:
-                    axis.set_xlabel(f"sees {names[seen]}", fontsize=9)
-                if seen == 0:
-                    axis.set_ylabel(f"{names[out]} output", fontsize=9)
+    axes = figure.subplots(1, 2)
+    figure.subplots_adjust(0.7 / half_width / 2, 0.5 / tall, 1 - 0.05 / half_width, 1 - 0.4 / tall)
+    for axis, mask_type, size in zip(axes, "AB", (kernel_size, kernel_size_b), strict=True):
+        mask = get_mask(size or kernel_size, n_channels, n_channels, mask_type, n_channels)
+        height, width = mask.shape[:2]
+        axis.imshow(mask_blocks(mask), cmap="gray", vmin=-0.15, vmax=1, aspect="auto")
+        rows = np.arange(n_channels) * (height + 1) + height // 2
+        columns = np.arange(n_channels) * (width + 1) + width // 2
+        axis.set_yticks(rows, names)
+        axis.set_xticks(columns, names)
+        axis.set_ylabel("output")
+        axis.set_xlabel("sees")
+        axis.set_title(f"type {mask_type}, {height}x{width}")
+        axis.tick_params(length=0)
+        axis.set_frame_on(False)
+        axis.set_xlim(-0.6, n_channels * (width + 1) - 1.4)
+        axis.set_ylim(n_channels * (height + 1) - 1.4, -0.6)
+        corners = [(x - 0.5, y - 0.5) for x in columns for y in rows]
+        frames = [Rectangle(corner, 1, 1) for corner in corners]
+        style = {"facecolor": "none", "edgecolor": "tab:red", "linewidth": 2}
+        axis.add_collection(PatchCollection(frames, **style))
+        _draw_grid(axis, n_channels, height, width)
     return figure_pixels(figure)
 
 
-def _frame(corner: tuple[float, float]):
-    from matplotlib.patches import Rectangle
+def mask_blocks(mask: np.ndarray) -> np.ndarray:
+    """A mask of one feature a colour as one array of blocks, one pixel of NaN between them.
 
-    return Rectangle(corner, 1, 1, fill=False, edgecolor="tab:red", linewidth=2)
+    Block ``(output, seen)`` is ``mask[:, :, seen, output]``.
+    """
+    height, width, n_seen, n_out = mask.shape
+    blocks = np.pad(mask, [(0, 1), (0, 1), (0, 0), (0, 0)], constant_values=np.nan)
+    blocks = blocks.transpose(3, 0, 2, 1).reshape(n_out * (height + 1), n_seen * (width + 1))
+    return blocks[:-1, :-1]
+
+
+def _draw_grid(axis, n_channels: int, height: int, width: int) -> None:
+    """Thin lines around every pixel of every block."""
+    lines = []
+    for block in range(n_channels):
+        for other in range(n_channels):
+            top, left = block * (height + 1) - 0.5, other * (width + 1) - 0.5
+            lines += [[(left, top + i), (left + width, top + i)] for i in range(height + 1)]
+            lines += [[(left + i, top), (left + i, top + height)] for i in range(width + 1)]
+    axis.add_collection(LineCollection(lines, colors="0.5", linewidths=0.6, zorder=1))
 
 
 def figure_pixels(figure: Figure) -> np.ndarray:

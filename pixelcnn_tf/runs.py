@@ -1,5 +1,6 @@
 """Run folders: what a training run leaves behind, and how to load it again."""
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -60,6 +61,14 @@ class RunFolder:
         with replacing(self.config) as temporary:
             temporary.write_text(config.to_yaml(), encoding="utf-8")
 
+    def finished_step(self) -> int | None:
+        """The step at which a finished run wrote ``model.keras``, if there is one."""
+        try:
+            step = json.loads(self.results.read_text(encoding="utf-8"))["step"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return step if self.model.exists() else None
+
     def set_aside(self) -> Path | None:
         """Rename an existing folder to ``NAME.old-1`` (2, 3, ...); where it went."""
         if not self.path.exists():
@@ -102,7 +111,7 @@ def load_model(run_or_keras_path: str | Path):
 
     Args:
         run_or_keras_path: ``runs/NAME`` (its ``model.keras``, or its newest checkpoint
-            while it is still training) or the path of a ``.keras`` file.
+            where that is newer: while it trains) or the path of a ``.keras`` file.
 
     Returns:
         the ``PixelRNN``, not compiled.
@@ -112,8 +121,11 @@ def load_model(run_or_keras_path: str | Path):
     """
     path = Path(run_or_keras_path)
     if path.is_dir():
+        from pixelcnn_tf.checkpoints import saved_steps
+
         run = RunFolder(path)
-        if run.model.exists():
+        newest = max(saved_steps(run.checkpoints), default=0)
+        if run.model.exists() and newest <= (run.finished_step() or newest):
             return _load_keras(run.model)
         if not run.config.exists():
             raise UserError(f"{path}: no run in this folder (no config.yml, no model.keras)")

@@ -14,8 +14,8 @@ def generate_images(
     n_images: int,
     seed: int,
     initial_images=None,
-    known=None,
     temperature: float = 1.0,
+    known=None,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """Images drawn from ``model``, one sub-pixel after another, the first one too.
@@ -28,9 +28,9 @@ def generate_images(
             whatever ``n_images`` is, up to float rounding.
         initial_images: integers ``[height, width, channels]`` (for all) or ``[n_images,
             height, width, channels]``, for completion.
+        temperature: divides the logits; 1 draws from the model itself.
         known: booleans of the shape of ``initial_images`` or ``[height, width]``: which
             of its sub-pixels are kept as they are. The rest is drawn.
-        temperature: divides the logits; 1 draws from the model itself.
         progress: called with (rows done, rows in all) after each row.
 
     Returns:
@@ -45,7 +45,8 @@ def generate_images(
         raise UserError(f"seed={seed!r}: must be an integer")
     if not -(2**31) <= seed < 2**31:
         raise UserError(f"seed={seed}: must fit in 32 bits")
-    if not isinstance(temperature, (int, float)) or not 0 < temperature < float("inf"):
+    number = isinstance(temperature, (int, float, np.number)) and not isinstance(temperature, bool)
+    if not number or not 0 < temperature < float("inf"):
         raise UserError(f"temperature={temperature!r}: must be a number above 0")
     images, known = _initial_state(model, shape, initial_images, known)
 

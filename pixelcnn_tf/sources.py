@@ -2,7 +2,7 @@
 
 import colorsys
 import warnings
-import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -144,32 +144,31 @@ def _from_path(data: DataConfig) -> Images:
         )
     if path.suffix not in (".npz", ".npy"):
         raise UserError(f"{path}: must be a .npz or .npy file or a folder of images")
-    arrays = _read_arrays(path)
-    if path.suffix == ".npy":
-        return _hold_out(_as_images(arrays[""], str(path)), data)
-    if data.train_key not in arrays:
-        raise UserError(
-            f"{path}: no array {data.train_key!r} in it; it holds {', '.join(arrays)}: name one in "
-            "data.train_key"
-        )
-    train = _as_images(arrays[data.train_key], f"{path}: {data.train_key}")
-    if data.test_key not in arrays:
-        return _hold_out(train, data)
-    return Images(train, _as_images(arrays[data.test_key], f"{path}: {data.test_key}"))
+    loaded = _read(path, lambda: np.load(path, allow_pickle=False))
+    if isinstance(loaded, np.ndarray):
+        return _hold_out(_as_images(loaded, str(path)), data)
+    with loaded:
+        parts = [
+            _as_images(_read(path, lambda key=key: loaded[key]), f"{path}: {key}")
+            for key in (data.train_key, data.test_key)
+            if key in loaded.files
+        ]
+        if data.train_key not in loaded.files:
+            names = ", ".join(loaded.files) or "nothing"
+            raise UserError(
+                f"{path}: no array {data.train_key!r} in it; it holds {names}: name one in "
+                "data.train_key"
+            )
+    return Images(*parts) if len(parts) == 2 else _hold_out(parts[0], data)
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a .npz file by name, or of a .npy file under ``""``."""
+def _read(path: Path, load: Callable):
+    """What ``load`` returns; whatever NumPy makes of a damaged file becomes one line."""
     try:
-        with np.load(path, allow_pickle=False) as loaded:
-            if isinstance(loaded, np.ndarray):
-                return {"": loaded}
-            return {name: loaded[name] for name in loaded.files if loaded[name].ndim > 1}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: no readable NumPy file: {error}") from None
-    except TypeError:
-        loaded = np.load(path, allow_pickle=False)  # an array is no context manager
-        return {"": loaded}
+        return load()
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: no readable NumPy file: {reason}") from None
 
 
 def _as_images(array: np.ndarray, where: str) -> np.ndarray:
@@ -181,6 +180,11 @@ def _as_images(array: np.ndarray, where: str) -> np.ndarray:
         )
     if array.ndim == 3:
         array = array[..., None]
+    if array.ndim == 4 and array.shape[1] in (1, 3, 4) and array.shape[3] > 4:
+        raise UserError(
+            f"{where}: has shape {array.shape}, like (images, channels, height, width); "
+            "must have channels last: save x.transpose(0, 2, 3, 1)"
+        )
     if array.ndim != 4 or 0 in array.shape:
         raise UserError(
             f"{where}: has shape {array.shape}; must be (images, height, width, channels), or "
@@ -215,38 +219,53 @@ def _read_folder(path: Path, data: DataConfig) -> np.ndarray:
         endings = ", ".join(sorted(IMAGE_ENDINGS))
         raise UserError(f"{path}: no images in this folder or below it ({endings})")
     images: list[np.ndarray] = []
-    bar = tqdm(files, f"reading {path}", unit="img", delay=2, leave=False)
-    for file in bar:
+    for file in tqdm(files, f"reading {path}", unit="img", delay=2, leave=False):
         image = _read_image(file, data)
-        if images and image.shape != images[0].shape:
+        if images and image.shape[:2] != images[0].shape[:2]:
+            (height, width), (first_height, first_width) = image.shape[:2], images[0].shape[:2]
             raise UserError(
-                f"{file}: is {image.shape[0]}x{image.shape[1]} with {image.shape[2]} channels, "
-                f"{files[0]} is {images[0].shape[0]}x{images[0].shape[1]} with "
-                f"{images[0].shape[2]}; set data.image_size to bring all to one size"
+                f"{file}: is {height}x{width}, {files[0]} is {first_height}x{first_width}; set "
+                "data.image_size to bring all to one size"
             )
         images.append(image)
-    return np.stack(images)
+    if all(image.ndim == 2 for image in images):
+        return np.stack(images)[..., None]
+    # One colour image makes all of them colour images.
+    return np.stack([i if i.ndim == 3 else np.stack([i] * 3, axis=-1) for i in images])
+
+
+#: Pillow's modes of 8 bits a channel; others (16 bits, floats) would lose values silently.
+_EIGHT_BIT_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr"}
 
 
 def _read_image(file: Path, data: DataConfig) -> np.ndarray:
-    """uint8 ``[height, width, channels]``: 1 channel for greyscale files, else 3."""
+    """uint8 ``[height, width]`` for greyscale files, else ``[height, width, 3]``.
+
+    Transparent parts are laid on white.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file) as opened:
                 image = ImageOps.exif_transpose(opened)
-                image = image.convert("L" if image.mode in ("1", "L") else "RGB")
+                mode = image.mode
+                if image.has_transparency_data:
+                    paper = Image.new("RGBA", image.size, "white")
+                    paper.alpha_composite(image.convert("RGBA"))
+                    image = paper
+                image = image.convert("L" if mode in ("1", "L", "LA", "La") else "RGB")
     except (OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:
         reason = str(error).replace(str(file), "it") or type(error).__name__
         raise UserError(f"{file}: no readable image ({reason}); mend or remove it") from None
+    if mode not in _EIGHT_BIT_MODES:
+        raise UserError(f"{file}: has mode {mode}; must have 8 bits a channel: convert it")
     if data.image_size:
         size = data.image_size[::-1]  # Pillow says width, height
         if data.fit == "crop":
             image = ImageOps.fit(image, size, Image.Resampling.LANCZOS)
         else:
             image = image.resize(size, Image.Resampling.LANCZOS)
-    array = np.asarray(image)
-    return array if array.ndim == 3 else array[..., None]
+    return np.asarray(image)
 
 
 def _hold_out(images: np.ndarray, data: DataConfig) -> Images:

@@ -13,6 +13,8 @@ import re
 import sys
 import tempfile
 
+from pixelcnn_tf.errors import UserError
+
 _NOISE = re.compile(
     rb"All log messages before absl::InitializeLog"
     rb"|oneDNN custom operations are on"
@@ -48,7 +50,13 @@ def _without_noise():
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and Keras without their start-up messages."""
+    """Import TensorFlow and Keras without their start-up messages.
+
+    Raises:
+        UserError: the environment asks for another Keras backend.
+    """
+    if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        raise UserError(f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}: must be 'tensorflow'")
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings and errors stay

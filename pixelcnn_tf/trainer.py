@@ -1,8 +1,8 @@
 """Trainer: steps, evaluation, checkpoints, TensorBoard."""
 
+import contextlib
 import math
 import sys
-import time
 from pathlib import Path
 
 import keras
@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from pixelcnn_tf.checkpoints import Checkpoints
-from pixelcnn_tf.config import Config, TrainingConfig
+from pixelcnn_tf.checkpoints import Checkpoints, saved_steps
+from pixelcnn_tf.config import Config
 from pixelcnn_tf.data import Images, get_dataset
 from pixelcnn_tf.errors import TrainingDiverged, UserError
 from pixelcnn_tf.interrupt import Interrupted, PutOff, StopAsked
@@ -19,6 +19,7 @@ from pixelcnn_tf.likelihoods import Likelihood
 from pixelcnn_tf.plots import image_sheet, mask_panel, save_picture
 from pixelcnn_tf.runs import RunFolder
 from pixelcnn_tf.sampling import generate_images
+from pixelcnn_tf.summaries import Summaries, Window
 
 
 class Trainer:
@@ -28,7 +29,7 @@ class Trainer:
         config: from ``load_config``; ``training`` and ``sampling`` are used here.
         model: a built ``PixelRNN``.
         likelihood: what its outputs mean, ``model.likelihood``.
-        optimizer: a Keras optimizer, ``build_optimizer(config.training)``.
+        optimizer: a Keras optimizer, ``optimizers.build_optimizer(config.training)``.
         run_dir: where checkpoints, logs and sheets go; ``config.run_dir`` if not given.
         strategy: a ``tf.distribute`` strategy; model and optimizer must have been made
             under its ``scope()``. The default one, on one device, if not given.
@@ -42,7 +43,7 @@ class Trainer:
         config: Config,
         model,
         likelihood: Likelihood,
-        optimizer,
+        optimizer: keras.optimizers.Optimizer,
         run_dir: str | Path | None = None,
         strategy: tf.distribute.Strategy | None = None,
     ):
@@ -65,7 +66,7 @@ class Trainer:
         )
         self.step = 0
         self._put_off = PutOff()
-        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        self.summaries = Summaries(self.run.logs)
 
     # Steps. Each takes a global batch of uint8 images [batch, height, width, channels],
     # already spread over the devices by the strategy.
@@ -147,15 +148,7 @@ class Trainer:
         n_replicas = self.strategy.num_replicas_in_sync
         total, count, full = 0.0, 0, 0
         size = int(dataset.cardinality())
-        bar = tqdm(
-            dataset,
-            "evaluating",
-            total=size if size > 0 else None,
-            unit="batch",
-            delay=2,
-            leave=False,
-            mininterval=_refresh(),
-        )
+        bar = progress("evaluating", size if size > 0 else None, "batch", dataset)
         for images in bar:
             self._put_off.check()
             # Smaller batches are filled up with images that do not count: one compiled shape,
@@ -177,14 +170,9 @@ class Trainer:
             uint8 ``[n_images, height, width, channels]``.
         """
         image_size = self.config.data.image_size
-        with tqdm(
-            total=image_size[0],
-            desc="sampling",
-            unit="row",
-            delay=2,
-            leave=False,
-            mininterval=_refresh(),
-        ) as bar:
+        if image_size is None:
+            raise UserError("data.image_size: not known before fit; set it in the config")
+        with progress("sampling", image_size[0], "row") as bar:
 
             def after_row(done: int, _: int) -> None:
                 self._put_off.check()
@@ -199,64 +187,72 @@ class Trainer:
                 progress=after_row,
             )
 
-    def fit(self, images: Images) -> None:
+    def fit(self, images: Images) -> dict[str, float]:
         """Train to ``training.steps``, from the newest checkpoint if there is one.
 
-        Writes checkpoints, scalars and pictures as often as the config says.
+        Writes the resolved config into the run folder, then checkpoints, scalars and
+        pictures as often as the config says.
+
+        Returns:
+            the result of ``evaluate`` on the test images after the last step.
 
         Raises:
             Interrupted: Ctrl-C or SIGTERM came; the state was saved first.
             TrainingDiverged: loss, gradient or a weight is not finite; the last good
                 checkpoint stays the newest.
+            UserError: the run folder holds something else, or no checkpoint that can be read.
         """
+        self.config = self.config.resolved(*images.train.shape[1:])
+        self.run.check(self.config)
+        self.run.create(self.config)
         t = self.config.training
         self.step = self.checkpoints.restore()
         if self.step >= t.steps:
-            return
+            return self.evaluate(self._test_set(images))
         dataset = get_dataset(images, "train", t.batch_size, self.config.seed, self.step)
         batches = iter(self.strategy.experimental_distribute_dataset(dataset))
         if self.step == 0:
             self._write_once(images)
-        window = _Window(images.train[0].size, t.batch_size)
-        bar = tqdm(
-            total=t.steps,
-            initial=self.step,
-            unit="step",
-            desc="training",
-            mininterval=_refresh(),
-            dynamic_ncols=True,
-        )
+        window = Window(images.train[0].size, t.batch_size)
+        bar = progress("training", t.steps, "step", initial=self.step, delay=0, leave=True)
+        results: dict[str, float] = {}
         with PutOff() as self._put_off, bar:
             try:
                 while self.step < t.steps:
                     self._put_off.check()
                     window.add(*self.train_step(next(batches)))
                     self.step += 1
-                    self._after_step(window, bar, images)
+                    results = self._after_step(window, bar, images)
+                self._put_off.check()
             except StopAsked:
                 self._save(window)
                 raise Interrupted(self.step, self._put_off.signum) from None
+            finally:
+                self._put_off = PutOff()
+        return results
 
-    def _after_step(self, window: "_Window", bar: tqdm, images: Images) -> None:
+    def _after_step(self, window: Window, bar: tqdm, images: Images) -> dict[str, float]:
         """Write what is due at this step; at the last one all but the samples are."""
         t = self.config.training
         last = self.step == t.steps
+        results = {}
         if last or self.step % t.log_every == 0:
             self._write_window(window, bar)
         if last or self.step % t.checkpoint_every == 0:
             self._save(window)
         bar.update()
-        if last or self.step % t.eval_every == 0:
-            self._write_scalars("test", self.evaluate(self._test_set(images)))
-            window.restart_clock()
-        if not last and self.step % t.sample_every == 0:
-            self.write_samples(f"step_{self.step:06d}")
-            window.restart_clock()
+        with window.paused():
+            if last or self.step % t.eval_every == 0:
+                results = self.evaluate(self._test_set(images))
+                self.summaries.scalars("test", results, self.step)
+            if not last and self.step % t.sample_every == 0:
+                self.write_samples(f"step_{self.step:06d}")
+        return results
 
     def write_samples(self, name: str) -> Path:
         """Draw images; put them into TensorBoard and ``samples/NAME.png``; its path."""
         sheet = image_sheet(self.create_image_samples(), self.likelihood.n_values)
-        self._write_image("generated", sheet)
+        self.summaries.image("imgs", "generated", sheet, self.step)
         self.run.samples.mkdir(parents=True, exist_ok=True)
         path = self.run.samples / f"{name}.png"
         save_picture(sheet, path)
@@ -265,120 +261,58 @@ class Trainer:
     def _test_set(self, images: Images) -> tf.data.Dataset:
         return get_dataset(images, "test", self.config.training.batch_size)
 
-    def _save(self, window: "_Window") -> None:
-        try:
+    def _save(self, window: Window) -> None:
+        with self._naming_the_last_good_checkpoint():
             window.check(self.step)
             self.checkpoints.save(self.step)
-        except TrainingDiverged as error:
-            raise TrainingDiverged(f"{error}; {self._after_divergence()}") from None
 
-    def _after_divergence(self) -> str:
-        from pixelcnn_tf.checkpoints import saved_steps
-
-        steps = saved_steps(self.run.checkpoints)
-        last = f"the last good checkpoint is that of step {steps[0]}" if steps else "none was saved"
-        return f"{last}: lower training.learning_rate or training.clip_norm and start with --fresh"
-
-    # TensorBoard: one folder each for train, test and imgs.
-
-    def _writer(self, name: str) -> tf.summary.SummaryWriter:
-        if name not in self._writers:
-            self._writers[name] = tf.summary.create_file_writer(str(self.run.logs / name))
-        return self._writers[name]
-
-    def _write_scalars(self, name: str, values: dict[str, float]) -> None:
-        with self._writer(name).as_default(step=self.step):
-            for tag, value in values.items():
-                tf.summary.scalar(tag, value)
-        self._writer(name).flush()
-
-    def _write_image(self, tag: str, picture: np.ndarray) -> None:
-        with self._writer("imgs").as_default(step=self.step):
-            tf.summary.image(tag, picture[None])
-        self._writer("imgs").flush()
+    # TensorBoard.
 
     def _write_once(self, images: Images) -> None:
         """What does not change during a run: real images, masks, the config."""
         real = images.test[: self.config.sampling.n_images]
-        self._write_image("real", image_sheet(real, self.likelihood.n_values))
-        self._write_image("masks", mask_panel(5, self.model.n_channels))
-        with self._writer("train").as_default(step=0):
-            tf.summary.text("config", f"```\n{self.config.to_yaml()}```")
+        sheet = image_sheet(real, self.likelihood.n_values)
+        self.summaries.image("imgs", "real", sheet, self.step)
+        masks = mask_panel(7, self.model.n_channels, self.config.model.kernel_size)
+        self.summaries.image("imgs", "masks", masks, self.step)
+        self.summaries.text("train", "config", self.config.to_yaml(), self.step)
 
-    def _write_window(self, window: "_Window", bar: tqdm) -> None:
-        try:
-            values = window.close(self.step)
-        except TrainingDiverged as error:
-            raise TrainingDiverged(f"{error}; {self._after_divergence()}") from None
-        figures = self.likelihood.report(values["nats"], window.n_dims)
-        figures["learning_rate"] = float(tf.convert_to_tensor(self.optimizer.learning_rate))
-        figures["gradient_norm"] = values["norm"]
-        figures["images_per_second"] = values["speed"]
-        self._write_scalars("train", figures)
+    def _write_window(self, window: Window, bar: tqdm) -> None:
+        with self._naming_the_last_good_checkpoint():
+            means = window.close(self.step)
+        figures = self.likelihood.report(means.nats, window.n_dims)
         unit = self.likelihood.units[0]
         headline = f"{unit.replace('_per_', '/')} {figures[unit]:.3f}"
-        bar.set_postfix_str(f"{headline}, {values['speed']:.0f} img/s", refresh=False)
+        bar.set_postfix_str(f"{headline}, {means.images_per_second:.0f} img/s", refresh=False)
+        figures["learning_rate"] = float(tf.convert_to_tensor(self.optimizer.learning_rate))
+        figures["gradient_norm"] = means.gradient_norm
+        figures["images_per_second"] = means.images_per_second
+        self.summaries.scalars("train", figures, self.step)
 
-
-class _Window:
-    """What the steps since the last line of the log returned, read only when asked for,
-    so that the device need not wait for the host at every step."""
-
-    def __init__(self, n_dims: int, batch_size: int):
-        self.n_dims = n_dims
-        self.batch_size = batch_size
-        self.results: list = []
-        self.checked = 0
-        self.seconds = 0.0
-        self.restart_clock()
-
-    def add(self, nats, norm) -> None:
-        self.results.append((nats, norm))
-
-    def restart_clock(self) -> None:
-        """Leave out the time since the clock was last read."""
-        self.clock = time.perf_counter()
-
-    def check(self, step: int) -> np.ndarray:
-        """All results, if finite."""
-        values = np.array([[float(v) for v in pair] for pair in self.results]).reshape(-1, 2)
-        bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
-        if bad.size:
+    @contextlib.contextmanager
+    def _naming_the_last_good_checkpoint(self):
+        try:
+            yield
+        except TrainingDiverged as error:
+            steps = saved_steps(self.run.checkpoints)
+            last = f"the last good checkpoint is of step {steps[0]}" if steps else "none was saved"
             raise TrainingDiverged(
-                f"the loss is not finite at step {step - len(values) + bad[0] + 1}"
-            )
-        return values
-
-    def close(self, step: int) -> dict[str, float]:
-        """Means over the window; starts the next one."""
-        values = self.check(step)
-        seconds = time.perf_counter() - self.clock
-        self.results = []
-        self.restart_clock()
-        nats, norm = values.mean(axis=0)
-        speed = len(values) * self.batch_size / max(seconds, 1e-9)
-        return {"nats": nats / self.batch_size, "norm": norm, "speed": speed}
+                f"{error}; {last}: lower training.learning_rate or training.clip_norm and start "
+                "with --fresh"
+            ) from None
 
 
-def _refresh() -> float:
-    """Seconds between updates of a progress bar: seldom where lines cannot be rewritten."""
-    return 0.2 if sys.stderr.isatty() else 10.0
-
-
-def build_optimizer(training: TrainingConfig) -> keras.optimizers.Optimizer:
-    """The optimizer and learning rate schedule that a config describes."""
-    rate = training.learning_rate
-    if training.schedule == "exponential":
-        # As a half-life: a factor so near 1 at every step would drift in float32.
-        span = max(1, round(math.log(0.5) / math.log(training.decay)))
-        rate = keras.optimizers.schedules.ExponentialDecay(rate, span, training.decay**span)
-    elif training.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0 if training.warmup_steps else rate,
-            training.steps - training.warmup_steps,
-            warmup_target=rate if training.warmup_steps else None,
-            warmup_steps=training.warmup_steps,
-        )
-    return keras.optimizers.get(
-        {"class_name": training.optimizer, "config": {"learning_rate": rate}}
+def progress(name: str, total: int | None, unit: str, over=None, **options) -> tqdm:
+    """A progress bar with rate and time left, once the work has taken two seconds."""
+    options = {"delay": 2, "leave": False, **options}
+    # Lines that cannot be rewritten (a log file) are written seldom.
+    mininterval = 0.2 if sys.stderr.isatty() else 10.0
+    return tqdm(
+        over,
+        name,
+        total=total,
+        unit=unit,
+        mininterval=mininterval,
+        dynamic_ncols=True,
+        **options,
     )

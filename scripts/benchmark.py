@@ -34,13 +34,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("job", choices=sorted(JOBS), help="what to measure")
     parser.add_argument("--config", default=REFERENCE, metavar="FILE", help="the reference model")
     parser.add_overrides()
-    parser.add_argument("--batch", type=whole_number, default=16, help="images at once (16)")
+    parser.add_argument("--batch", type=whole_number, help="images at once (the config's)")
     parser.add_argument("--side", type=whole_number, default=32, help="height and width (32)")
     parser.add_argument("--rounds", type=whole_number, default=9, help="turns of each way (9)")
     parser.add_argument("--json", metavar="FILE", help="also write the figures here")
     args = parser.parse_args(argv)
     out = check_writable(args.json) if args.json else None
     config = load_config(args.config, args.overrides)
+    args.batch = args.batch or config.training.batch_size
     startup.import_tensorflow()
     startup.find_devices()
     figures = JOBS[args.job](config, args)
@@ -105,7 +106,8 @@ def train(config: Config, args) -> dict:
     import tensorflow as tf
 
     from pixelcnn_tf.models import build_model
-    from pixelcnn_tf.trainer import Trainer, build_optimizer
+    from pixelcnn_tf.optimizers import build_optimizer
+    from pixelcnn_tf.trainer import Trainer
 
     training = config.training.model_copy(update={"batch_size": args.batch})
     config = config.model_copy(update={"training": training})

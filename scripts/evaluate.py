@@ -22,6 +22,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--batch-size", type=whole_number, default=64, help="images at once (64)")
     parser.add_overrides()
     args = parser.parse_args(argv)
+    for override in args.overrides:
+        if not override.startswith("data."):
+            raise UserError(f"--set {override}: only settings of data. apply to a trained model")
     if not Path(args.run).is_dir():
         raise UserError(f"--run {args.run}: no such run folder")
     config = load_config(Path(args.run) / "config.yml", args.overrides)

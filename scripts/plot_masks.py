@@ -27,8 +27,8 @@ def main(argv: list[str] | None = None) -> int:
     out = check_writable(args.out)
     if out.suffix != ".png":
         raise UserError(f"--out {args.out}: must end in .png")
-    if args.channels > 16:
-        raise UserError(f"--channels {args.channels}: must be at most 16 to be legible")
+    if args.channels > 64 or max(args.kernel) > 99:
+        raise UserError("--channels and --kernel: at most 64 and 99, to be legible")
     try:
         kernel_shape(args.kernel)
     except ValueError as error:

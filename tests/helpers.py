@@ -7,7 +7,7 @@ import tensorflow as tf
 from pixelcnn_tf import Trainer, build_model
 from pixelcnn_tf.config import Config
 from pixelcnn_tf.models import PixelRNN
-from pixelcnn_tf.trainer import build_optimizer
+from pixelcnn_tf.optimizers import build_optimizer
 
 
 def small_model(n_channels=3, likelihood="softmax-4", seed=0, pixel_layer=None, **options):

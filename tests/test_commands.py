@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import main as train_command
 from pixelcnn_tf import load_model
 from pixelcnn_tf.cli import exit_with
-from pixelcnn_tf.trainer import _Window
+from pixelcnn_tf.summaries import Window
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -162,16 +162,16 @@ def test_constant_rate_runs_may_be_made_longer(tmp_path, capsys):
 
 
 def test_ctrl_c_saves_says_how_to_go_on_and_goes_on(tmp_path, monkeypatch, capsys):
-    add = _Window.add
+    add = Window.add
 
     def add_and_signal(self, *results):
         add(self, *results)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(_Window, "add", add_and_signal)
+    monkeypatch.setattr(Window, "add", add_and_signal)
     assert train(tmp_path) == 130
     assert "stopped at step 1 of 6 and saved" in capsys.readouterr().err
-    monkeypatch.setattr(_Window, "add", add)
+    monkeypatch.setattr(Window, "add", add)
     assert train(tmp_path) == 0
     assert json.loads((tmp_path / "small" / "results.json").read_text())["step"] == 6
 
@@ -301,7 +301,7 @@ WRONG = [
     (plot_masks, ["--kernel", "4", "--out", "{tmp}/m.png"], "must be odd"),
     (plot_masks, ["--kernel", "x"], "'x': must be a side"),
     (plot_masks, ["--channels", "0"], "'0'"),
-    (plot_masks, ["--channels", "100", "--out", "{tmp}/m.png"], "at most 16"),
+    (plot_masks, ["--channels", "100", "--out", "{tmp}/m.png"], "at most 64"),
     (plot_masks, ["--out", "{tmp}/m.jpg"], "must end in .png"),
     (benchmark, [], "job"),
     (benchmark, ["fly"], "invalid choice: 'fly'"),

@@ -15,7 +15,7 @@ from pixelcnn_tf import Trainer, UserError, load_model
 from pixelcnn_tf.checkpoints import saved_steps
 from pixelcnn_tf.errors import TrainingDiverged
 from pixelcnn_tf.interrupt import Interrupted
-from pixelcnn_tf.trainer import _Window
+from pixelcnn_tf.summaries import Window
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,20 +26,20 @@ def test_a_signal_saves_and_the_next_fit_goes_on(signum, tmp_path, images, monke
     straight.fit(images)
 
     config = small_config(tmp_path / "stopped", checkpoint_every=100)
-    add = _Window.add
+    add = Window.add
 
     def add_and_signal(self, *results):
         add(self, *results)
         if len(self.results) == 1:
             signal.raise_signal(signum)
 
-    monkeypatch.setattr(_Window, "add", add_and_signal)
+    monkeypatch.setattr(Window, "add", add_and_signal)
     with pytest.raises(Interrupted) as stop:
         make_trainer(config).fit(images)
     assert stop.value.step == 1
     assert stop.value.signum == signum
     assert saved_steps(tmp_path / "stopped" / "small" / "checkpoints") == [1]
-    monkeypatch.setattr(_Window, "add", add)
+    monkeypatch.setattr(Window, "add", add)
 
     resumed = make_trainer(config)
     resumed.fit(images)

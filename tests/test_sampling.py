@@ -113,7 +113,7 @@ def test_completion_does_not_look_at_what_is_hidden(model, rng):
     known = np.broadcast_to(known, (4, 4))
     a, b = random_images(rng, 2, 4, 4, 3)
     b[:2] = a[:2]
-    first, second = (generate_images(model, 4, 3, 0, image, known) for image in (a, b))
+    first, second = (generate_images(model, 4, 3, 0, image, known=known) for image in (a, b))
     np.testing.assert_array_equal(first, second)
 
 

@@ -10,7 +10,7 @@ from helpers import draw_weights, make_trainer, small_config, two_devices, weigh
 from pixelcnn_tf import UserError, load_model
 from pixelcnn_tf.config import Config
 from pixelcnn_tf.data import Images
-from pixelcnn_tf.trainer import build_optimizer
+from pixelcnn_tf.optimizers import build_optimizer
 
 # Steps
 
