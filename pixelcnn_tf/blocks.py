@@ -54,7 +54,7 @@ class PixelCNNResBlock(keras.layers.Layer):
                 f"{self.name}: {features} input features; must be a multiple of "
                 f"2 * n_channels = {2 * self.n_channels}"
             )
-        self.convs, self.activations = [], []
+        convs, activations = [], []
         widths = [(features, 1), (features // 2, self.kernel_size), (features // 2, 1)]
         filters = [features // 2, features // 2, features]
         for name, (width, kernel_size), n in zip(
@@ -64,7 +64,7 @@ class PixelCNNResBlock(keras.layers.Layer):
                 n, kernel_size, n_channels=self.n_channels, name=name, dtype=self.dtype_policy
             )
             conv.build((*input_shape[:-1], width))
-            self.convs.append(conv)
+            convs.append(conv)
             if self.variant == "relu":
                 activation = keras.layers.ReLU(name=f"relu_{name}", dtype=self.dtype_policy)
             else:
@@ -75,7 +75,9 @@ class PixelCNNResBlock(keras.layers.Layer):
                     dtype=self.dtype_policy,
                 )
                 activation.build((*input_shape[:-1], width))
-            self.activations.append(activation)
+            activations.append(activation)
+        # Assigned when complete: TensorFlow does not see what is appended to a list later.
+        self.convs, self.activations = convs, activations
 
     def call(self, inputs):
         x = inputs

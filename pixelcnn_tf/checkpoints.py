@@ -39,11 +39,15 @@ class Checkpoints:
         self.folder = Path(folder)
         self.model = model
         self.keep = keep
-        parts = {"model": model, "step": tf.Variable(0, dtype=tf.int64)}
+        # Variables one by one, in order: TensorFlow's own walk through a Keras model leaves out,
+        # without a word, random generators and layers in lists that were filled late; and names
+        # are no keys, since Keras numbers them by order of creation.
+        weights = [*model.weights, *(v for v in model.variables if "seed_generator" in v.path)]
+        parts = {"model": [weight.value for weight in weights]}
         if optimizer is not None:
-            parts["optimizer"] = optimizer
+            parts["optimizer"] = [variable.value for variable in optimizer.variables]
         self._whole = optimizer is not None
-        self._state = tf.train.Checkpoint(**parts)
+        self._state = tf.train.Checkpoint(step=tf.Variable(0, dtype=tf.int64), **parts)
         self._manager = None
         self._saved = None
 

@@ -128,7 +128,7 @@ def test_the_end_tells_where_everything_lies(runs, capsys):
     """A finished run, started again: trains nothing and says the same."""
     assert train(runs) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "digits_grey: 1,617 training and 180 test images of 8x8x1"
+    assert lines[0].endswith("small is trained already (--fresh trains it anew)")
     assert lines[-4].startswith("test         ")
     assert "bits per dim" in lines[-4]
     assert lines[-3].endswith("small/samples/final.png")
@@ -297,6 +297,7 @@ WRONG = [
     (evaluate, ["--run", "{tmp}/none"], "no such run folder"),
     (evaluate, ["--run", "{tmp}/empty"], "config.yml: no such file"),
     (evaluate, ["--run", RUN, "--batch-size", "-1"], "'-1'"),
+    (evaluate, ["--run", RUN, "--set", "model.n_layers=3"], "only settings of data."),
     (evaluate, ["--run", RUN, "--set", "data.source={tmp}/rgb.npy"], "data.image_size"),
     (plot_masks, ["--kernel", "4", "--out", "{tmp}/m.png"], "must be odd"),
     (plot_masks, ["--kernel", "x"], "'x': must be a side"),

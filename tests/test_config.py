@@ -72,6 +72,8 @@ def test_resolving_fills_in_what_the_data_tells(empty):
     assert config.model.n_channels == 1
     with pytest.raises(UserError, match=r"model\.n_channels: 1, but"):
         config.resolved(7, 9, 3)
+    with pytest.raises(UserError, match=r"x\.npz: model\.n_channels: 100 .* 64"):
+        load_config(empty, ["data.source=x.npz"]).resolved(7, 9, 100)
 
 
 WRONG = {
@@ -110,6 +112,11 @@ WRONG = {
     "seed=-1": "seed: -1 .* 0",
     "sampling.temperature=0": "sampling.temperature: 0.* greater than 0",
     "seed": "--set 'seed': must be KEY=VALUE",
+    ".x=3": "must be KEY=VALUE",
+    "model.=3": "must be KEY=VALUE",
+    "model={n_layers: 1, n_layers: 2}": "'n_layers' stands twice",
+    "seed=2024-99-99": "no valid YAML",
+    "data.source=''": "data.source: '' .* 1 character",
     "training.steps=[": "--set 'training.steps=\\[': line 1",
 }
 
@@ -129,6 +136,10 @@ def test_wrong_settings_are_named_in_one_line(override, empty):
         ("- 1", "not a list"),
         ("model: !!python/object:os.system {}", "no valid YAML"),
         ("seed: 1\nseed: 2", "'seed' stands twice"),
+        ("seed: 2024-99-99", "no valid YAML"),
+        ("? [a, b]\n: 1", "no valid YAML"),
+        ("a: &a {b: *a}", "no valid YAML"),
+        ("1: 2", "1 is no key"),
     ],
 )
 def test_wrong_files_are_named_in_one_line(text, words, empty):

@@ -103,7 +103,7 @@ def test_digits_come_in_many_colours_that_are_drawn_by_the_seed():
     one, two, other = load("digits"), load("digits"), load("digits", seed=1)
     np.testing.assert_array_equal(one.train, two.train)
     assert (one.train != other.train).any()
-    assert len(np.unique(one.train.reshape(-1, 3), axis=0)) > 200
+    assert len(np.unique(one.train.reshape(-1, 3), axis=0)) == 12  # six papers, six pens
 
 
 def test_digits_grey_are_scikit_learns():
@@ -183,6 +183,20 @@ def test_npz_with_other_names(tmp_path, rng):
     assert sorted(both) == sorted(x.tolist())
 
 
+def test_arrays_that_are_not_asked_for_do_no_harm(tmp_path, rng):
+    x = rng.integers(256, size=(10, 5, 4)).astype(np.uint8)
+    names = np.array(["a", None], dtype=object)
+    np.savez(tmp_path / "a.npz", x_train=x, names=names, mean=np.float64(3))
+    assert len(load(tmp_path / "a.npz").train) == 9
+
+
+def test_the_ending_of_an_array_file_does_not_matter(tmp_path, rng):
+    x = rng.integers(256, size=(10, 5, 4)).astype(np.uint8)
+    with (tmp_path / "a.npz").open("wb") as file:
+        np.save(file, x)
+    assert len(load(tmp_path / "a.npz").train) == 9
+
+
 def bad_array(case):
     good = np.zeros((10, 4, 4, 3), np.uint8)
     return {
@@ -227,6 +241,16 @@ def write_bad(path, case):
         np.savez(path, x_train=good, x_test=good[:, :3])
     elif case == "one.npy":
         np.save(path, good[:1])
+    elif case == "compressed.npz":
+        np.savez_compressed(path, x_train=np.random.default_rng(0).integers(9, size=(99, 4, 4)))
+        contents = bytearray(path.read_bytes())
+        contents[len(contents) // 3] ^= 0xFF
+        path.write_bytes(contents)
+    elif case == "header.npy":
+        np.save(path, good)
+        path.write_bytes(path.read_bytes().replace(b"'shape': (", b"'shape': (("))
+    elif case == "channels.npy":
+        np.save(path, np.zeros((10, 3, 8, 8), np.uint8))
     elif case == "words.txt":
         path.write_text("x")
 
@@ -241,6 +265,9 @@ def write_bad(path, case):
         ("sizes.npz", "training images are .* test images"),
         ("one.npy", "leaves none to train on"),
         ("words.txt", "must be a .npz or .npy file or a folder"),
+        ("compressed.npz", "no readable NumPy file"),
+        ("header.npy", "no readable NumPy file"),
+        ("channels.npy", "must have channels last"),
         ("missing.npz", "is neither a file, a folder, nor one of digits"),
     ],
 )
@@ -303,6 +330,22 @@ def test_grey_files_have_one_channel(tmp_path, rng):
     assert load(tmp_path).train.shape == (1, 9, 7, 1)
 
 
+def test_one_colour_image_makes_all_of_them_colour_images(tmp_path, rng):
+    write_images(tmp_path, rng, endings=("png", "bmp"), mode="L")
+    Image.fromarray(np.full((9, 7, 3), (1, 2, 3), np.uint8)).save(tmp_path / "c.png")
+    assert load(tmp_path, test_share=0.3).train.shape == (2, 9, 7, 3)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparent_parts_are_laid_on_white(mode, tmp_path):
+    image = Image.new("RGBA", (6, 6), (200, 10, 10, 0))
+    for i in range(2):
+        image.convert(mode).save(
+            tmp_path / f"{i}.png", **({"transparency": 0} if mode == "P" else {})
+        )
+    assert (load(tmp_path).train == 255).all()
+
+
 def test_crop_keeps_proportions_and_resize_does_not(tmp_path):
     """A wide image, its left half black, its right half white."""
     wide = np.zeros((10, 40, 3), np.uint8)
@@ -323,7 +366,7 @@ def test_crop_keeps_proportions_and_resize_does_not(tmp_path):
         ("broken", r"1\.png: no readable image"),
         ("cut short", r"1\.png: no readable image"),
         ("mixed sizes", "set data.image_size"),
-        ("mixed modes", "with 1 channels"),
+        ("16 bits", r"1\.png: has mode I;16; must have 8 bits"),
     ],
 )
 def test_folders_that_cannot_be_used(case, words, tmp_path, rng):
@@ -336,8 +379,8 @@ def test_folders_that_cannot_be_used(case, words, tmp_path, rng):
         target.write_bytes(target.read_bytes()[:100])
     elif case == "mixed sizes":
         Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(target)
-    elif case == "mixed modes":
-        Image.fromarray(np.zeros((9, 7), np.uint8)).save(target)
+    elif case == "16 bits":
+        Image.fromarray(np.full((9, 7), 40_000, np.uint16)).save(target)
     with pytest.raises(UserError, match=words) as error:
         load(tmp_path)
     assert "\n" not in str(error.value)

@@ -72,8 +72,9 @@ def test_initializer_sees_the_inputs_that_the_mask_leaves(n_channels):
         assert np.var(values) == pytest.approx(2 / fan_in, rel=0.05)
 
 
-def test_colour_groups_get_different_numbers_from_a_fixed_seed():
-    initializer = keras.initializers.RandomNormal(seed=7)
+@pytest.mark.parametrize("make_seed", [lambda: 7, lambda: keras.random.SeedGenerator(7)])
+def test_colour_groups_get_different_numbers_from_a_fixed_seed(make_seed):
+    initializer = keras.initializers.RandomNormal(seed=make_seed())
     layer = MaskedConv2D(9, 3, "B", kernel_initializer=initializer)
     layer.build((None, None, None, 3))
     values = layer.kernel.numpy()[layer.mask]

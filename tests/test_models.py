@@ -87,6 +87,12 @@ BLOCKS = {
 }
 
 
+def test_blocks_that_differ_could_not_be_saved_and_are_refused():
+    kernels = iter([3, 5])
+    with pytest.raises(ValueError, match="alike"):
+        PixelRNN(2, 2, 2, lambda **options: PixelCNNResBlock(next(kernels), **options))
+
+
 @pytest.mark.parametrize("pixel_layer", BLOCKS.values(), ids=BLOCKS.keys())
 @pytest.mark.parametrize("skip_connections", [False, True])
 def test_keras_file_round_trip_is_identical(pixel_layer, skip_connections, tmp_path, rng):
@@ -97,6 +103,20 @@ def test_keras_file_round_trip_is_identical(pixel_layer, skip_connections, tmp_p
     np.testing.assert_array_equal(model(images), twin(images))
     assert [b.get_config() for b in twin.blocks] == [b.get_config() for b in model.blocks]
     assert twin.skip_connections == skip_connections
+
+
+def test_tensorflow_sees_every_weight_for_export(tmp_path):
+    import tensorflow as tf
+
+    model = small_model(3, skip_connections=True)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    shape = tf.TensorSpec((None, 5, 4, 3), "uint8")
+    archive.add_endpoint("logits", lambda images: model(images), [shape])
+    archive.write_out(tmp_path / "exported")
+    images = np.arange(60, dtype=np.uint8).reshape(1, 5, 4, 3) % 4
+    loaded = tf.saved_model.load(tmp_path / "exported")
+    np.testing.assert_allclose(loaded.logits(images), model(images), atol=1e-6)
 
 
 def test_the_fit_route_with_keras_callbacks(tmp_path, rng):

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from helpers import make_trainer, small_config, weights
 
-from pixelcnn_tf import Trainer, UserError, load_model
-from pixelcnn_tf.checkpoints import saved_steps
+from pixelcnn_tf import Trainer, UserError, load_config, load_model
+from pixelcnn_tf.checkpoints import Checkpoints, saved_steps
 from pixelcnn_tf.errors import TrainingDiverged
 from pixelcnn_tf.interrupt import Interrupted
 from pixelcnn_tf.summaries import Window
@@ -62,6 +63,108 @@ def test_a_signal_while_evaluating_or_sampling_saves_too(where, tmp_path, images
         make_trainer(config).fit(images)
     assert stop.value.step == 4
     assert saved_steps(tmp_path / "small" / "checkpoints") == [4]
+
+
+def test_a_signal_at_the_very_end_saves_and_the_next_fit_is_done(tmp_path, images, monkeypatch):
+    after_step = Trainer._after_step
+
+    def signal_last(self, *arguments):
+        results = after_step(self, *arguments)
+        if self.step == 8:
+            signal.raise_signal(signal.SIGTERM)
+        return results
+
+    monkeypatch.setattr(Trainer, "_after_step", signal_last)
+    trainer = make_trainer(small_config(tmp_path))
+    with pytest.raises(Interrupted):
+        trainer.fit(images)
+    assert trainer.evaluate(trainer._test_set(images))  # no signal is left behind
+    trainer = make_trainer(small_config(tmp_path))
+    assert trainer.fit(images)["bits_per_dim"] > 0
+    assert trainer.step == 8
+
+
+def test_fit_fills_in_the_config_and_makes_the_run_folder(tmp_path, images):
+    config = small_config(tmp_path)
+    data = config.data.model_copy(update={"image_size": None})
+    trainer = make_trainer(config.model_copy(update={"data": data}))
+    with pytest.raises(UserError, match="image_size: not known before fit"):
+        trainer.create_image_samples()
+    trainer.fit(images)
+    assert load_config(tmp_path / "small" / "config.yml").data.image_size == (4, 4)
+    assert (tmp_path / "small" / "samples" / "step_000004.png").exists()
+
+
+def test_a_kill_in_the_very_first_save_is_no_obstacle(tmp_path, images):
+    folder = tmp_path / "small" / "checkpoints"
+    make_trainer(small_config(tmp_path)).run.create(small_config(tmp_path))
+    (folder / "ckpt-2_temp").mkdir(parents=True)
+    (folder / "ckpt-2_temp" / "part-00000-of-00001.data-00000-of-00001").write_bytes(b"x")
+    make_trainer(small_config(tmp_path)).fit(images)
+    assert saved_steps(folder) == [8, 6, 4]
+    assert not (folder / "ckpt-2_temp").exists()
+
+
+@pytest.mark.parametrize("with_optimizer", [True, False])
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+def test_restoring_brings_every_number_back(optimizer, with_optimizer, tmp_path, images):
+    """Into a model of other first weights (and another name), with and without optimizer."""
+    config = small_config(tmp_path, optimizer=optimizer)
+    trained = make_trainer(config)
+    trained.fit(images)
+    other = make_trainer(config.model_copy(update={"seed": 1}))
+    assert (weights(other)[0] != weights(trained)[0]).any()
+    folder = tmp_path / "small" / "checkpoints"
+    checkpoints = Checkpoints(folder, other.model, other.optimizer if with_optimizer else None)
+    assert checkpoints.restore() == 8
+    for a, b in zip(trained.model.weights, other.model.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    if with_optimizer:
+        for a, b in zip(trained.optimizer.variables, other.optimizer.variables, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_states_of_random_generators_are_saved_too(tmp_path):
+    def model():
+        layers = [keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dropout(0.5)]
+        return keras.Sequential(layers)
+
+    one, two = model(), model()
+    one(np.ones((2, 3)), training=True)
+    Checkpoints(tmp_path, one).save(1)
+    Checkpoints(tmp_path, two).restore()
+    drawn = [m(np.ones((2, 3)), training=True) for m in (one, two)]
+    np.testing.assert_array_equal(*drawn)
+
+
+def test_load_model_takes_what_is_newest(tmp_path, images):
+    """The model file of a shorter run is no answer while a longer one trains."""
+    trainer = make_trainer(small_config(tmp_path, steps=4))
+    trainer.fit(images)
+    trainer.model.save(trainer.run.model)
+    trainer.run.results.write_text('{"step": 4}')
+    old = load_model(tmp_path / "small").get_weights()
+    for a, b in zip(old, weights(trainer), strict=True):
+        np.testing.assert_array_equal(a, b)
+    longer = make_trainer(small_config(tmp_path, steps=6))
+    longer.fit(images)
+    new = load_model(tmp_path / "small").get_weights()
+    for a, b in zip(new, weights(longer), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any((a != b).any() for a, b in zip(old, new, strict=True))
+
+
+def test_speed_counts_training_only(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("pixelcnn_tf.summaries.time.perf_counter", lambda: now[0])
+    window = Window(n_dims=12, batch_size=5)
+    for _ in range(4):
+        now[0] += 1.0
+        window.add(20.0, 1.0)
+        with window.paused():
+            now[0] += 100.0
+    means = window.close(step=4)
+    assert means == (4.0, 1.0, 5.0)  # 20 nats over 5 images; 5 images a second
 
 
 KILLED_AT_20 = """
@@ -145,12 +248,16 @@ def damage(folder, how):
     elif how == "flipped":
         # Every tensor: which part of the file matters is TensorFlow's affair.
         data.write_bytes(bytes(byte ^ 0xFF for byte in contents))
+    elif how == "index missing":
+        (folder / "ckpt-8.index").unlink()
     elif how == "index truncated":
         index = folder / "ckpt-8.index"
         index.write_bytes(index.read_bytes()[:20])
 
 
-@pytest.mark.parametrize("how", ["truncated", "empty", "missing", "flipped", "index truncated"])
+@pytest.mark.parametrize(
+    "how", ["truncated", "empty", "missing", "flipped", "index truncated", "index missing"]
+)
 def test_a_damaged_checkpoint_is_skipped_with_a_warning(how, tmp_path, images, capsys):
     config = small_config(tmp_path)
     make_trainer(config).fit(images)
@@ -199,7 +306,7 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(tmp_path, images):
     first.run.create(config)
     first.fit(images)
     good = load_model(tmp_path / "small").get_weights()
-    config = small_config(tmp_path, steps=50, optimizer="sgd", learning_rate=1e-3, log_every=20)
+    config = small_config(tmp_path, steps=50, optimizer="sgd", learning_rate=1e-3)
     trainer = make_trainer(config)
     restore = trainer.checkpoints.restore
 

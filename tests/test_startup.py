@@ -33,6 +33,13 @@ def test_first_use_is_quiet():
     assert (result.stdout, result.stderr) == ("", "")
 
 
+def test_another_keras_backend_is_refused_in_one_line():
+    code = (
+        "import os; os.environ['KERAS_BACKEND'] = 'jax'; import pixelcnn_tf; pixelcnn_tf.PixelRNN"
+    )
+    assert run(code).stderr.endswith("UserError: KERAS_BACKEND=jax: must be 'tensorflow'\n")
+
+
 def test_real_warnings_pass():
     result = run(
         "import os\nfrom pixelcnn_tf import startup\n"
