@@ -60,9 +60,10 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     try:
         results = trainer.fit(images)
     except Interrupted as stop:
+        how = "the same command without --fresh" if fresh else "the same command"
         print(
             f"stopped at step {stop.step} of {config.training.steps} and saved in {run.path}; "
-            "the same command goes on from here",
+            f"{how} goes on from here",
             file=sys.stderr,
         )
         return 128 + stop.signum

@@ -81,12 +81,25 @@ class RunFolder:
         return target
 
 
+#: Settings that do not change what is learned.
+_FREE = {
+    "runs_dir",
+    "training.log_every",
+    "training.eval_every",
+    "training.sample_every",
+    "training.checkpoint_every",
+    "training.keep_checkpoints",
+    "sampling.n_images",
+    "sampling.temperature",
+}
+
+
 def _differences(old: Config, new: Config) -> list[str]:
     """Keys whose values differ, less those that a resumed run may change.
 
     More steps only make a run longer, unless the learning rate depends on their number.
     """
-    free = {"runs_dir"}
+    free = set(_FREE)
     if new.training.schedule != "cosine" and new.training.steps >= old.training.steps:
         free.add("training.steps")
     before, after = _flat(old.model_dump()), _flat(new.model_dump())

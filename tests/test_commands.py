@@ -161,6 +161,15 @@ def test_constant_rate_runs_may_be_made_longer(tmp_path, capsys):
     assert "training.steps: 8 there, 7 here" in capsys.readouterr().err
 
 
+def test_what_does_not_change_the_weights_may_change_in_mid_run(tmp_path, monkeypatch, capsys):
+    constant = {"training.schedule": "constant", "training.warmup_steps": 0, "training.steps": 3}
+    assert train(tmp_path, **constant) == 0
+    more = {"training.steps": 4, "training.log_every": 1, "sampling.n_images": 1}
+    assert train(tmp_path, **{**constant, **more}) == 0
+    config = yaml.safe_load((tmp_path / "small" / "config.yml").read_text())
+    assert config["sampling"]["n_images"] == 1
+
+
 def test_ctrl_c_saves_says_how_to_go_on_and_goes_on(tmp_path, monkeypatch, capsys):
     add = Window.add
 
