@@ -56,6 +56,7 @@ class Checkpoints:
 
         Raises:
             TrainingDiverged: a weight is not a finite number; nothing is written.
+            UserError: the disk is full, or the folder cannot be written to.
         """
         for weight in self.model.trainable_variables:
             if not np.isfinite(weight.numpy()).all():
@@ -65,7 +66,13 @@ class Checkpoints:
         if self._manager is None:
             self._manager = self._make_manager()
         self._state.step.assign(step)
-        self._manager.save(checkpoint_number=step)
+        try:
+            self._manager.save(checkpoint_number=step)
+        except tf.errors.OpError as error:
+            raise UserError(
+                f"{self.folder}: the checkpoint of step {step} cannot be written: "
+                f"{error.message.splitlines()[0]}"
+            ) from None
         self._saved = step
         for file in self.folder.glob(f"ckpt-{step}.*"):
             flush(file)
@@ -91,7 +98,9 @@ class Checkpoints:
                     status.expect_partial()
                 return int(self._state.step)
             except _DAMAGE as error:
-                reason = str(error).splitlines()[0][:150] or type(error).__name__
+                reason = getattr(error, "message", str(error)) or type(error).__name__
+                # Less the names of graph nodes that TensorFlow puts before its message.
+                reason = re.sub(r"\{\{.*?\}\} ?", "", reason.splitlines()[0])
                 self._warn(step, reason)
         if steps or any(parts):
             raise UserError(
@@ -110,16 +119,14 @@ class Checkpoints:
         (self.folder / "checkpoint").unlink(missing_ok=True)
         for leftover in self.folder.glob("ckpt-*_temp"):  # of a save that was killed
             shutil.rmtree(leftover)
-        known = [self.folder / f"ckpt-{step}" for step in reversed(saved_steps(self.folder))]
-        if known:
-            tf.compat.v1.train.update_checkpoint_state(
-                str(self.folder),
-                str(known[-1]),
-                all_model_checkpoint_paths=[str(path) for path in known],
-                all_model_checkpoint_timestamps=[
-                    path.with_suffix(".index").stat().st_mtime for path in known
-                ],
-            )
+        steps = list(reversed(saved_steps(self.folder)))
+        if steps:
+            # Without times the manager would keep these for ever.
+            times = [(self.folder / f"ckpt-{step}.index").stat().st_mtime for step in steps]
+            lines = [f'model_checkpoint_path: "ckpt-{steps[-1]}"']
+            lines += [f'all_model_checkpoint_paths: "ckpt-{step}"' for step in steps]
+            lines += [f"all_model_checkpoint_timestamps: {time}" for time in times]
+            (self.folder / "checkpoint").write_text("\n".join(lines) + "\n", encoding="utf-8")
         return tf.train.CheckpointManager(
             self._state, str(self.folder), max_to_keep=self.keep, checkpoint_name="ckpt"
         )

@@ -56,9 +56,10 @@ def positive_number(text: str) -> float:
 def size(text: str) -> tuple[int, int]:
     """For ``type=``: ``'12'`` or ``'12x16'`` as (height, width), each from 1 up."""
     parts = text.lower().split("x")
-    if not all(part.isdigit() and int(part) > 0 for part in parts) or len(parts) > 2:
+    numbers = [int(part) if part.isascii() and part.isdigit() else 0 for part in parts]
+    if len(numbers) > 2 or min(numbers) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: must be a side or HEIGHTxWIDTH, from 1 up")
-    return int(parts[0]), int(parts[-1])
+    return numbers[0], numbers[-1]
 
 
 def exit_with(main: Callable[[], int]) -> int:
@@ -78,3 +79,10 @@ def exit_with(main: Callable[[], int]) -> int:
     except BrokenPipeError:  # | head
         sys.stderr.close()
         return 0
+    except MemoryError as error:
+        print(f"error: not enough memory: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # full disks, closed folders, names that are too long
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        return 2

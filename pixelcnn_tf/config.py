@@ -1,5 +1,7 @@
 """What config.yml may say, checked before anything else happens."""
 
+import os
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,6 +30,12 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _whole(value: Any) -> Any:
+    """``1e3`` is a whole number too."""
+    number = _number(value) if isinstance(value, str) else None
+    return int(number) if isinstance(number, float) and number.is_integer() else value
+
+
 def _pair(value: Any) -> Any:
     """One number stands for a square."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -52,7 +60,7 @@ def parse_likelihood(name: str) -> tuple[str, int]:
     if name == "bernoulli":
         return "bernoulli", 2
     kind, _, number = name.partition("-")
-    if kind == "softmax" and number.isdigit() and 2 <= int(number) <= 256:
+    if kind == "softmax" and number.isascii() and number.isdigit() and 2 <= int(number) <= 256:
         return "softmax", int(number)
     raise ValueError(
         "must be 'softmax-256' (or 'softmax-N', N values from 2 to 256) or 'bernoulli'"
@@ -66,13 +74,14 @@ def _likelihood(value: str) -> str:
 
 
 def _one_folder(value: str) -> str:
-    if not value or value != Path(value).name or value in (".", ".."):
-        raise ValueError("must be a plain folder name, without '/'")
+    plain = value == Path(value).name and value.isprintable() and len(value) <= 100
+    if not value or not plain or value in (".", ".."):
+        raise ValueError("must be a plain folder name, without '/', of at most 100 characters")
     return value
 
 
 Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10**9)]
 Side = Annotated[int, Field(ge=1, le=4096)]
 Size = Annotated[tuple[Side, Side], BeforeValidator(_pair)]
 OddSide = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]
@@ -134,9 +143,15 @@ class TrainingConfig(Section):
         if self.schedule != "exponential" and self.decay != 1.0:
             raise ValueError(f"decay {self.decay} has no effect without schedule 'exponential'")
         if self.warmup_steps and self.schedule != "cosine":
-            raise ValueError(f"warmup_steps {self.warmup_steps} needs schedule 'cosine'")
+            raise ValueError(
+                f"warmup_steps {self.warmup_steps} needs schedule 'cosine'; else set "
+                "training.warmup_steps=0"
+            )
         if self.warmup_steps and self.warmup_steps >= self.steps:
-            raise ValueError(f"warmup_steps {self.warmup_steps} must be below steps {self.steps}")
+            raise ValueError(
+                f"warmup_steps {self.warmup_steps} must be below steps {self.steps}: set "
+                "training.warmup_steps as well"
+            )
         return self
 
 
@@ -144,7 +159,7 @@ class SamplingConfig(Section):
     """The generated images in TensorBoard and in the final sheet."""
 
     n_images: Annotated[int, Field(ge=1, le=10_000)] = 16
-    temperature: Annotated[Real, Field(gt=0, le=100)] = 1.0
+    temperature: Annotated[Real, Field(ge=1e-3, le=1e3)] = 1.0
 
 
 class Config(Section):
@@ -177,7 +192,7 @@ class Config(Section):
 
     @property
     def run_dir(self) -> Path:
-        return Path(self.runs_dir).expanduser() / self.name
+        return Path(os.path.expanduser(self.runs_dir)) / self.name
 
     def known_channels(self) -> int | None:
         """Channels of the data source, where its name tells."""
@@ -236,19 +251,26 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; config.yml and configs/ hold examples") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a text file: {error}") from None
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise UserError(f"{path}: cannot be read as a text file: {reason}") from None
     except ValueError as error:
         raise UserError(f"{path}: {error}") from None
     if values is None:
         values = {}
     if not isinstance(values, dict):
         raise UserError(f"{path}: must hold 'key: value' lines, not a {type(values).__name__}")
+    overrides = [overrides] if isinstance(overrides, str) else overrides
     for override in overrides:
         _apply(values, override)
+    for section in ("data", "model", "training", "sampling"):
+        if section in values and values[section] is None:
+            values[section] = {}  # all its keys are commented out
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{path}: {_first_problem(error)}") from None
+        problem = _first_problem(error)
+        typed = any(problem.startswith(override.partition("=")[0] + ":") for override in overrides)
+        raise UserError(f"--set {problem}" if typed else f"{path}: {problem}") from None
 
 
 def _apply(values: dict, override: str) -> None:
@@ -322,20 +344,23 @@ def _first_problem(error: ValidationError) -> str:
     key, problem = list(problems.items())[-1]
     location = key.split(".")
     kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
+    shown = reprlib.repr(value)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if kind == "extra_forbidden":
         known = _keys_at(location[:-1])
         hint = suggestion(location[-1], known) or f"; known keys: {', '.join(known)}"
         return f"{key}: unknown key{hint}{more}"
     if kind == "invalid_key":
-        return f"{key and key + ': '}{value!r} is no key; keys are words{more}"
+        return f"{key and key + ': '}{shown} is no key; keys are words{more}"
     if kind == "value_error":
-        named = f"{value!r} " if key and not isinstance(value, dict | Section) else ""
+        named = f"{shown} " if key and not isinstance(value, dict | Section) else ""
         return f"{key + ': ' if key else ''}{named}{context['error']}{more}"
+    if kind == "string_type":
+        return f"{key}: {shown} must be text: quote it, as in '12'{more}"
     if kind == "literal_error":
         hint = suggestion(str(value), context["expected"].replace("'", "").split(", "))
-        return f"{key}: {value!r} must be {context['expected']}{hint}{more}"
+        return f"{key}: {shown} must be {context['expected']}{hint}{more}"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return f"{key}: must be a section with keys of its own, not {value!r}{more}"
+        return f"{key}: must be a section with keys of its own, not {shown}{more}"
     message = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return f"{key}: {value!r} is not allowed; must be {message}{more}"
+    return f"{key}: {shown} is not allowed; must be {message}{more}"

@@ -42,8 +42,6 @@ def get_dataset(
         raise UserError(f"split={split!r}: must be 'train' or 'test'")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise UserError(f"batch_size={batch_size!r}: must be an integer from 1 up")
-    if isinstance(source, str | Path):
-        source = DataConfig(source=str(source))
     images = source if isinstance(source, Images) else load_images(source)
     array = images.train if split == "train" else images.test
     with tf.device("CPU"):

@@ -69,7 +69,15 @@ class Likelihood(keras.losses.Loss):
         return {unit: float(nats) * scale_to(unit, n_dims) for unit in self.units}
 
     def call(self, y_true, y_pred):
-        """Bits per dimension of each image, float32 ``[batch]``."""
+        """Bits per dimension of each image, float32 ``[batch]``.
+
+        Raises:
+            tf.errors.InvalidArgumentError: ``y_true`` holds something else than whole numbers
+                from 0 to ``n_values - 1`` (images not binarized, or scaled to [0, 1]).
+        """
+        wanted = f"images must hold whole numbers from 0 to {self.n_values - 1}"
+        whole = tf.clip_by_value(tf.round(y_true), 0, self.n_values - 1)
+        tf.debugging.assert_equal(y_true, whole, f"{self.name}: {wanted}")
         shape = tf.shape(y_true)
         n_dims = tf.cast(tf.reduce_prod(shape[1:]), tf.float32)
         return self.nll(y_true, y_pred) / (math.log(2) * n_dims)
@@ -145,7 +153,8 @@ class NLLMetric(keras.metrics.Mean):
         super().__init__(name=name or unit, **kwargs)
         self.likelihood = likelihood
         self.unit = unit
-        scale_to(unit, 1)
+        if unit not in ("bits_per_dim", "nats_per_image"):
+            raise ValueError(f"unit={unit!r}: must be 'bits_per_dim' or 'nats_per_image'")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         n_dims = y_true.shape[1] * y_true.shape[2] * y_true.shape[3]

@@ -1,10 +1,11 @@
 """PixelRNN: a masked input convolution, a stack of blocks, masked output layers."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.blocks import PIXEL_LAYERS, PixelCNNResBlock
-from pixelcnn_tf.errors import UserError
+from pixelcnn_tf.errors import UserError, suggestion
 from pixelcnn_tf.layers import PACKAGE, MaskedConv2D
 from pixelcnn_tf.likelihoods import Likelihood, get_likelihood
 
@@ -24,7 +25,8 @@ class PixelRNN(keras.Model):
         out_dim: features a colour of the output layers.
         n_layers: number of blocks, from 1 up.
         pixel_layer: what builds a block: a class or function called with ``n_channels``,
-            ``name`` and ``dtype``, or a block to copy. All blocks must come out alike.
+            ``name`` and ``dtype``; its name in a config (``'resblock'``); or a block to copy.
+            All blocks must come out alike.
         n_channels: colours a pixel; 1 is greyscale.
         likelihood: a ``Likelihood``, or its name in a config (``'softmax-256'``).
         skip_connections: also add every block's output, through a 1x1 convolution of its
@@ -58,11 +60,11 @@ class PixelRNN(keras.Model):
             ("out_dim", out_dim),
             ("n_layers", n_layers),
         ]:
-            if not isinstance(value, int) or value < 1:
+            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name}={value!r}: must be an integer from 1 up")
-        self.hidden_dim = hidden_dim
-        self.out_dim = out_dim
-        self.n_layers = n_layers
+        self.hidden_dim = hidden_dim = int(hidden_dim)
+        self.out_dim = out_dim = int(out_dim)
+        self.n_layers = n_layers = int(n_layers)
         self.n_channels = n_channels
         self.likelihood = get_likelihood(likelihood) if isinstance(likelihood, str) else likelihood
         self.skip_connections = skip_connections
@@ -146,7 +148,14 @@ class PixelRNN(keras.Model):
 
 
 def _make_block(pixel_layer, n_channels: int, dtype, name: str):
-    """A new block: a copy of one, or what a class or function makes."""
+    """A new block: a copy of one, or what a class, function or known name makes."""
+    if isinstance(pixel_layer, str):
+        if pixel_layer not in PIXEL_LAYERS:
+            raise ValueError(
+                f"pixel_layer={pixel_layer!r}: must be one of {', '.join(PIXEL_LAYERS)}"
+                f"{suggestion(pixel_layer, list(PIXEL_LAYERS))}"
+            )
+        pixel_layer = PIXEL_LAYERS[pixel_layer]
     if isinstance(pixel_layer, keras.layers.Layer):
         config = {**pixel_layer.get_config(), "name": name, "dtype": dtype}
         return type(pixel_layer).from_config(config)

@@ -1,8 +1,15 @@
 """Run folders: what a training run leaves behind, and how to load it again."""
 
+import contextlib
 import json
+import os
 import zipfile
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: no locks there
+    fcntl = None
 
 from pixelcnn_tf.config import Config, load_config
 from pixelcnn_tf.errors import UserError
@@ -60,6 +67,26 @@ class RunFolder:
             raise UserError(f"{self.path}: cannot be created: {error.strerror}") from None
         with replacing(self.config) as temporary:
             temporary.write_text(config.to_yaml(), encoding="utf-8")
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Within the ``with`` block no other process may lock this folder.
+
+        Raises:
+            UserError: another process trains here.
+        """
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            if fcntl is not None:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise UserError(
+                f"{self.path}: another process trains here; wait for it, or choose another name "
+                "with --set name=NAME"
+            ) from None
+        finally:
+            os.close(handle)
 
     def finished_step(self) -> int | None:
         """The step at which a finished run wrote ``model.keras``, if there is one."""

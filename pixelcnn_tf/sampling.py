@@ -28,7 +28,7 @@ def generate_images(
             whatever ``n_images`` is, up to float rounding.
         initial_images: integers ``[height, width, channels]`` (for all) or ``[n_images,
             height, width, channels]``, for completion.
-        temperature: divides the logits; 1 draws from the model itself.
+        temperature: divides the logits, 0.001 to 1000; 1 draws from the model itself.
         known: booleans of the shape of ``initial_images`` or ``[height, width]``: which
             of its sub-pixels are kept as they are. The rest is drawn.
         progress: called with (rows done, rows in all) after each row.
@@ -40,14 +40,18 @@ def generate_images(
     Raises:
         UserError: an argument that is out of range or does not fit the others.
     """
+    if not hasattr(model, "likelihood"):
+        raise UserError(f"model={model!r:.80}: must be a PixelRNN, as load_model returns")
     shape = _image_shape(model, image_size, n_images)
+    if not model.built:
+        model.build((None, None, None, model.n_channels))
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
         raise UserError(f"seed={seed!r}: must be an integer")
     if not -(2**31) <= seed < 2**31:
         raise UserError(f"seed={seed}: must fit in 32 bits")
     number = isinstance(temperature, (int, float, np.number)) and not isinstance(temperature, bool)
-    if not number or not 0 < temperature < float("inf"):
-        raise UserError(f"temperature={temperature!r}: must be a number above 0")
+    if not number or not 1e-3 <= temperature <= 1e3:
+        raise UserError(f"temperature={temperature!r}: must be a number from 0.001 to 1000")
     images, known = _initial_state(model, shape, initial_images, known)
 
     first = _first_unknown(known)
@@ -136,8 +140,8 @@ def _initial_state(model, shape, initial_images, known) -> tuple[np.ndarray, np.
         images = np.broadcast_to(images, shape)
     except ValueError:
         raise UserError(
-            f"initial_images {images.shape} and known {known.shape}: must fit {shape} "
-            "(n_images, height, width, channels)"
+            f"initial_images {images.shape} and known {known.shape}: must be {shape} (n_images, "
+            f"height, width, channels) or {shape[1:]}; known also {shape[1:3]}"
         ) from None
     kept = images[known]
     n_values = model.likelihood.n_values

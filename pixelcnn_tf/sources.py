@@ -1,6 +1,7 @@
 """Where images come from: built-in sets, array files, folders of pictures."""
 
 import colorsys
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -27,8 +28,11 @@ class Images(NamedTuple):
     test: np.ndarray
 
 
-def load_images(data: DataConfig) -> Images:
-    """Load the images that the ``data`` section of a config describes.
+def load_images(data: DataConfig | str | Path) -> Images:
+    """Load images.
+
+    Args:
+        data: the ``data`` section of a config, or what its ``source`` would say.
 
     Returns:
         uint8 arrays with values 0 to 255, or 0 and 1 with ``data.binarize``.
@@ -36,6 +40,10 @@ def load_images(data: DataConfig) -> Images:
     Raises:
         UserError: no such source, no network, a broken file, images of another kind.
     """
+    if isinstance(data, str | Path):
+        data = DataConfig(source=str(data) or ".")
+    if not isinstance(data, DataConfig):
+        raise UserError(f"source={data!r:.80}: must be a name, a path, or a DataConfig")
     if data.source == "digits":
         images = _digits(data)
     elif data.source == "digits_grey":
@@ -134,7 +142,7 @@ def _from_keras(name: str) -> Images:
 
 
 def _from_path(data: DataConfig) -> Images:
-    path = Path(data.source).expanduser()
+    path = Path(os.path.expanduser(data.source))
     if path.is_dir():
         return _from_folder(path, data)
     if not path.exists():
@@ -168,6 +176,8 @@ def _read(path: Path, load: Callable):
         return load()
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if "pickle" in reason:
+            reason = "not an array of numbers"
         raise UserError(f"{path}: no readable NumPy file: {reason}") from None
 
 
@@ -194,7 +204,7 @@ def _as_images(array: np.ndarray, where: str) -> np.ndarray:
 
 
 def _range(array: np.ndarray) -> str:
-    if not np.issubdtype(array.dtype, np.number) or not array.size:
+    if array.dtype.kind not in "iuf" or not array.size:
         return ""
     return f" from {array.min():.4g} to {array.max():.4g}"
 
@@ -213,8 +223,14 @@ def _from_folder(path: Path, data: DataConfig) -> Images:
     return _hold_out(_read_folder(path, data), data)
 
 
+def _refuse(error: OSError) -> None:
+    raise UserError(f"{error.filename}: cannot be read: {error.strerror}")
+
+
 def _read_folder(path: Path, data: DataConfig) -> np.ndarray:
-    files = sorted(f for f in path.rglob("*") if f.suffix.lower() in IMAGE_ENDINGS and f.is_file())
+    walk = os.walk(path, onerror=_refuse)
+    found = (Path(folder) / name for folder, _, names in walk for name in names)
+    files = sorted(file for file in found if file.suffix.lower() in IMAGE_ENDINGS)
     if not files:
         endings = ", ".join(sorted(IMAGE_ENDINGS))
         raise UserError(f"{path}: no images in this folder or below it ({endings})")
@@ -255,7 +271,7 @@ def _read_image(file: Path, data: DataConfig) -> np.ndarray:
                     image = paper
                 image = image.convert("L" if mode in ("1", "L", "LA", "La") else "RGB")
     except (OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:
-        reason = str(error).replace(str(file), "it") or type(error).__name__
+        reason = str(error).replace(f"'{file}'", "it") or type(error).__name__
         raise UserError(f"{file}: no readable image ({reason}); mend or remove it") from None
     if mode not in _EIGHT_BIT_MODES:
         raise UserError(f"{file}: has mode {mode}; must have 8 bits a channel: convert it")
@@ -274,7 +290,8 @@ def _hold_out(images: np.ndarray, data: DataConfig) -> Images:
     if n_test >= len(images):
         raise UserError(
             f"{data.source}: {len(images)} image(s), of which data.test_share {data.test_share} "
-            "leaves none to train on; add images or lower the share"
+            "leaves none to train on; add images"
+            + (" or lower the share" if len(images) > 1 else "")
         )
     order = np.random.default_rng([data.seed, 0]).permutation(len(images))
     return Images(images[np.sort(order[n_test:])], images[np.sort(order[:n_test])])

@@ -205,6 +205,10 @@ class Trainer:
         self.config = self.config.resolved(*images.train.shape[1:])
         self.run.check(self.config)
         self.run.create(self.config)
+        with self.run.locked():
+            return self._fit(images)
+
+    def _fit(self, images: Images) -> dict[str, float]:
         t = self.config.training
         self.step = self.checkpoints.restore()
         if self.step >= t.steps:
@@ -297,8 +301,8 @@ class Trainer:
             steps = saved_steps(self.run.checkpoints)
             last = f"the last good checkpoint is of step {steps[0]}" if steps else "none was saved"
             raise TrainingDiverged(
-                f"{error}; {last}: lower training.learning_rate or training.clip_norm and start "
-                "with --fresh"
+                f"{error}; {last}: lower training.learning_rate (or training.clip_norm) and "
+                "start with --fresh"
             ) from None
 
 

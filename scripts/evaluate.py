@@ -25,8 +25,11 @@ def main(argv: list[str] | None = None) -> int:
     for override in args.overrides:
         if not override.startswith("data."):
             raise UserError(f"--set {override}: only settings of data. apply to a trained model")
-    if not Path(args.run).is_dir():
-        raise UserError(f"--run {args.run}: no such run folder")
+    if not (Path(args.run) / "config.yml").is_file():
+        raise UserError(f"--run {args.run}: no run folder (there is no config.yml in it)")
+    given = {override.partition("=")[0] for override in args.overrides}
+    if "data.source" in given and "data.image_size" not in given:
+        args.overrides.append("data.image_size=null")  # that of the new images
     config = load_config(Path(args.run) / "config.yml", args.overrides)
 
     startup.import_tensorflow()

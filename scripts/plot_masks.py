@@ -25,10 +25,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", default="masks.png", metavar="FILE", help="a .png (masks.png)")
     args = parser.parse_args(argv)
     out = check_writable(args.out)
-    if out.suffix != ".png":
+    if out.suffix.lower() != ".png":
         raise UserError(f"--out {args.out}: must end in .png")
-    if args.channels > 64 or max(args.kernel) > 99:
-        raise UserError("--channels and --kernel: at most 64 and 99, to be legible")
+    if args.channels * max(args.kernel) > 150:
+        raise UserError("--channels times --kernel: must be at most 150, to be legible")
     try:
         kernel_shape(args.kernel)
     except ValueError as error:

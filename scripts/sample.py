@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--columns", type=whole_number, help="images a row")
     args = parser.parse_args(argv)
     out = check_writable(args.out)
-    if out.suffix not in (".png", ".npy"):
+    if out.suffix.lower() not in (".png", ".npy"):
         raise UserError(f"--out {args.out}: must end in .png or .npy")
     image_size = args.size or _trained_size(Path(args.run))
 
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
             temperature=args.temperature,
             progress=lambda done, _: bar.update(done - bar.n),
         )
-    if out.suffix == ".npy":
+    if out.suffix.lower() == ".npy":
         with replacing(out) as temporary:
             np.save(temporary, images)
     else:

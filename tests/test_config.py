@@ -103,14 +103,15 @@ WRONG = {
     "model.likelihood=bernoulli": "needs images of zeros and ones: set data.binarize",
     "data.binarize=threshold": "'threshold' .* 'softmax-256' does not fit",
     "data.test_share=1.5": "data.test_share: 1.5 .* less than 1",
+    "training.steps=99999999999999999999": "training.steps: .* 1000000000",
+    "name=12": "name: 12 must be text: quote it",
     "data.image_size=0": "data.image_size: 0 .* 1",
     "data.image_size=big": "data.image_size: 'big' .* \\[height, width\\]",
-    "data=null": "data: must be a section",
     "name=a/b": "name: 'a/b' must be a plain folder name",
     "name=..": "name: '..' must be a plain folder name",
     "precision=float16": "precision: 'float16' must be 'float32' or 'mixed_bfloat16'",
     "seed=-1": "seed: -1 .* 0",
-    "sampling.temperature=0": "sampling.temperature: 0.* greater than 0",
+    "sampling.temperature=0": "sampling.temperature: 0.* 0.001",
     "seed": "--set 'seed': must be KEY=VALUE",
     ".x=3": "must be KEY=VALUE",
     "model.=3": "must be KEY=VALUE",
@@ -148,6 +149,19 @@ def test_wrong_files_are_named_in_one_line(text, words, empty):
         load_config(empty)
     assert "\n" not in str(error.value)
     assert str(empty) in str(error.value)
+
+
+def test_errors_name_the_flag_or_the_file(empty):
+    with pytest.raises(UserError, match=r"^--set training\.steps: 0 "):
+        load_config(empty, ["training.steps=0"])
+    empty.write_text("training: {steps: 0}")
+    with pytest.raises(UserError, match=f"^{empty}: training.steps: 0 "):
+        load_config(empty, ["seed=1"])
+
+
+def test_empty_sections_and_round_floats_are_fine(empty):
+    empty.write_text("data:\ntraining: {steps: 1e3}\n")
+    assert load_config(empty).training.steps == 1000
 
 
 def test_files_that_are_none(tmp_path):

@@ -4,6 +4,7 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from helpers import random_images, small_model
 
 from pixelcnn_tf import Bernoulli, NLLMetric, Softmax, get_likelihood
@@ -56,6 +57,15 @@ def test_bernoulli_equals_binary_cross_entropy_of_keras(rng):
     keras_loss = keras.losses.BinaryCrossentropy(from_logits=True)(images, logits[..., 0])
     bits = float(Bernoulli()(images, logits))
     assert bits * math.log(2) == pytest.approx(float(keras_loss), rel=1e-5)
+
+
+@pytest.mark.parametrize(("likelihood", "value"), [(Bernoulli(), 200), (Softmax(4), 0.5)])
+def test_as_a_loss_it_refuses_values_that_it_does_not_know(likelihood, value):
+    images = np.full((1, 2, 2, 1), value)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="whole numbers from 0 to"):
+        likelihood(images, np.zeros((1, 2, 2, 1, likelihood.n_params)))
+    with pytest.raises(ValueError, match="'bits_per_dim' or"):
+        NLLMetric(likelihood, "bits")
 
 
 def test_uniform_model_costs_eight_bits(rng):

@@ -81,6 +81,7 @@ def test_images_are_scaled_to_one_around_zero():
 
 
 BLOCKS = {
+    "a name": "resblock",
     "a class": PixelCNNResBlock,
     "a function": functools.partial(PixelCNNResBlock, 5, variant="preactivation"),
     "a block to copy": PixelCNNResBlock((3, 5), 3, "preactivation"),
@@ -179,6 +180,7 @@ def test_build_model_takes_channels_from_the_source():
         (lambda: PixelRNN(n_layers=0), "n_layers=0"),
         (lambda: PixelRNN(out_dim=1.5), "out_dim=1.5"),
         (lambda: PixelRNN(n_channels=0), "n_channels=0"),
+        (lambda: PixelRNN(pixel_layer="resblok"), "did you mean 'resblock'"),
         (lambda: PixelRNN(likelihood="softmx"), "did you mean 'softmax-256'"),
         (lambda: PixelRNN(2, 2, 1)(np.zeros((1, 4, 4, 1), np.uint8)), "images of 1 channels"),
     ],

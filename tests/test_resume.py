@@ -84,6 +84,20 @@ def test_a_signal_at_the_very_end_saves_and_the_next_fit_is_done(tmp_path, image
     assert trainer.step == 8
 
 
+def test_two_processes_do_not_train_in_one_folder(tmp_path, images):
+    trainer = make_trainer(small_config(tmp_path))
+    trainer.run.create(trainer.config)
+    with trainer.run.locked(), pytest.raises(UserError, match="another process trains here"):
+        trainer.fit(images)
+    trainer.fit(images)
+
+
+def test_a_resume_is_quiet(tmp_path, images, capfd):
+    make_trainer(small_config(tmp_path, steps=4)).fit(images)
+    make_trainer(small_config(tmp_path)).fit(images)
+    assert "WARNING" not in capfd.readouterr().err
+
+
 def test_fit_fills_in_the_config_and_makes_the_run_folder(tmp_path, images):
     config = small_config(tmp_path)
     data = config.data.model_copy(update={"image_size": None})

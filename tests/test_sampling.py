@@ -6,7 +6,7 @@ import tensorflow as tf
 from helpers import random_images, small_model
 from scipy.stats import chisquare
 
-from pixelcnn_tf import UserError, generate_images
+from pixelcnn_tf import PixelRNN, UserError, generate_images
 from pixelcnn_tf.sampling import stateless_uniforms
 
 
@@ -80,6 +80,14 @@ def test_uniforms_are_uniform_and_never_one():
     assert chisquare(counts).pvalue > 1e-3
 
 
+def test_models_that_are_not_built_yet_are_built():
+    for n_channels in (1, 3):
+        model = PixelRNN(2, 2, 1, n_channels=n_channels, likelihood="softmax-4")
+        assert generate_images(model, 2, 1, 0).shape == (1, 2, 2, n_channels)
+    with pytest.raises(UserError, match="must be a PixelRNN"):
+        generate_images("runs/digits", 2, 1, 0)
+
+
 def test_progress_rows_give_the_same_images(model):
     calls = []
     images = generate_images(model, (4, 3), 3, 0, progress=lambda *call: calls.append(call))
@@ -118,7 +126,7 @@ def test_completion_does_not_look_at_what_is_hidden(model, rng):
 
 
 def test_low_temperature_takes_the_likeliest_value(model):
-    images = generate_images(model, 3, 2, 0, temperature=1e-4)
+    images = generate_images(model, 3, 2, 0, temperature=1e-3)
     likeliest = tf.argmax(model(images), axis=-1).numpy()
     np.testing.assert_array_equal(images, likeliest)
 
@@ -138,8 +146,9 @@ KNOWN = np.ones((4, 4), bool)
         ({"temperature": 0}, "temperature=0"),
         ({"temperature": float("nan")}, "temperature=nan"),
         ({"initial_images": np.zeros((4, 4, 3), int)}, "both, or neither"),
-        ({"initial_images": np.zeros((5, 4, 3), int), "known": KNOWN}, "must fit"),
-        ({"initial_images": np.zeros((4, 4, 3), int), "known": KNOWN[:3]}, "must fit"),
+        ({"initial_images": np.zeros((5, 4, 3), int), "known": KNOWN}, "must be"),
+        ({"initial_images": np.zeros((4, 4, 3), int), "known": KNOWN[:3]}, "must be"),
+        ({"temperature": 1e-30}, "from 0.001 to 1000"),
         ({"initial_images": np.zeros((4, 4, 3), int), "known": KNOWN * 1}, "booleans"),
         ({"initial_images": np.full((4, 4, 3), 4), "known": KNOWN}, "0 to 3.*from 4 to 4"),
         ({"initial_images": np.full((4, 4, 3), 0.5), "known": KNOWN}, "integers"),
