@@ -86,7 +86,7 @@ def leaks(function, images, n_values, strict=True):
 
 
 def small_config(tmp_path, **training):
-    defaults = {"steps": 8, "batch_size": 4, "checkpoint_every": 2, "sample_every": 4}
+    defaults = {"steps": 8, "batch_size": 4, "checkpoint_every": 2, "sample_every": 100}
     return Config.model_validate(
         {
             "name": "small",

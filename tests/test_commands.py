@@ -133,7 +133,8 @@ def test_the_end_tells_where_everything_lies(runs, capsys):
     assert "bits per dim" in lines[-4]
     assert lines[-3].endswith("small/samples/final.png")
     assert lines[-2].endswith("small/model.keras")
-    assert lines[-1] == f"TensorBoard  tensorboard --logdir {runs}/small/logs"
+    assert lines[-1].startswith("TensorBoard  ")
+    assert lines[-1].endswith(f"tensorboard --logdir {runs}/small/logs")
 
 
 def test_longer_training_goes_on_and_other_settings_do_not(runs, capsys):

@@ -58,7 +58,7 @@ def test_a_signal_while_evaluating_or_sampling_saves_too(where, tmp_path, images
         return original(self, *arguments)
 
     monkeypatch.setattr(Trainer, where, signal_first)
-    config = small_config(tmp_path, checkpoint_every=100)
+    config = small_config(tmp_path, checkpoint_every=100, sample_every=4)
     with pytest.raises(Interrupted) as stop:
         make_trainer(config).fit(images)
     assert stop.value.step == 4
@@ -99,7 +99,7 @@ def test_a_resume_is_quiet(tmp_path, images, capfd):
 
 
 def test_fit_fills_in_the_config_and_makes_the_run_folder(tmp_path, images):
-    config = small_config(tmp_path)
+    config = small_config(tmp_path, sample_every=4)
     data = config.data.model_copy(update={"image_size": None})
     trainer = make_trainer(config.model_copy(update={"data": data}))
     with pytest.raises(UserError, match="image_size: not known before fit"):
