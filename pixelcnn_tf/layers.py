@@ -126,8 +126,8 @@ class MaskedConv2D(keras.layers.Layer):
 
     def call(self, inputs):
         height, width = self.kernel_size
-        # Padding apart from the convolution: TensorFlow's explicit padding inside it is
-        # up to 80 times slower in the backward pass on CPUs (scripts/benchmark.py conv).
+        # Padding apart from the convolution: TensorFlow's explicit padding inside it is slower,
+        # in bfloat16 on a CPU some 100 times (scripts/benchmark.py conv).
         if (height, width) != (1, 1):
             sides = [[0, 0], [height // 2, 0], [width // 2, width // 2], [0, 0]]
             inputs = tf.pad(inputs, sides)
