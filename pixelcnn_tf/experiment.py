@@ -16,7 +16,7 @@ from pixelcnn_tf.data import Images, load_images
 from pixelcnn_tf.errors import UserError
 from pixelcnn_tf.files import replacing
 from pixelcnn_tf.interrupt import Interrupted
-from pixelcnn_tf.likelihoods import Likelihood, get_likelihood
+from pixelcnn_tf.likelihoods import Likelihood, get_likelihood, in_words
 from pixelcnn_tf.models import build_model
 from pixelcnn_tf.optimizers import build_optimizer
 from pixelcnn_tf.runs import RunFolder
@@ -120,10 +120,8 @@ def _print_header(config: Config, images: Images, model, strategy) -> None:
 
 def _print_results(run: RunFolder, record: dict) -> None:
     """One line each for the likelihood and where everything lies."""
-    figures = ", ".join(
-        f"{value:.4f} {unit.replace('_', ' ')}" for unit, value in record["test"].items()
-    )
-    print(f"test         {figures}  ({record['test_images']:,} images, step {record['step']:,})")
+    counted = f"({record['test_images']:,} images, step {record['step']:,})"
+    print(f"test         {in_words(record['test'])}  {counted}")
     print(f"samples      {run.samples / 'final.png'}")
     print(f"model        {run.model}")
     print(f"TensorBoard  {_tensorboard()} --logdir {shlex.quote(str(run.logs))}")

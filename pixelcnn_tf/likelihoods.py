@@ -80,12 +80,26 @@ class Likelihood(keras.losses.Loss):
         tf.debugging.assert_equal(y_true, whole, f"{self.name}: {wanted}")
         shape = tf.shape(y_true)
         n_dims = tf.cast(tf.reduce_prod(shape[1:]), tf.float32)
-        return self.nll(y_true, y_pred) / (math.log(2) * n_dims)
+        return self.nll(y_true, y_pred) * scale_to("bits_per_dim", n_dims)
 
 
-def scale_to(unit: str, n_dims: int) -> float:
-    """What nats an image are multiplied with to give ``unit``."""
-    return {"bits_per_dim": 1 / (math.log(2) * n_dims), "nats_per_image": 1.0}[unit]
+def scale_to(unit: str, n_dims):
+    """What nats an image of ``n_dims`` sub-pixels (number or tensor) are multiplied with to
+    give ``unit``.
+
+    Raises:
+        ValueError: an unknown unit.
+    """
+    if unit == "bits_per_dim":
+        return 1 / (math.log(2) * n_dims)
+    if unit == "nats_per_image":
+        return 1.0
+    raise ValueError(f"unit={unit!r}: must be 'bits_per_dim' or 'nats_per_image'")
+
+
+def in_words(figures: dict[str, float]) -> str:
+    """What ``report`` tells, for people: ``'0.0834 bits per dim'``."""
+    return ", ".join(f"{value:.4f} {unit.replace('_', ' ')}" for unit, value in figures.items())
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -153,8 +167,7 @@ class NLLMetric(keras.metrics.Mean):
         super().__init__(name=name or unit, **kwargs)
         self.likelihood = likelihood
         self.unit = unit
-        if unit not in ("bits_per_dim", "nats_per_image"):
-            raise ValueError(f"unit={unit!r}: must be 'bits_per_dim' or 'nats_per_image'")
+        scale_to(unit, 1)  # checks it
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         n_dims = y_true.shape[1] * y_true.shape[2] * y_true.shape[3]

@@ -78,15 +78,19 @@ class RunFolder:
         handle = os.open(self.path, os.O_RDONLY)
         try:
             if fcntl is not None:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._lock(handle)
             yield
+        finally:
+            os.close(handle)
+
+    def _lock(self, handle: int) -> None:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
                 f"{self.path}: another process trains here; wait for it, or choose another name "
                 "with --set name=NAME"
             ) from None
-        finally:
-            os.close(handle)
 
     def finished_step(self) -> int | None:
         """The step at which a finished run wrote ``model.keras``, if there is one."""

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
-from tqdm import tqdm
 
 from pixelcnn_tf.config import BUILT_IN, DataConfig
 from pixelcnn_tf.errors import UserError, suggestion
+from pixelcnn_tf.progress import progress
 
 IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 DIGITS_SIZE = (12, 12)
@@ -40,8 +40,8 @@ def load_images(data: DataConfig | str | Path) -> Images:
     Raises:
         UserError: no such source, no network, a broken file, images of another kind.
     """
-    if isinstance(data, str | Path):
-        data = DataConfig(source=str(data) or ".")
+    if isinstance(data, str | Path) and str(data):
+        data = DataConfig(source=str(data))
     if not isinstance(data, DataConfig):
         raise UserError(f"source={data!r:.80}: must be a name, a path, or a DataConfig")
     if data.source == "digits":
@@ -235,7 +235,7 @@ def _read_folder(path: Path, data: DataConfig) -> np.ndarray:
         endings = ", ".join(sorted(IMAGE_ENDINGS))
         raise UserError(f"{path}: no images in this folder or below it ({endings})")
     images: list[np.ndarray] = []
-    for file in tqdm(files, f"reading {path}", unit="img", delay=2, leave=False):
+    for file in progress(f"reading {path}", len(files), "img", files):
         image = _read_image(file, data)
         if images and image.shape[:2] != images[0].shape[:2]:
             (height, width), (first_height, first_width) = image.shape[:2], images[0].shape[:2]

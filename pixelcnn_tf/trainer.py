@@ -1,8 +1,6 @@
 """Trainer: steps, evaluation, checkpoints, TensorBoard."""
 
 import contextlib
-import math
-import sys
 from pathlib import Path
 
 import keras
@@ -15,8 +13,9 @@ from pixelcnn_tf.config import Config
 from pixelcnn_tf.data import Images, get_dataset
 from pixelcnn_tf.errors import TrainingDiverged, UserError
 from pixelcnn_tf.interrupt import Interrupted, PutOff, StopAsked
-from pixelcnn_tf.likelihoods import Likelihood
+from pixelcnn_tf.likelihoods import Likelihood, scale_to
 from pixelcnn_tf.plots import image_sheet, mask_panel, save_picture
+from pixelcnn_tf.progress import progress
 from pixelcnn_tf.runs import RunFolder
 from pixelcnn_tf.sampling import generate_images
 from pixelcnn_tf.summaries import Summaries, Window
@@ -110,7 +109,7 @@ class Trainer:
     def _replica_train_step(self, images):
         n_replicas = self.strategy.num_replicas_in_sync
         n_dims = tf.cast(tf.reduce_prod(tf.shape(images)[1:]), tf.float32)
-        scale = 1.0 / (math.log(2) * n_dims * self.config.training.batch_size)
+        scale = scale_to("bits_per_dim", n_dims) / self.config.training.batch_size
         weights = self.model.trainable_weights
         with tf.GradientTape() as tape:
             nats = tf.reduce_sum(self.run_model(images, training=True)[1])
@@ -304,19 +303,3 @@ class Trainer:
                 f"{error}; {last}: lower training.learning_rate (or training.clip_norm) and "
                 "start with --fresh"
             ) from None
-
-
-def progress(name: str, total: int | None, unit: str, over=None, **options) -> tqdm:
-    """A progress bar with rate and time left, once the work has taken two seconds."""
-    options = {"delay": 2, "leave": False, **options}
-    # Lines that cannot be rewritten (a log file) are written seldom.
-    mininterval = 0.2 if sys.stderr.isatty() else 10.0
-    return tqdm(
-        over,
-        name,
-        total=total,
-        unit=unit,
-        mininterval=mininterval,
-        dynamic_ncols=True,
-        **options,
-    )

@@ -25,6 +25,7 @@ from pixelcnn_tf import startup
 from pixelcnn_tf.cli import Parser, exit_with, whole_number
 from pixelcnn_tf.config import Config, load_config
 from pixelcnn_tf.files import check_writable, replacing
+from pixelcnn_tf.progress import progress
 
 REFERENCE = Path(__file__).resolve().parents[1] / "configs" / "reference.yml"
 
@@ -55,10 +56,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def take_turns(ways: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
     """Median seconds of each way, after one run of each that is not counted."""
-    from tqdm import tqdm
-
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for number in tqdm(range(rounds + 1), "measuring", unit="round", delay=2, leave=False):
+    for number in progress("measuring", rounds + 1, "round", range(rounds + 1)):
         for name, way in ways.items():
             start = time.perf_counter()
             way()

@@ -35,6 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     startup.import_tensorflow()
     from pixelcnn_tf import NLLMetric, load_images, load_model
     from pixelcnn_tf.experiment import check_values
+    from pixelcnn_tf.likelihoods import in_words
 
     startup.find_devices()
     model = load_model(args.run)
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     results = model.evaluate(
         images.test, images.test, args.batch_size, verbose=verbose, return_dict=True
     )
-    figures = ", ".join(f"{results[unit]:.4f} {unit.replace('_', ' ')}" for unit in units)
+    figures = in_words({unit: results[unit] for unit in units})
     print(f"{config.data.source}: {figures} ({len(images.test):,} images)")
     return 0
 

@@ -18,6 +18,7 @@ from pixelcnn_tf.cli import Parser, exit_with, positive_number, size, whole_numb
 from pixelcnn_tf.config import load_config
 from pixelcnn_tf.errors import UserError
 from pixelcnn_tf.files import check_writable, replacing
+from pixelcnn_tf.progress import progress
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -40,14 +41,12 @@ def main(argv: list[str] | None = None) -> int:
     image_size = args.size or _trained_size(Path(args.run))
 
     startup.import_tensorflow()
-    from tqdm import tqdm
-
     from pixelcnn_tf import generate_images, load_model
     from pixelcnn_tf.plots import image_sheet, save_picture
 
     startup.find_devices()
     model = load_model(args.run)
-    with tqdm(total=image_size[0], unit="row", desc="sampling", delay=2, leave=False) as bar:
+    with progress("sampling", image_size[0], "row") as bar:
         images = generate_images(
             model,
             image_size,

@@ -64,7 +64,12 @@ def test_batches_are_uint8_of_a_known_shape():
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(("digits", "valid"), "split='valid'"), (("digits", "train", 0), "batch_size=0")],
+    [
+        (("digits", "valid"), "split='valid'"),
+        (("digits", "train", 0), "batch_size=0"),
+        (("",), "source='': must be a name"),
+        ((3,), "source=3: must be a name"),
+    ],
 )
 def test_wrong_arguments(arguments, words):
     with pytest.raises(UserError, match=words):

@@ -1,0 +1,21 @@
+"""The one progress bar of all long work."""
+
+import sys
+
+from tqdm import tqdm
+
+
+def progress(name: str, total: int | None, unit: str, over=None, **options) -> tqdm:
+    """A progress bar with rate and time left, once the work has taken two seconds."""
+    options = {"delay": 2, "leave": False, **options}
+    # Lines that cannot be rewritten (a log file) are written seldom.
+    mininterval = 0.2 if sys.stderr.isatty() else 10.0
+    return tqdm(
+        over,
+        name,
+        total=total,
+        unit=unit,
+        mininterval=mininterval,
+        dynamic_ncols=True,
+        **options,
+    )
