@@ -3,7 +3,7 @@
 import keras
 
 from pixelcnn_tf.errors import suggestion
-from pixelcnn_tf.layers import PACKAGE, MaskedConv2D
+from pixelcnn_tf.layers import PACKAGE, MaskedConv2D, PReLU
 from pixelcnn_tf.masks import kernel_shape
 
 VARIANTS = ("relu", "preactivation")
@@ -68,12 +68,7 @@ class PixelCNNResBlock(keras.layers.Layer):
             if self.variant == "relu":
                 activation = keras.layers.ReLU(name=f"relu_{name}", dtype=self.dtype_policy)
             else:
-                activation = keras.layers.PReLU(
-                    keras.initializers.Constant(0.25),
-                    shared_axes=[1, 2],
-                    name=f"prelu_{name}",
-                    dtype=self.dtype_policy,
-                )
+                activation = PReLU(self.n_channels, name=f"prelu_{name}", dtype=self.dtype_policy)
                 activation.build((*input_shape[:-1], width))
             activations.append(activation)
         # Assigned when complete: TensorFlow does not see what is appended to a list later.
@@ -83,6 +78,15 @@ class PixelCNNResBlock(keras.layers.Layer):
         x = inputs
         for conv, activation in zip(self.convs, self.activations, strict=True):
             x = activation(conv(x)) if self.variant == "relu" else conv(activation(x))
+        return inputs + x
+
+    def step(self, inputs, pixels):
+        x = inputs
+        for conv, activation in zip(self.convs, self.activations, strict=True):
+            if self.variant == "relu":
+                x = activation(conv.step(x, pixels))
+            else:
+                x = conv.step(activation.step(x, pixels), pixels)
         return inputs + x
 
     def compute_output_shape(self, input_shape):

@@ -30,6 +30,23 @@ class Parser(argparse.ArgumentParser):
             help="override a setting, as in model.n_layers=4; may be repeated",
         )
 
+    def add_sampling(self) -> None:
+        """The flags of ``generate_images``."""
+        self.add_argument("--seed", type=int, default=0, help="the same seed, the same images (0)")
+        self.add_argument(
+            "--temperature", type=positive_number, default=1.0, help="below 1: tamer (1)"
+        )
+        self.add_argument(
+            "--top-p",
+            type=share,
+            default=1.0,
+            metavar="P",
+            help="draw from the likeliest values only, that have this probability together (1)",
+        )
+        self.add_argument(
+            "--batch-size", type=whole_number, help="images at once (what is fast and fits)"
+        )
+
 
 def whole_number(text: str) -> int:
     """For ``type=``: an integer from 1 up."""
@@ -50,6 +67,14 @@ def positive_number(text: str) -> float:
         value = 0.0
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r}: must be a number above 0")
+    return value
+
+
+def share(text: str) -> float:
+    """For ``type=``: a number above 0, up to 1."""
+    value = positive_number(text)
+    if value > 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a number above 0, up to 1")
     return value
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.masks import colour_groups, get_mask, kernel_shape
+from pixelcnn_tf.raster import Causal
 
 PACKAGE = "pixelcnn_tf"
 
@@ -26,7 +27,7 @@ def _for_group(initializer, group: int):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class MaskedConv2D(keras.layers.Layer):
+class MaskedConv2D(Causal, keras.layers.Layer):
     """A 2D convolution that sees only what comes earlier in the raster order.
 
     Stride 1, zero padding, spatial size kept. Only the rows that the mask keeps are
@@ -137,6 +138,67 @@ class MaskedConv2D(keras.layers.Layer):
             outputs = outputs + self.bias
         return self.activation(outputs)
 
+    @property
+    def reach(self) -> int:
+        height, width = self.kernel_size
+        return width // 2 if height > 1 else 0
+
+    def _around(self) -> list[tuple[int, int]]:
+        """The pixels that it sees besides the centre, as (rows up, columns right)."""
+        up, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
+        above = [(y, x) for y in range(up, 0, -1) for x in range(-side, side + 1)]
+        return above + [(0, x) for x in range(-side, 0)]
+
+    def raster_weights(self):
+        """``around`` ``[pixels around * features, filters]``; ``here``: for each colour group of
+        this pixel's input ``[features of the group, filters of the groups that may see it]``;
+        ``bias`` ``[filters]``. What the mask closes is in none of them."""
+        kernel = tf.cast(self.kernel, self.compute_dtype)
+        up, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
+        around = [kernel[up - y, side + x] for y, x in self._around()]
+        first = 0 if self.mask_type == "B" else self.filters // self.n_channels
+        here = [
+            rows[:, first + group * (self.filters // self.n_channels) :]
+            for group, rows in enumerate(tf.split(kernel[up, side], self.n_channels))
+        ]
+        bias = tf.cast(self.bias, kernel.dtype) if self.use_bias else tf.zeros([self.filters])
+        return tf.concat(around, axis=0) if around else (), here, tf.cast(bias, kernel.dtype)
+
+    def init_state(self, lanes: int, lag: int):
+        up, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
+        steps = up * lag + side  # as long ago as the pixel above on the left
+        return tf.zeros([steps, lanes, self.mask.shape[2]], self.compute_dtype) if steps else ()
+
+    def start_pixel(self, weights, state, pixels):
+        around, _, bias = weights
+        if not self._around():
+            return tf.repeat(bias[None], pixels.raster.lanes, axis=0)
+        seen = [pixels.look(state, up, right) for up, right in self._around()]
+        return tf.concat(seen, axis=-1) @ around + bias
+
+    def observe(self, x, pixels):
+        """Take in the next colour group of this pixel: all outputs that may see it count it."""
+        at = pixels[self]
+        x = tf.cast(x, self.compute_dtype)
+        here = at.weights[1][len(at.groups)]
+        at.groups.append(x)
+        if here.shape[-1]:
+            at.sums += x @ here
+
+    def step(self, x, pixels):
+        """The output of the next colour group. Type B takes in ``x`` first; type A is given its
+        own colour group afterwards, by ``observe``, when it is known."""
+        at = pixels[self]
+        if self.mask_type == "B":
+            self.observe(x, pixels)
+        output, at.sums = tf.split(at.sums, [self.filters // self.n_channels, -1], axis=-1)
+        return self.activation(output)
+
+    def end_pixel(self, slot, pixels):
+        if not self._around():
+            return ()
+        return pixels.record(slot.state, tf.concat(slot.groups, axis=-1))
+
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)
 
@@ -154,3 +216,31 @@ class MaskedConv2D(keras.layers.Layer):
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
         }
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class PReLU(Causal, keras.layers.PReLU):
+    """``x`` where positive, else ``slope * x``, with one slope a feature, 0.25 at first.
+
+    Args:
+        n_channels: colours a pixel.
+
+    Input and output: ``[batch, height, width, features]``, features a multiple of
+    ``n_channels``.
+
+    Source: He et al. 2015, arXiv 1502.01852, equation 1.
+    """
+
+    def __init__(self, n_channels: int = 3, **kwargs):
+        slope = keras.initializers.Constant(0.25)
+        super().__init__(**{"alpha_initializer": slope, "shared_axes": [1, 2], **kwargs})
+        self.n_channels = n_channels
+
+    def raster_weights(self):
+        return tf.split(tf.cast(self.alpha[0], self.compute_dtype), self.n_channels, axis=-1)
+
+    def step(self, x, pixels):
+        return tf.where(x > 0, x, pixels[self].weights[pixels.channel] * x)
+
+    def get_config(self):
+        return {**super().get_config(), "n_channels": self.n_channels}

@@ -47,22 +47,24 @@ class Likelihood(keras.losses.Loss):
     def probabilities(self, logits):
         """float32 probabilities ``[..., n_values]`` from outputs ``[..., n_params]``."""
 
-    def draw(self, logits, uniforms, temperature=1.0):
+    def draw(self, logits, uniforms, temperature=1.0, top_p=None):
         """Choose values by the inverse of the cumulative distribution.
 
         Args:
             logits: ``[..., n_params]``.
             uniforms: float32 ``[...]`` in [0, 1).
             temperature: divides the logits; below 1 sharpens, above 1 flattens.
+            top_p: in (0, 1): draw from the likeliest values only, the fewest that have this
+                probability together (nucleus sampling, Holtzman et al. 2019,
+                arXiv 1904.09751, section 3.1; as likely as the last of them counts too).
 
         Returns:
             float32 ``[...]``, whole numbers from 0 to ``n_values - 1``.
         """
-        cumulative = tf.cumsum(self.probabilities(logits / temperature), axis=-1)
-        # Rounding may end the sum just off 1: scale the uniform, not the probabilities.
-        threshold = uniforms[..., None] * cumulative[..., -1:]
-        below = tf.reduce_sum(tf.cast(cumulative <= threshold, tf.float32), axis=-1)
-        return tf.minimum(below, self.n_values - 1.0)
+        probabilities = self.probabilities(logits / temperature)
+        if top_p is not None:
+            probabilities = nucleus(probabilities, top_p)
+        return inverse_cumulative(probabilities, uniforms)
 
     def report(self, nats: float, n_dims: int) -> dict[str, float]:
         """The figures to show for a mean of ``nats`` an image of ``n_dims`` sub-pixels."""
@@ -81,6 +83,48 @@ class Likelihood(keras.losses.Loss):
         shape = tf.shape(y_true)
         n_dims = tf.cast(tf.reduce_prod(shape[1:]), tf.float32)
         return self.nll(y_true, y_pred) * scale_to("bits_per_dim", n_dims)
+
+
+def nucleus(probabilities, top_p):
+    """``probabilities`` ``[..., n]`` with zeros in place of all but the likeliest ones, the
+    fewest whose sum reaches ``top_p``. They are not scaled to sum to 1 again."""
+    falling = tf.sort(probabilities, direction="DESCENDING")
+    needed = tf.cumsum(falling, axis=-1, exclusive=True) < top_p
+    least = tf.reduce_min(tf.where(needed, falling, 1.0), axis=-1, keepdims=True)
+    return tf.where(probabilities >= least, probabilities, 0.0)
+
+
+def inverse_cumulative(probabilities, uniforms):
+    """The values at which the cumulative distribution passes ``uniforms``.
+
+    The values are searched in blocks of about their square root, first for the block and then
+    in it: a cumulative sum over 256 values takes longer than the softmax before it.
+
+    Args:
+        probabilities: float32 ``[..., n]``, in any scale.
+        uniforms: float32 ``[...]`` in [0, 1).
+
+    Returns:
+        float32 ``[...]``, whole numbers from 0 to ``n - 1``.
+    """
+    n = probabilities.shape[-1]
+    size = math.isqrt(n - 1) + 1
+    n_blocks = -(-n // size)
+    flat = tf.reshape(probabilities, [-1, n])
+    blocks = tf.reshape(tf.pad(flat, [[0, 0], [0, n_blocks * size - n]]), [-1, n_blocks, size])
+    ends = tf.cumsum(tf.reduce_sum(blocks, axis=-1), axis=-1)
+    # Rounding may end the sum just off 1: scale the uniform, not the probabilities.
+    target = tf.reshape(uniforms, [-1, 1]) * ends[:, -1:]
+    block = _count(ends <= target)
+    start = tf.gather(tf.pad(ends, [[0, 0], [1, 0]]), block, batch_dims=1)
+    within = tf.cumsum(tf.gather(blocks, block, batch_dims=1), axis=-1) + start[:, None]
+    # Rounding may end it below the target, too: never go past the last value that adds to it.
+    value = _count((within <= target) & (within < within[:, -1:]))
+    return tf.reshape(tf.cast(block * size + value, tf.float32), tf.shape(uniforms))
+
+
+def _count(conditions):
+    return tf.reduce_sum(tf.cast(conditions, tf.int32), axis=-1)
 
 
 def scale_to(unit: str, n_dims):

@@ -119,6 +119,24 @@ class PixelRNN(keras.Model):
         shape = tf.concat([tf.shape(images), [self.likelihood.n_params]], axis=0)
         return tf.reshape(outputs, shape)
 
+    def step(self, pixels):
+        """The raster way (raster.py): logits ``[lanes, n_params]`` of the colour
+        ``pixels.channel`` of the pixels at hand."""
+        x = self.input_conv.step(None, pixels)
+        skipped = []
+        for i, block in enumerate(self.blocks):
+            x = block.step(x, pixels)
+            if self.skip_connections:
+                skipped.append(self.skips[i].step(x, pixels))
+        x = tf.add_n([x, *skipped])
+        for conv in self.head:
+            x = conv.step(tf.nn.relu(x), pixels)
+        return self.output_conv.step(tf.nn.relu(x), pixels)
+
+    def observe(self, values, pixels):
+        """Take in the values, float32 ``[lanes]``, chosen for that colour."""
+        self.input_conv.observe(self.scale(values)[:, None], pixels)
+
     def scale(self, images):
         """Values 0 to ``n_values - 1`` to [-1, 1]: the one place where this happens."""
         images = tf.cast(images, tf.float32)

@@ -46,6 +46,27 @@ def image_sheet(images: np.ndarray, n_values: int = 256, columns: int | None = N
     return sheet
 
 
+def completion_sheet(
+    originals: np.ndarray, hidden: np.ndarray, completions: np.ndarray, n_values: int = 256
+) -> np.ndarray:
+    """A row for each image: original, what of it was shown, completions.
+
+    Args:
+        originals: uint8 ``[n, height, width, channels]``, values 0 to ``n_values - 1``.
+        hidden: boolean ``[height, width]``; hidden pixels are shown as a grey chequerboard.
+        completions: uint8 ``[n, k, height, width, channels]``.
+        n_values: as in ``image_sheet``.
+
+    Returns:
+        uint8 ``[sheet height, sheet width, 3]``.
+    """
+    rows = np.concatenate([originals[:, None], originals[:, None], completions], axis=1)
+    rows = np.round(rows * (255 / (n_values - 1))).astype(np.uint8)
+    chequers = 105 + 45 * (np.indices(hidden.shape).sum(axis=0) % 2)
+    rows[:, 1, hidden] = chequers[hidden][:, None]
+    return image_sheet(rows.reshape(-1, *rows.shape[2:]), columns=rows.shape[1])
+
+
 def save_picture(picture: np.ndarray, path: str | Path) -> None:
     """Write uint8 ``[height, width, 3]`` as a PNG file, whole or not at all."""
     with replacing(path) as temporary:

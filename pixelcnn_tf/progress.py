@@ -1,6 +1,9 @@
 """The one progress bar of all long work."""
 
+import contextlib
+import math
 import sys
+from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
 
@@ -19,3 +22,10 @@ def progress(name: str, total: int | None, unit: str, over=None, **options) -> t
         dynamic_ncols=True,
         **options,
     )
+
+
+@contextlib.contextmanager
+def sampling_progress(n_images: int, size: tuple[int, int]) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar for ``generate_images(progress=...)``."""
+    with progress("sampling", n_images * math.prod(size), "pixel", unit_scale=True) as bar:
+        yield lambda done, _: bar.update(done - bar.n)

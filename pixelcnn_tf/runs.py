@@ -122,6 +122,7 @@ _FREE = {
     "training.keep_checkpoints",
     "sampling.n_images",
     "sampling.temperature",
+    "sampling.top_p",
 }
 
 

@@ -1,11 +1,25 @@
 """Draw images from a model, or fill in what is missing from given ones."""
 
+import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
 
-from pixelcnn_tf.errors import UserError
+from pixelcnn_tf.batches import (
+    PlainBatch,
+    RasterBatch,
+    advance,
+    cut,
+    images_of,
+    memory_errors,
+    table_of,
+)
+from pixelcnn_tf.errors import UserError, suggestion
+from pixelcnn_tf.loops import Results, Tables, cut_weights, stateless_uniforms
+
+METHODS = ("raster", "plain")
 
 
 def generate_images(
@@ -17,6 +31,10 @@ def generate_images(
     temperature: float = 1.0,
     known=None,
     progress: Callable[[int, int], None] | None = None,
+    top_p: float = 1.0,
+    method: str = "raster",
+    batch_size: int | None = None,
+    jit_compile: bool | None = None,
 ) -> np.ndarray:
     """Images drawn from ``model``, one sub-pixel after another, the first one too.
 
@@ -25,92 +43,125 @@ def generate_images(
         image_size: side, or ``(height, width)``.
         n_images: how many.
         seed: the same seed draws the same images; image ``i`` of a seed is the same
-            whatever ``n_images`` is, up to float rounding.
+            whatever ``n_images``, ``batch_size`` and ``method`` are, up to float rounding.
         initial_images: integers ``[height, width, channels]`` (for all) or ``[n_images,
             height, width, channels]``, for completion.
         temperature: divides the logits, 0.001 to 1000; 1 draws from the model itself.
         known: booleans of the shape of ``initial_images`` or ``[height, width]``: which
             of its sub-pixels are kept as they are. The rest is drawn.
-        progress: called with (rows done, rows in all) after each row.
+        progress: called with (pixels done, pixels in all) several times, in this thread.
+        top_p: draw each sub-pixel from its likeliest values only, the fewest that have this
+            probability together; above 0, up to 1, which draws from all.
+        method: ``'raster'`` runs every weight once a pixel (see raster.py); ``'plain'`` runs
+            the whole model again for every sub-pixel, and takes any model.
+        batch_size: images at once; if not given, what is fast and fits memory.
+        jit_compile: with XLA or without it; if not given, with it where it works.
 
     Returns:
         uint8 ``[n_images, height, width, channels]``, values 0 to ``n_values - 1``. Each
         sub-pixel is drawn given exactly the values returned before it.
 
     Raises:
-        UserError: an argument that is out of range or does not fit the others.
+        UserError: an argument that is out of range or does not fit the others, or a batch
+            that does not fit memory.
     """
     if not hasattr(model, "likelihood"):
         raise UserError(f"model={model!r:.80}: must be a PixelRNN, as load_model returns")
     shape = _image_shape(model, image_size, n_images)
     if not model.built:
         model.build((None, None, None, model.n_channels))
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+    _check_settings(model, seed, temperature, top_p, method, batch_size)
+    images, known = _initial_state(model, shape, initial_images, known)
+    batch, workers = cut(model, shape, method, batch_size)
+    n_pixels, n_dims = math.prod(shape[1:3]), math.prod(shape[1:])
+    weights = cut_weights(model) if method == "raster" else None
+
+    def start(first: int) -> PlainBatch | RasterBatch:
+        part = slice(first, first + batch)
+        uniforms = stateless_uniforms(*map(tf.constant, (seed, first, batch)), n_dims)
+        tables = Tables(
+            images=tf.constant(table_of(images[part], batch), tf.float32),
+            known=tf.constant(table_of(known[part], batch)),
+            uniforms=tf.constant(table_of(uniforms.numpy().reshape(-1, *shape[1:]), batch)),
+            temperature=tf.constant(temperature, tf.float32),
+            top_p=None if top_p == 1 else tf.constant(top_p, tf.float32),
+        )
+        unknown = np.flatnonzero(~known[part].all(axis=0))
+        if method == "plain":
+            return PlainBatch(model, shape[1:3], tables, unknown)
+        return RasterBatch(model, shape[1:3], tables, unknown, weights, jit_compile)
+
+    out = np.empty(shape, np.uint8)
+    together = batch * workers
+    with ThreadPoolExecutor(workers) as pool, memory_errors(shape, batch):
+        for first in range(0, n_images, together):
+            last = min(first + together, n_images)
+            batches = {i: start(i) for i in range(first, last, batch)}
+            for share in advance(list(batches.values()), pool):
+                if progress is not None:
+                    done = first + share * (last - first)
+                    progress(round(done * n_pixels), n_images * n_pixels)
+            for i, part in batches.items():
+                out[i : i + batch] = images_of(part.results.images.numpy(), *shape[1:3])[: last - i]
+    return out
+
+
+def teacher_forced_logits(model, images, jit_compile: bool | None = None) -> np.ndarray:
+    """The logits of given images the raster way: ``model(images)`` by other means.
+
+    Args:
+        model: a ``PixelRNN``.
+        images: integers ``[batch, height, width, channels]``, 0 to ``n_values - 1``.
+        jit_compile: as in ``generate_images``.
+
+    Returns:
+        float32 ``[batch, height, width, channels, n_params]``.
+    """
+    images = np.asarray(images)
+    size = images.shape[1:3]
+    tables = Tables(images=tf.constant(table_of(images, len(images)), tf.float32))
+    results = Results(tables.images, tf.zeros([*tables.images.shape, model.likelihood.n_params]))
+    everything = np.arange(images[0].size)
+    weights = cut_weights(model)
+    batch = RasterBatch(model, size, tables, everything, weights, jit_compile, results)
+    batch.advance(batch.n_steps)
+    return images_of(batch.results.logits.numpy(), *size)
+
+
+def has_raster_way(model) -> bool:
+    """Whether ``model`` and all its blocks have a ``step``."""
+    blocks = getattr(model, "blocks", [])
+    return all(callable(getattr(part, "step", None)) for part in [model, *blocks])
+
+
+def _check_settings(model, seed, temperature, top_p, method, batch_size) -> None:
+    if not _is_whole(seed):
         raise UserError(f"seed={seed!r}: must be an integer")
     if not -(2**31) <= seed < 2**31:
         raise UserError(f"seed={seed}: must fit in 32 bits")
-    number = isinstance(temperature, (int, float, np.number)) and not isinstance(temperature, bool)
-    if not number or not 1e-3 <= temperature <= 1e3:
+    if not _is_number(temperature) or not 1e-3 <= temperature <= 1e3:
         raise UserError(f"temperature={temperature!r}: must be a number from 0.001 to 1000")
-    images, known = _initial_state(model, shape, initial_images, known)
-
-    first = _first_unknown(known)
-    height, width, channels = shape[1:]
-    row_size = width * channels
-    images = tf.constant(images, tf.float32)
-    known = tf.constant(known)
-    uniforms = stateless_uniforms(tf.constant(seed), tf.constant(n_images), height * row_size)
-    temperature = tf.constant(temperature, tf.float32)
-    # One call draws everything; with a progress callback, one call a row.
-    stops = [height * row_size]
-    if progress is not None:
-        stops = list(range(row_size, height * row_size + 1, row_size))
-    for stop in stops:
-        if first < stop:
-            span = tf.constant(first), tf.constant(stop)
-            images = _draw_range(model, images, known, uniforms, temperature, *span)
-            first = stop
-        if progress is not None:
-            progress(stop // row_size, height)
-    return images.numpy().astype(np.uint8)
-
-
-@tf.function(autograph=False)
-def stateless_uniforms(seed, n_images, n_dims: int) -> tf.Tensor:
-    """float32 ``[n_images, n_dims]`` in [0, 1), row ``i`` a function of seed and ``i`` only.
-
-    Made of integer bits: TensorFlow's float draws differ between compiled and plain graphs.
-    """
-
-    seed, n_images = tf.cast(seed, tf.int32), tf.cast(n_images, tf.int32)
-
-    def row(i):
-        return tf.random.stateless_uniform(
-            [n_dims], tf.stack([seed, i]), None, None, tf.uint32, alg="philox"
+    if not _is_number(top_p) or not 0 < top_p <= 1:
+        raise UserError(f"top_p={top_p!r}: must be a number above 0, up to 1")
+    if batch_size is not None and (not _is_whole(batch_size) or batch_size < 1):
+        raise UserError(f"batch_size={batch_size!r}: must be an integer from 1 up")
+    if method not in METHODS:
+        raise UserError(
+            f"method={method!r}: must be 'raster' or 'plain'{suggestion(str(method), METHODS)}"
+        )
+    if method == "raster" and not has_raster_way(model):
+        raise UserError(
+            "method='raster': the model or its blocks have no step(x, pixels), see "
+            "pixelcnn_tf/raster.py; use method='plain'"
         )
 
-    bits = tf.map_fn(row, tf.range(n_images), fn_output_signature=tf.uint32)
-    return tf.cast(tf.bitwise.right_shift(bits, 8), tf.float32) * 2.0**-24
+
+def _is_whole(value) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-@tf.function(autograph=False)
-def _draw_range(model, images, known, uniforms, temperature, first, stop):
-    """Draw the sub-pixels ``first <= i < stop`` (raster order) that are not known."""
-    n, _, width, channels = images.shape
-    # float32 state: it holds the values exactly, and scatters of it run on GPUs.
-    batch = tf.range(n)
-
-    def draw_one(i, images):
-        row, column, channel = i // (width * channels), i // channels % width, i % channels
-        logits = model(images[:, : row + 1], training=False)[:, row, column, channel]
-        values = model.likelihood.draw(logits, uniforms[:, i], temperature)
-        values = tf.where(known[:, row, column, channel], images[:, row, column, channel], values)
-        where = [tf.fill([n], at) for at in (row, column, channel)]
-        indices = tf.stack([batch, *where], axis=1)
-        return i + 1, tf.tensor_scatter_nd_update(images, indices, values)
-
-    loop = tf.while_loop(lambda i, _: i < stop, draw_one, (first, images), parallel_iterations=1)
-    return loop[1]
+def _is_number(value) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _image_shape(model, image_size, n_images) -> tuple[int, int, int, int]:
@@ -155,9 +206,3 @@ def _initial_state(model, shape, initial_images, known) -> tuple[np.ndarray, np.
         )
     # What is not known must not show: the loop writes it before anything reads it.
     return np.where(known, images, 0), known
-
-
-def _first_unknown(known: np.ndarray) -> int:
-    """Raster index of the first sub-pixel that some image does not know."""
-    unknown = ~known.all(axis=0).ravel()
-    return int(unknown.argmax()) if unknown.any() else unknown.size

@@ -59,6 +59,36 @@ def load_images(data: DataConfig | str | Path) -> Images:
     return images
 
 
+def load_pictures(path: str | Path, data: DataConfig) -> np.ndarray:
+    """All images of one file or folder, none held out.
+
+    Args:
+        path: a picture, a folder of pictures, a .npy file, or a .npz file (its test images,
+            or else its training images).
+        data: how to resize pictures, what arrays are called, and how to binarize.
+
+    Returns:
+        uint8 ``[n, height, width, channels]``, values as from ``load_images``.
+
+    Raises:
+        UserError: no such file or folder, or nothing in it that can be read.
+    """
+    path = Path(os.path.expanduser(path))
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder")
+    if path.is_dir():
+        images = _read_folder(path, data)
+    elif path.suffix.lower() in IMAGE_ENDINGS:
+        image = _read_image(path, data)
+        images = image.reshape(1, *image.shape[:2], -1)
+    else:
+        arrays = _read_arrays(path, data)
+        images = arrays.get(data.test_key, arrays.get(data.train_key))
+    if data.binarize:
+        images = _binarize(images, data.binarize, np.random.default_rng([data.seed, 1]))
+    return images
+
+
 def _binarize(images: np.ndarray, how: str, rng: np.random.Generator) -> np.ndarray:
     """Zeros and ones: by a threshold at half intensity, or drawn once with the intensity
     as probability (the "static" binarization of the literature)."""
@@ -150,24 +180,31 @@ def _from_path(data: DataConfig) -> Images:
             f"data.source: {data.source!r} is neither a file, a folder, nor one of "
             f"{', '.join(BUILT_IN)}{suggestion(data.source, list(BUILT_IN))}"
         )
+    arrays = _read_arrays(path, data)
+    if data.test_key in arrays:
+        return Images(arrays[data.train_key], arrays[data.test_key])
+    return _hold_out(arrays[data.train_key], data)
+
+
+def _read_arrays(path: Path, data: DataConfig) -> dict[str, np.ndarray]:
+    """The training and, where there are any, the test images of an array file, by key."""
     if path.suffix not in (".npz", ".npy"):
         raise UserError(f"{path}: must be a .npz or .npy file or a folder of images")
     loaded = _read(path, lambda: np.load(path, allow_pickle=False))
     if isinstance(loaded, np.ndarray):
-        return _hold_out(_as_images(loaded, str(path)), data)
+        return {data.train_key: _as_images(loaded, str(path))}
     with loaded:
-        parts = [
-            _as_images(_read(path, lambda key=key: loaded[key]), f"{path}: {key}")
-            for key in (data.train_key, data.test_key)
-            if key in loaded.files
-        ]
         if data.train_key not in loaded.files:
             names = ", ".join(loaded.files) or "nothing"
             raise UserError(
                 f"{path}: no array {data.train_key!r} in it; it holds {names}: name one in "
                 "data.train_key"
             )
-    return Images(*parts) if len(parts) == 2 else _hold_out(parts[0], data)
+        return {
+            key: _as_images(_read(path, lambda key=key: loaded[key]), f"{path}: {key}")
+            for key in (data.train_key, data.test_key)
+            if key in loaded.files
+        }
 
 
 def _read(path: Path, load: Callable):

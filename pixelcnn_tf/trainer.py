@@ -15,9 +15,9 @@ from pixelcnn_tf.errors import TrainingDiverged, UserError
 from pixelcnn_tf.interrupt import Interrupted, PutOff, StopAsked
 from pixelcnn_tf.likelihoods import Likelihood, scale_to
 from pixelcnn_tf.plots import image_sheet, mask_panel, save_picture
-from pixelcnn_tf.progress import progress
+from pixelcnn_tf.progress import progress, sampling_progress
 from pixelcnn_tf.runs import RunFolder
-from pixelcnn_tf.sampling import generate_images
+from pixelcnn_tf.sampling import generate_images, has_raster_way
 from pixelcnn_tf.summaries import Summaries, Window
 
 
@@ -171,19 +171,23 @@ class Trainer:
         image_size = self.config.data.image_size
         if image_size is None:
             raise UserError("data.image_size: not known before fit; set it in the config")
-        with progress("sampling", image_size[0], "row") as bar:
+        sampling = self.config.sampling
+        n_images = n_images or sampling.n_images
+        with sampling_progress(n_images, image_size) as show:
 
-            def after_row(done: int, _: int) -> None:
+            def between(done: int, total: int) -> None:
                 self._put_off.check()
-                bar.update(done - bar.n)
+                show(done, total)
 
             return generate_images(
                 self.model,
                 image_size,
-                n_images or self.config.sampling.n_images,
+                n_images,
                 self.config.seed if seed is None else seed,
-                temperature=self.config.sampling.temperature,
-                progress=after_row,
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                method="raster" if has_raster_way(self.model) else "plain",
+                progress=between,
             )
 
     def fit(self, images: Images) -> dict[str, float]:

@@ -5,11 +5,14 @@ examples:
   python scripts/benchmark.py train --json train.json
   python scripts/benchmark.py train --set model.n_layers=2 --batch 4 --rounds 3
   python scripts/benchmark.py conv              one masked convolution, ways to pad it
+  python scripts/benchmark.py sample            plain sampler, raster sampler, scoring; growth
+  python scripts/benchmark.py sample --batches 16 --sides 32 --whole-plain
 
 Absolute figures belong to the machine and the moment; the ratios are what to compare. The
 ways take turns, round after round, so that a slow moment slows them alike; figures are medians.
 """
 
+import contextlib
 import json
 import sys
 import time
@@ -37,6 +40,25 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_overrides()
     parser.add_argument("--batch", type=whole_number, help="images at once (the config's)")
     parser.add_argument("--side", type=whole_number, default=32, help="height and width (32)")
+    parser.add_argument(
+        "--batches",
+        type=whole_numbers,
+        default=[1, 16, 64, 256],
+        metavar="N,N",
+        help="sample: how many images at a time (1,16,64,256)",
+    )
+    parser.add_argument(
+        "--sides",
+        type=whole_numbers,
+        default=[16, 32, 64],
+        metavar="N,N",
+        help="sample: sizes for the growth (16,32,64)",
+    )
+    parser.add_argument(
+        "--whole-plain",
+        action="store_true",
+        help="sample: run the plain sampler to its end, many minutes, rather than extrapolate",
+    )
     parser.add_argument("--rounds", type=whole_number, default=9, help="turns of each way (9)")
     parser.add_argument("--json", metavar="FILE", help="also write the figures here")
     args = parser.parse_args(argv)
@@ -54,16 +76,23 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def take_turns(ways: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """Median seconds of each way, after one run of each that is not counted."""
+def take_turns(ways: dict[str, Callable], rounds: int, self_timed=()) -> dict[str, float]:
+    """Median seconds of each way, after one run of each that is not counted. Those named in
+    ``self_timed`` return their seconds."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in progress("measuring", rounds + 1, "round", range(rounds + 1)):
         for name, way in ways.items():
             start = time.perf_counter()
-            way()
+            returned = way()
+            taken = returned if name in self_timed else time.perf_counter() - start
             if number:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(taken)
     return {name: float(np.median(values)) for name, values in seconds.items()}
+
+
+def whole_numbers(text: str) -> list[int]:
+    """For ``type=``: ``'1,16'`` as integers from 1 up, in rising order."""
+    return sorted({whole_number(part) for part in text.split(",")})
 
 
 def print_table(title: str, header: list[str], rows: list[list]) -> None:
@@ -189,7 +218,155 @@ def _forward_backward(x, kernel, padding, pads=None) -> Callable[[], None]:
     return lambda: [float(g) for g in step(x, kernel)]
 
 
-JOBS = {"train": train, "conv": conv}
+def sample(config: Config, args) -> dict:
+    """The plain sampler, the raster sampler, and scoring; how sampling grows with the size."""
+    import tensorflow as tf
+
+    from pixelcnn_tf import generate_images
+
+    model = _random_model(config)
+    score = tf.function(model, autograph=False)
+    side, rows, figures = args.side, [], {}
+    for batch in args.batches:
+        images = tf.zeros([batch, side, side, model.n_channels])
+        ways = {
+            "raster": lambda n=batch: generate_images(model, side, n, 0),
+            "score": lambda x=images: score(x)[0, 0, 0, 0, 0].numpy(),
+        }
+        if args.whole_plain:
+            seconds = take_turns(ways, args.rounds)
+            start = time.perf_counter()
+            generate_images(model, side, batch, 0, method="plain")
+            seconds["plain"] = time.perf_counter() - start
+        else:
+            ways["plain"] = _plain_seconds(model, batch, side)
+            seconds = take_turns(ways, args.rounds, self_timed=("plain",))
+        compile_s, peak_mb = _alone(config, batch, side)
+        speed = {name: batch / s for name, s in seconds.items()}
+        row = {
+            "plain_images_per_s": speed["plain"],
+            "raster_images_per_s": speed["raster"],
+            "score_images_per_s": speed["score"],
+            "ratio_to_plain": speed["raster"] / speed["plain"],
+            "fraction_of_scoring": speed["raster"] / speed["score"],
+            "compile_s": compile_s,
+            "peak_mb": peak_mb,
+        }
+        rows.append([str(batch), *row.values()])
+        for name, value in row.items():
+            figures.setdefault(name, {})[str(batch)] = value
+    figures["plain_is_extrapolated"] = not args.whole_plain
+    header = ["batch", "plain/s*", "raster/s", "score/s", "raster/plain", "raster/score"]
+    print_table(
+        f"images of {side}x{side}x{model.n_channels} a second, {model.count_params():,} weights, "
+        f"{config.precision}",
+        [*header, "compile s", "peak MB"],
+        rows,
+    )
+    print(
+        "* run whole" if args.whole_plain else "* extrapolated from a few sub-pixels of five rows"
+    )
+    figures["growth"] = _growth(config, model, args)
+    return figures
+
+
+def _random_model(config: Config):
+    from pixelcnn_tf.models import build_model
+
+    n_channels = config.model.n_channels or config.known_channels() or 3
+    return build_model(config.resolved(1, 1, n_channels))
+
+
+def _plain_seconds(model, batch: int, side: int) -> Callable[[], float]:
+    """What measures how long the plain sampler would take for ``batch`` images.
+
+    A sub-pixel of row r takes a run of the model on r + 1 rows. So: two sub-pixels in each of
+    five rows from the first to the last, and straight lines between.
+    """
+    import tensorflow as tf
+
+    from pixelcnn_tf.batches import PlainBatch, table_of
+    from pixelcnn_tf.loops import Tables
+
+    row_size = side * model.n_channels
+    zeros = table_of(np.zeros([batch, side, side, model.n_channels], np.float32), batch)
+    tables = Tables(
+        images=tf.constant(zeros),
+        known=tf.constant(zeros > 0),
+        uniforms=tf.constant(zeros + 0.5),
+        temperature=tf.constant(1.0),
+    )
+    at = sorted({round(part * (side - 1)) for part in (0, 0.25, 0.5, 0.75, 1)})
+
+    def measure() -> float:
+        seconds = []
+        for row in at:
+            middle = row * row_size + row_size // 2
+            walk = PlainBatch(model, (side, side), tables, np.arange(middle, middle + 2))
+            start = time.perf_counter()
+            walk.advance(2)
+            seconds.append((time.perf_counter() - start) / 2)
+        return row_size * float(np.interp(np.arange(side), at, seconds).sum())
+
+    return measure
+
+
+def _alone(config: Config, batch: int, side: int) -> tuple[float, float]:
+    """Seconds to compile, and megabytes at the peak of sampling (without the compiler's), of
+    the raster sampler in a process of its own; the memory on Linux only."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_compile_and_sample, config, batch, side).result()
+
+
+def _compile_and_sample(config: Config, batch: int, side: int) -> tuple[float, float]:
+    startup.import_tensorflow()
+    startup.find_devices()
+    from pixelcnn_tf import generate_images
+
+    model = _random_model(config)
+    seconds = []
+    for _ in range(2):
+        start = time.perf_counter()
+        generate_images(model, side, batch, 0)
+        seconds.append(time.perf_counter() - start)
+    before = _status("VmRSS")
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # the peak from here on
+    generate_images(model, side, batch, 0)
+    return seconds[0] - seconds[1], _status("VmHWM") - before
+
+
+def _status(key: str) -> float:
+    """Megabytes of this process, as Linux tells them."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(key):
+                return int(line.split()[1]) / 1e3
+    return float("nan")
+
+
+def _growth(config: Config, model, args) -> dict[str, float]:
+    """Seconds an image by side, all sizes in turn."""
+    from pixelcnn_tf import generate_images
+
+    n = args.batch
+    seconds = take_turns(
+        {str(side): lambda side=side: generate_images(model, side, n, 0) for side in args.sides},
+        args.rounds,
+    )
+    each = {side: s / n for side, s in seconds.items()}
+    rows, last = [], None
+    for side, s in each.items():
+        rows.append([f"{side}x{side}", 1e3 * s, s / last if last else float("nan")])
+        last = s
+    print_table(f"raster sampler by size, {n} at once", ["size", "ms/image", "x the last"], rows)
+    return each
+
+
+JOBS = {"train": train, "conv": conv, "sample": sample}
 
 if __name__ == "__main__":
     sys.exit(exit_with(main))

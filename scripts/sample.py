@@ -2,7 +2,7 @@
 
 examples:
   python scripts/sample.py --run runs/digits --n 64 --out sheet.png
-  python scripts/sample.py --run runs/digits --n 16 --seed 7 --temperature 0.9
+  python scripts/sample.py --run runs/digits --n 16 --seed 7 --temperature 0.9 --top-p 0.95
   python scripts/sample.py --run model.keras --size 12 --n 4 --out four.npy
 """
 
@@ -14,11 +14,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from pixelcnn_tf import startup
-from pixelcnn_tf.cli import Parser, exit_with, positive_number, size, whole_number
+from pixelcnn_tf.cli import Parser, exit_with, size, whole_number
 from pixelcnn_tf.config import load_config
 from pixelcnn_tf.errors import UserError
 from pixelcnn_tf.files import check_writable, replacing
-from pixelcnn_tf.progress import progress
+from pixelcnn_tf.progress import sampling_progress
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,10 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--out", default="sheet.png", metavar="FILE", help="a .png, or a .npy array"
     )
-    parser.add_argument("--seed", type=int, default=0, help="the same seed, the same images (0)")
-    parser.add_argument(
-        "--temperature", type=positive_number, default=1.0, help="below 1: tamer (1)"
-    )
+    parser.add_sampling()
     parser.add_argument("--size", type=size, metavar="S or HxW", help="that of the training images")
     parser.add_argument("--columns", type=whole_number, help="images a row")
     args = parser.parse_args(argv)
@@ -46,14 +43,16 @@ def main(argv: list[str] | None = None) -> int:
 
     startup.find_devices()
     model = load_model(args.run)
-    with progress("sampling", image_size[0], "row") as bar:
+    with sampling_progress(args.n, image_size) as show:
         images = generate_images(
             model,
             image_size,
             args.n,
             args.seed,
             temperature=args.temperature,
-            progress=lambda done, _: bar.update(done - bar.n),
+            top_p=args.top_p,
+            batch_size=args.batch_size,
+            progress=show,
         )
     if out.suffix.lower() == ".npy":
         with replacing(out) as temporary:

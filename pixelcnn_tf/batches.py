@@ -1,0 +1,165 @@
+"""Batches of images on their way through the loops: how large, how many side by side."""
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import tensorflow as tf
+
+from pixelcnn_tf.errors import UserError
+from pixelcnn_tf.loops import Results, Tables, plain_loop, raster_loop
+from pixelcnn_tf.raster import Raster
+
+#: Rows of one product: with fewer a core waits for weights, with more it gains nothing.
+FEWEST_LANES, MOST_LANES = 64, 512
+
+
+def table_of(images: np.ndarray, batch: int) -> np.ndarray:
+    """``[n, height, width, channels]`` as a table (see loops.py) of ``batch`` images, filled up
+    with zeros."""
+    n, height, width, channels = images.shape
+    table = np.moveaxis(images.reshape(n, height * width, channels), 0, 2)
+    return np.pad(table, [(0, 1), (0, 0), (0, batch - n)])
+
+
+def images_of(table: np.ndarray, height: int, width: int) -> np.ndarray:
+    """What ``table_of`` was made of: ``[batch, height, width, channels, ...]``."""
+    images = np.moveaxis(table[:-1], 2, 0)
+    return images.reshape(len(images), height, width, *images.shape[2:])
+
+
+class RasterBatch:
+    """Images made by ``raster_loop``, ``done`` of ``n_steps`` steps so far.
+
+    Args:
+        model: a ``PixelRNN``.
+        size: (height, width).
+        tables: ``Tables``.
+        unknown: raster indices of the sub-pixels to choose; nothing is done after the last.
+        weights: from ``cut_weights``.
+        jit_compile: as in ``raster_loop``.
+        results: ``Results`` to write to; images only if not given.
+    """
+
+    def __init__(self, model, size, tables, unknown, weights, jit_compile=None, results=None):
+        self._arguments = model, size, weights, tables
+        self._jit_compile = jit_compile
+        self.results = results or Results(tables.images)
+        raster = Raster(model, tables.images.shape[2], *size)
+        self._states = raster.init_states()
+        row, column = np.divmod(unknown // model.n_channels, size[1])
+        self.done, self.n_steps = 0, int((row * raster.lag + column).max(initial=-1)) + 1
+
+    def advance(self, steps: int) -> None:
+        """Make so many more steps, fewer at the end."""
+        stop = min(self.done + steps, self.n_steps)
+        if stop > self.done:
+            span = tf.constant(self.done), tf.constant(stop)
+            self._states, self.results = raster_loop(
+                *self._arguments, self._states, self.results, *span, jit_compile=self._jit_compile
+            )
+            self.results.images.numpy()  # waits until they are made
+        self.done = stop
+
+
+class PlainBatch:
+    """Images made by ``plain_loop``; as ``RasterBatch``. A step is a sub-pixel."""
+
+    def __init__(self, model, size, tables: Tables, unknown: np.ndarray):
+        self._arguments = model, size, tables
+        self.results = Results(tables.images)
+        self.done = int(unknown[0]) if unknown.size else 0
+        self.n_steps = int(unknown[-1]) + 1 if unknown.size else 0
+
+    def advance(self, steps: int) -> None:
+        stop = min(self.done + steps, self.n_steps)
+        if stop > self.done:
+            span = tf.constant(self.done), tf.constant(stop)
+            self.results = plain_loop(*self._arguments, self.results, *span)
+            self.results.images.numpy()
+        self.done = stop
+
+
+def advance(batches: list, pool: ThreadPoolExecutor) -> Iterator[float]:
+    """Bring batches to their end side by side; yields the share that is done after pieces of
+    about half a second, so that the caller may tell of it, or stop."""
+    n_steps = max(batch.n_steps for batch in batches)
+    steps = 1  # the first step may compile: how long it takes tells nothing
+    done = 0
+    while done < n_steps:
+        start = time.perf_counter()
+        list(pool.map(lambda batch, n=steps: batch.advance(n), batches))
+        seconds = time.perf_counter() - start
+        done = min(batch.done if batch.done < batch.n_steps else n_steps for batch in batches)
+        yield done / n_steps
+        steps = -(-n_steps // 16) if steps == 1 else max(1, int(steps * 0.5 / seconds))
+
+
+def cut(model, shape, method: str, batch_size: int | None) -> tuple[int, int]:
+    """How many images make a batch, and how many batches go side by side.
+
+    Args:
+        model: a ``PixelRNN``.
+        shape: ``(n_images, height, width, channels)``.
+        method: ``'raster'`` or ``'plain'``.
+        batch_size: what the user wants, or None.
+
+    Raises:
+        UserError: they need more than half of the memory.
+    """
+    n, height, width, channels = shape
+    on_gpu = bool(tf.config.list_logical_devices("GPU"))
+    if method == "raster":
+        raster = Raster(model, 1, height, width)
+        states = sum(math.prod(t.shape) for t in tf.nest.flatten(raster.init_states()))
+        one, lanes, cores = 16 * states, raster.rows, 1 if on_gpu else _cores()
+    else:
+        one, lanes, cores = 16 * height * width * channels * model.likelihood.n_params, 64, 1
+    one += 32 * math.prod(shape[1:])  # bytes an image: tables and copies of them
+    results, at_once = 2 * math.prod(shape), batch_size or 1
+    room = _memory() // 2 - results
+    if room < one * at_once:
+        raise UserError(
+            f"{n} images of {height}x{width}x{channels}, {at_once} at once: need about "
+            f"{(results + one * at_once) / 1e9:,.1f} GB of memory, more than half of the "
+            f"{_memory() / 1e9:,.1f} GB here; make fewer, smaller, or fewer at once (batch_size)"
+        )
+    if batch_size is None:
+        fewest, most = max(1, FEWEST_LANES // lanes), max(1, MOST_LANES // lanes)
+        even = -(-n // cores)
+        even = -(-even // -(-even // most))  # in as few rounds, all batches alike
+        batch_size = max(1, min(max(even, fewest), room // (one * cores)))
+    batch = min(batch_size, n)
+    workers = min(cores, -(-n // batch), max(1, room // (one * batch)))
+    return batch, workers
+
+
+@contextlib.contextmanager
+def memory_errors(shape, batch: int):
+    """TensorFlow's out-of-memory error in one line."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:
+        n, height, width, channels = shape
+        raise UserError(
+            f"{n} images of {height}x{width}x{channels}, {batch} at once: do not fit the memory; "
+            "make smaller ones, or fewer at once (batch_size)"
+        ) from None
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory() -> int:
+    """Bytes of memory that the machine has."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError):  # not on this system
+        return 2**34

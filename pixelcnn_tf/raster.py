@@ -1,0 +1,184 @@
+"""The raster way: a model run one colour of one pixel at a time, several rows at once.
+
+Sub-pixels are drawn in raster order, but a pixel does not need all that comes before it: in
+the rows above it looks at most ``reach`` columns to its right. So a row may begin as soon as
+the row above it is ``lag = reach + 1`` columns ahead, and the pixels at hand at one step form
+a slanted front, here with lag 4, of those that have the same digit::
+
+    0 1 2 3 4 5 6 7 8 9
+    4 5 6 7 8 9
+    8 9
+
+An image takes ``width + (height - 1) * lag`` steps rather than ``height * width``. Every step
+is a few products with one row for each pixel at hand of each image, called a *lane*. The
+drawn image is that of the plain raster order: only the order of independent work changes.
+
+A layer remembers what later pixels will look at (its *state*, of fixed shape), and, for the
+pixels at hand, what their outputs sum up to so far (its ``Slot``). With ``pixels`` the pixels
+at hand, a block's ``step(x, pixels)`` composes the ``step`` of its layers as its ``call``
+composes their ``call``.
+"""
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+
+class Causal:
+    """What a layer with weights fills in to be run the raster way, besides ``step``.
+
+    ``step(x, pixels)`` takes one colour group of the layer's input at the pixels at hand,
+    ``[lanes, features / n_channels]``, colour after colour, and returns that of its output.
+    """
+
+    #: How many columns to the right the layer looks in rows above.
+    reach = 0
+
+    def raster_weights(self):
+        """The weights as ``step`` needs them, a nest of tensors made once before the walk."""
+        return ()
+
+    def init_state(self, lanes: int, lag: int):
+        """The state before the first pixel, a nest of tensors."""
+        return ()
+
+    def start_pixel(self, weights, state, pixels: "Pixels"):
+        """What the pixels before the ones at hand contribute to all colour groups."""
+        return None
+
+    def end_pixel(self, slot: "Slot", pixels: "Pixels"):
+        """The state with the pixels at hand, whose ``slot.groups`` are complete, in it."""
+        return slot.state
+
+
+@dataclasses.dataclass
+class Slot:
+    """What one layer knows of the pixels at hand.
+
+    Attributes:
+        weights, state: from ``raster_weights`` and the last ``end_pixel``.
+        sums: from ``start_pixel``; ``step`` adds to it.
+        groups: the colour groups of the layer's input so far.
+    """
+
+    weights: Any
+    state: Any
+    sums: Any = None
+    groups: list = dataclasses.field(default_factory=list)
+
+
+class Raster:
+    """A walk over the pixels of a batch of images.
+
+    Args:
+        layer: a layer, block or model all of whose weights are in ``Causal`` layers.
+        batch: images at once.
+        height, width: of the images, in pixels.
+
+    Attributes:
+        lag: columns between a row at hand and the row below it.
+        rows: how many rows are at hand.
+        lanes: ``rows * batch``, row by row.
+        n_steps: from the first pixel to the last.
+    """
+
+    def __init__(self, layer, batch: int, height: int, width: int):
+        inside = layer._flatten_layers(include_self=True, recursive=True)
+        self.layers = [part for part in inside if isinstance(part, Causal)]
+        self.batch, self.height, self.width = batch, height, width
+        self.lag = max(part.reach for part in self.layers) + 1
+        self.rows = min(height, -(-width // self.lag))
+        self.lanes = self.rows * batch
+        self.n_steps = width + (height - 1) * self.lag
+
+    def weights(self) -> list:
+        """The weights of every layer, for ``pixels``."""
+        return [layer.raster_weights() for layer in self.layers]
+
+    def init_states(self) -> list:
+        """The states of every layer before the first pixel, for ``pixels``."""
+        return [layer.init_state(self.lanes, self.lag) for layer in self.layers]
+
+    def pixels(self, time, weights: list, states: list) -> "Pixels":
+        """The pixels at hand at step ``time`` (0 to ``n_steps - 1``)."""
+        return Pixels(self, time, weights, states)
+
+
+class Pixels:
+    """The pixels at hand at one step: one in each row at hand, of each image.
+
+    Attributes:
+        channel: the colour whose turn it is.
+        row, column: int32 ``[rows]``; some may lie outside of the image.
+        index: int32 ``[rows]``, ``row * width + column``; ``height * width`` for those outside.
+    """
+
+    def __init__(self, raster: Raster, time, weights: list, states: list):
+        self.raster, self.time, self.channel = raster, time, 0
+        # Row r is at hand in slot r % rows; the next one enters it when the slot is free.
+        slot = tf.range(raster.rows)
+        since = time - slot * raster.lag
+        period = max(raster.rows * raster.lag, raster.width)
+        self.column = since % period
+        self.row = slot + raster.rows * (since // period)
+        inside = (self.row >= 0) & (self.row < raster.height) & (self.column < raster.width)
+        outside = raster.height * raster.width
+        self.index = tf.where(inside, self.row * raster.width + self.column, outside)
+        self._shared: dict = {}
+        self._slots = {
+            layer: Slot(*both) for layer, *both in zip(raster.layers, weights, states, strict=True)
+        }
+        for layer, at in self._slots.items():
+            at.sums = layer.start_pixel(at.weights, at.state, self)
+
+    def __getitem__(self, layer: Causal) -> Slot:
+        return self._slots[layer]
+
+    def look(self, history, up: int, right: int):
+        """What ``history`` (see ``record``) holds of the pixels ``up`` rows above and ``right``
+        columns to the right (negative: left) of those at hand; zeros outside of the image.
+
+        Returns:
+            ``[lanes, features]``.
+        """
+        features = tf.gather(history, self._entry(history, up, right))
+        if up % self.raster.rows:
+            features = tf.roll(features, up * self.raster.batch, axis=0)  # from slot to slot
+        return tf.where(self._inside(up, right), features, self._zero(features.dtype))
+
+    def record(self, history, features):
+        """``history``, a ring ``[steps, lanes, features]`` of what the last steps recorded, with
+        ``features`` ``[lanes, features]`` of the pixels at hand in it."""
+        now = self._entry(history, 0, 0)
+        return tf.tensor_scatter_nd_update(history, now[None, None], features[None])
+
+    def end(self) -> list:
+        """The states of every layer after these pixels, all of whose colours are known."""
+        return [layer.end_pixel(at, self) for layer, at in self._slots.items()]
+
+    # Tensors that many layers need: made once, for a graph of thousands of operations takes
+    # seconds to build.
+
+    def _entry(self, history, up: int, right: int):
+        """Where in a ring the step of the pixel ``up`` and ``right`` of these is."""
+        length, ago = history.shape[0], up * self.raster.lag - right
+        return self._once(("entry", length, ago), lambda: (self.time - ago) % length)
+
+    def _inside(self, up: int, right: int):
+        """Whether the pixel ``up`` and ``right`` of each lane's is in the image: ``[lanes, 1]``."""
+
+        def inside():
+            column = self.column + right
+            inside = (self.row >= up) & (column >= 0) & (column < self.raster.width)
+            return tf.repeat(inside, self.raster.batch)[:, None]
+
+        return self._once(("inside", up, right), inside)
+
+    def _zero(self, dtype):
+        return self._once(("zero", dtype), lambda: tf.zeros([], dtype))
+
+    def _once(self, key, make):
+        if key not in self._shared:
+            self._shared[key] = make()
+        return self._shared[key]
