@@ -84,11 +84,12 @@ class PlainBatch:
         self.done = stop
 
 
-def advance(batches: list, pool: ThreadPoolExecutor) -> Iterator[float]:
-    """Bring batches to their end side by side; yields the share that is done after pieces of
-    about half a second, so that the caller may tell of it, or stop."""
+def advance(batches: list, pool: ThreadPoolExecutor, in_pieces: bool) -> Iterator[float]:
+    """Bring batches to their end side by side, at once or ``in_pieces`` of about half a second;
+    yields the share that is done after each, so that the caller may tell of it, or stop."""
     n_steps = max(batch.n_steps for batch in batches)
-    steps = 1  # the first step may compile: how long it takes tells nothing
+    # The first step may compile: how long it takes tells nothing.
+    steps = 1 if in_pieces else n_steps
     done = 0
     while done < n_steps:
         start = time.perf_counter()

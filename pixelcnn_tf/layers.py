@@ -164,10 +164,11 @@ class MaskedConv2D(Causal, keras.layers.Layer):
         bias = tf.cast(self.bias, kernel.dtype) if self.use_bias else tf.zeros([self.filters])
         return tf.concat(around, axis=0) if around else (), here, tf.cast(bias, kernel.dtype)
 
-    def init_state(self, lanes: int, lag: int):
+    def init_state(self, raster):
+        if not self._around():
+            return ()
         up, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
-        steps = up * lag + side  # as long ago as the pixel above on the left
-        return tf.zeros([steps, lanes, self.mask.shape[2]], self.compute_dtype) if steps else ()
+        return raster.history(up, side, self.mask.shape[2], self.compute_dtype)
 
     def start_pixel(self, weights, state, pixels):
         around, _, bias = weights

@@ -4,6 +4,7 @@ Both loops keep what they need of every sub-pixel in tables ``[height * width + 
 batch]``, pixels in raster order; the last row stands for pixels outside of the image.
 """
 
+import functools
 import warnings
 import weakref
 from collections.abc import Callable
@@ -158,13 +159,15 @@ def _graph(loop: Callable, model, jit_compile: bool, size, *tensors) -> Callable
     graphs = _graphs.setdefault(model, {})
     if key not in graphs:
         model = weakref.ref(model)
-        graph = tf.function(
-            lambda *arguments: loop(model(), size, *arguments),
-            autograph=False,
-            jit_compile=jit_compile,
-        )
-        graphs.setdefault(key, graph)
+        # A partial, for TensorFlow takes lambdas of one line for one function that is traced
+        # too often, and warns.
+        call = functools.partial(_call, loop, model, size)
+        graphs.setdefault(key, tf.function(call, autograph=False, jit_compile=jit_compile))
     return graphs[key]
+
+
+def _call(loop: Callable, model: weakref.ref, size, *arguments):
+    return loop(model(), size, *arguments)
 
 
 def raster_loop(model, size, weights, tables, states, results, first, stop, jit_compile=None):
@@ -198,9 +201,13 @@ def plain_loop(model, size, tables, results, first, stop):
     return graph(tables, results, first, stop)
 
 
+def _cut_weights(model, _):
+    return Raster(model, 1, 1, 1).weights()
+
+
 def cut_weights(model) -> list:
     """The weights of ``model`` for ``raster_loop``, as they are now."""
-    return Raster(model, 1, 1, 1).weights()
+    return _graph(_cut_weights, model, False, None)()
 
 
 @tf.function(autograph=False)

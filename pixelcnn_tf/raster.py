@@ -2,21 +2,20 @@
 
 Sub-pixels are drawn in raster order, but a pixel does not need all that comes before it: in
 the rows above it looks at most ``reach`` columns to its right. So a row may begin as soon as
-the row above it is ``lag = reach + 1`` columns ahead, and the pixels at hand at one step form
-a slanted front, here with lag 4, of those that have the same digit::
+the row above it is ``lag = reach + 1`` columns ahead. The pixels at hand at one step form a
+slanted front; here, with lag 4, those of step 8 are marked by their place in the front::
 
-    0 1 2 3 4 5 6 7 8 9
-    4 5 6 7 8 9
-    8 9
+    . . . . . . . . 2 -
+    . . . . 1 - - - - -        . done   - to come
+    0 - - - - - - - - -
 
 An image takes ``width + (height - 1) * lag`` steps rather than ``height * width``. Every step
 is a few products with one row for each pixel at hand of each image, called a *lane*. The
-drawn image is that of the plain raster order: only the order of independent work changes.
+image that is drawn is that of the plain order: only the order of independent work changes.
 
 A layer remembers what later pixels will look at (its *state*, of fixed shape), and, for the
-pixels at hand, what their outputs sum up to so far (its ``Slot``). With ``pixels`` the pixels
-at hand, a block's ``step(x, pixels)`` composes the ``step`` of its layers as its ``call``
-composes their ``call``.
+pixels at hand, what their outputs sum up to so far (its ``Slot``). A block's ``step(x,
+pixels)`` composes the ``step`` of its layers as its ``call`` composes their ``call``.
 """
 
 import dataclasses
@@ -39,7 +38,7 @@ class Causal:
         """The weights as ``step`` needs them, a nest of tensors made once before the walk."""
         return ()
 
-    def init_state(self, lanes: int, lag: int):
+    def init_state(self, raster: "Raster"):
         """The state before the first pixel, a nest of tensors."""
         return ()
 
@@ -78,7 +77,7 @@ class Raster:
 
     Attributes:
         lag: columns between a row at hand and the row below it.
-        rows: how many rows are at hand.
+        rows: how many rows are at hand at most.
         lanes: ``rows * batch``, row by row.
         n_steps: from the first pixel to the last.
     """
@@ -88,7 +87,7 @@ class Raster:
         self.layers = [part for part in inside if isinstance(part, Causal)]
         self.batch, self.height, self.width = batch, height, width
         self.lag = max(part.reach for part in self.layers) + 1
-        self.rows = min(height, -(-width // self.lag))
+        self.rows = -(-width // self.lag)
         self.lanes = self.rows * batch
         self.n_steps = width + (height - 1) * self.lag
 
@@ -98,7 +97,12 @@ class Raster:
 
     def init_states(self) -> list:
         """The states of every layer before the first pixel, for ``pixels``."""
-        return [layer.init_state(self.lanes, self.lag) for layer in self.layers]
+        return [layer.init_state(self) for layer in self.layers]
+
+    def history(self, up: int, left: int, features: int, dtype):
+        """An empty ring for ``Pixels.record``, long enough to ``look`` at pixels ``up`` rows above
+        and ``left`` columns to the left: zeros ``[steps, lanes + 2 * batch, features]``."""
+        return tf.zeros([up * self.lag + left, self.lanes + 2 * self.batch, features], dtype)
 
     def pixels(self, time, weights: list, states: list) -> "Pixels":
         """The pixels at hand at step ``time`` (0 to ``n_steps - 1``)."""
@@ -116,15 +120,13 @@ class Pixels:
 
     def __init__(self, raster: Raster, time, weights: list, states: list):
         self.raster, self.time, self.channel = raster, time, 0
-        # Row r is at hand in slot r % rows; the next one enters it when the slot is free.
-        slot = tf.range(raster.rows)
-        since = time - slot * raster.lag
-        period = max(raster.rows * raster.lag, raster.width)
-        self.column = since % period
-        self.row = slot + raster.rows * (since // period)
+        place = tf.range(raster.rows)
+        self.row = time // raster.lag - place
+        self.column = time % raster.lag + place * raster.lag
         inside = (self.row >= 0) & (self.row < raster.height) & (self.column < raster.width)
         outside = raster.height * raster.width
         self.index = tf.where(inside, self.row * raster.width + self.column, outside)
+        self._inside = tf.repeat(inside, raster.batch)[:, None]
         self._shared: dict = {}
         self._slots = {
             layer: Slot(*both) for layer, *both in zip(raster.layers, weights, states, strict=True)
@@ -135,50 +137,48 @@ class Pixels:
     def __getitem__(self, layer: Causal) -> Slot:
         return self._slots[layer]
 
+    def record(self, history, features):
+        """``history``, a ring of the last steps, with ``features`` ``[lanes, features]`` of the
+        pixels at hand in it: zeros for those outside of the image and on both margins."""
+        features = tf.where(self._inside, features, tf.zeros([], features.dtype))
+        features = tf.pad(features, [[self.raster.batch] * 2, [0, 0]])
+        now = self._entry(history, 0, 0)
+        return tf.tensor_scatter_nd_update(history, now[None, None], features[None])
+
     def look(self, history, up: int, right: int):
-        """What ``history`` (see ``record``) holds of the pixels ``up`` rows above and ``right``
-        columns to the right (negative: left) of those at hand; zeros outside of the image.
+        """What ``history`` holds of the pixels ``up`` rows above and ``right`` columns to the
+        right (negative: left) of those at hand; zeros outside of the image.
 
         Returns:
             ``[lanes, features]``.
         """
-        features = tf.gather(history, self._entry(history, up, right))
-        if up % self.raster.rows:
-            features = tf.roll(features, up * self.raster.batch, axis=0)  # from slot to slot
-        return tf.where(self._inside(up, right), features, self._zero(features.dtype))
+        # Going right by ``right`` may step over the end of a place's ``lag`` columns, into the
+        # place before or after; its lanes are next to ours.
+        raster = self.raster
+        at = self._once(
+            ("at", history.shape[0], up, right),
+            lambda: tf.stack(
+                [
+                    self._entry(history, up, right),
+                    ((self.time % raster.lag + right) // raster.lag + 1) * raster.batch,
+                    0,
+                ]
+            ),
+        )
+        size = [1, raster.lanes, history.shape[2]]
+        return tf.reshape(tf.slice(history, at, size), size[1:])
 
-    def record(self, history, features):
-        """``history``, a ring ``[steps, lanes, features]`` of what the last steps recorded, with
-        ``features`` ``[lanes, features]`` of the pixels at hand in it."""
-        now = self._entry(history, 0, 0)
-        return tf.tensor_scatter_nd_update(history, now[None, None], features[None])
+    def _entry(self, history, up: int, right: int):
+        """Where in a ring the step of the pixels ``up`` and ``right`` of these is."""
+        length, ago = history.shape[0], up * self.raster.lag - right
+        return self._once(("entry", length, ago), lambda: (self.time - ago) % length)
+
+    def _once(self, key, make):
+        """A tensor that many layers need: graphs of thousands of operations take seconds."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        return self._shared[key]
 
     def end(self) -> list:
         """The states of every layer after these pixels, all of whose colours are known."""
         return [layer.end_pixel(at, self) for layer, at in self._slots.items()]
-
-    # Tensors that many layers need: made once, for a graph of thousands of operations takes
-    # seconds to build.
-
-    def _entry(self, history, up: int, right: int):
-        """Where in a ring the step of the pixel ``up`` and ``right`` of these is."""
-        length, ago = history.shape[0], up * self.raster.lag - right
-        return self._once(("entry", length, ago), lambda: (self.time - ago) % length)
-
-    def _inside(self, up: int, right: int):
-        """Whether the pixel ``up`` and ``right`` of each lane's is in the image: ``[lanes, 1]``."""
-
-        def inside():
-            column = self.column + right
-            inside = (self.row >= up) & (column >= 0) & (column < self.raster.width)
-            return tf.repeat(inside, self.raster.batch)[:, None]
-
-        return self._once(("inside", up, right), inside)
-
-    def _zero(self, dtype):
-        return self._once(("zero", dtype), lambda: tf.zeros([], dtype))
-
-    def _once(self, key, make):
-        if key not in self._shared:
-            self._shared[key] = make()
-        return self._shared[key]

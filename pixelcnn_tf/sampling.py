@@ -97,7 +97,7 @@ def generate_images(
         for first in range(0, n_images, together):
             last = min(first + together, n_images)
             batches = {i: start(i) for i in range(first, last, batch)}
-            for share in advance(list(batches.values()), pool):
+            for share in advance(list(batches.values()), pool, progress is not None):
                 if progress is not None:
                     done = first + share * (last - first)
                     progress(round(done * n_pixels), n_images * n_pixels)

@@ -13,6 +13,7 @@ ways take turns, round after round, so that a slow moment slows them alike; figu
 """
 
 import contextlib
+import ctypes
 import json
 import sys
 import time
@@ -332,6 +333,8 @@ def _compile_and_sample(config: Config, batch: int, side: int) -> tuple[float, f
         start = time.perf_counter()
         generate_images(model, side, batch, 0)
         seconds.append(time.perf_counter() - start)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)  # what the compiler and the first runs gave back
     before = _status("VmRSS")
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # the peak from here on
