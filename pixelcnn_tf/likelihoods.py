@@ -47,13 +47,13 @@ class Likelihood(keras.losses.Loss):
     def probabilities(self, logits):
         """float32 probabilities ``[..., n_values]`` from outputs ``[..., n_params]``."""
 
-    def draw(self, logits, uniforms, temperature=1.0, top_p=None):
+    def draw(self, logits, uniforms, temperature=None, top_p=None):
         """Choose values by the inverse of the cumulative distribution.
 
         Args:
             logits: ``[..., n_params]``.
             uniforms: float32 ``[...]`` in [0, 1).
-            temperature: divides the logits; below 1 sharpens, above 1 flattens.
+            temperature: divides the logits; below 1 sharpens, above 1 flattens; None: 1.
             top_p: in (0, 1): draw from the likeliest values only, the fewest that have this
                 probability together (nucleus sampling, Holtzman et al. 2019,
                 arXiv 1904.09751, section 3.1; as likely as the last of them counts too).
@@ -61,7 +61,9 @@ class Likelihood(keras.losses.Loss):
         Returns:
             float32 ``[...]``, whole numbers from 0 to ``n_values - 1``.
         """
-        probabilities = self.probabilities(logits / temperature)
+        if temperature is not None:
+            logits = logits / temperature
+        probabilities = self.probabilities(logits)
         if top_p is not None:
             probabilities = nucleus(probabilities, top_p)
         return inverse_cumulative(probabilities, uniforms)

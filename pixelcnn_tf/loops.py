@@ -20,9 +20,9 @@ class Tables(NamedTuple):
 
     Attributes:
         images: float32 table of values 0 to ``n_values - 1``, where they are known.
-        known: boolean table.
+        known: boolean table; None where nothing is known.
         uniforms: float32 table of numbers in [0, 1).
-        temperature, top_p: as in ``generate_images``; ``top_p`` may be None for 1.
+        temperature, top_p: as in ``generate_images``; None for 1.
     """
 
     images: tf.Tensor
@@ -71,7 +71,8 @@ def keep(tables: Tables, otherwise: Callable) -> Callable:
 def _chooser(tables: Tables, likelihood) -> Callable:
     if tables.uniforms is None:
         return given(tables)
-    return keep(tables, draw(tables, likelihood))
+    drawn = draw(tables, likelihood)
+    return drawn if tables.known is None else keep(tables, drawn)
 
 
 def _raster_loop(model, size, weights, tables, states, results, first, stop):

@@ -81,9 +81,9 @@ def generate_images(
         uniforms = stateless_uniforms(*map(tf.constant, (seed, first, batch)), n_dims)
         tables = Tables(
             images=tf.constant(table_of(images[part], batch), tf.float32),
-            known=tf.constant(table_of(known[part], batch)),
+            known=tf.constant(table_of(known[part], batch)) if known.any() else None,
             uniforms=tf.constant(table_of(uniforms.numpy().reshape(-1, *shape[1:]), batch)),
-            temperature=tf.constant(temperature, tf.float32),
+            temperature=None if temperature == 1 else tf.constant(temperature, tf.float32),
             top_p=None if top_p == 1 else tf.constant(top_p, tf.float32),
         )
         unknown = np.flatnonzero(~known[part].all(axis=0))

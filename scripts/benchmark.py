@@ -306,9 +306,7 @@ def _plain_seconds(model, batch: int, side: int) -> Callable[[], float]:
     zeros = table_of(np.zeros([batch, side, side, model.n_channels], np.float32), batch)
     tables = Tables(
         images=tf.constant(zeros),
-        known=tf.constant(zeros > 0),
         uniforms=tf.constant(zeros + 0.5),
-        temperature=tf.constant(1.0),
     )
     at = sorted({round(part * (side - 1)) for part in (0, 0.25, 0.5, 0.75, 1)})
 
