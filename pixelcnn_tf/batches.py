@@ -115,11 +115,13 @@ def cut(model, shape, method: str, batch_size: int | None) -> tuple[int, int]:
     n, height, width, channels = shape
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
     if method == "raster":
-        raster = Raster(model, 1, height, width)
-        states = sum(math.prod(t.shape) for t in tf.nest.flatten(raster.init_states()))
-        one, lanes, cores = 16 * states, raster.rows, 1 if on_gpu else _cores()
+        lanes, cores = Raster(model, 1, height, width).rows, 1 if on_gpu else _cores()
+        # States are as wide as the lanes and a margin on both sides: measured on one lane.
+        states = tf.nest.flatten(Raster(model, 1, 1, 1).init_states())
+        one = 16 * sum(math.prod(state.shape) for state in states) // 3 * (lanes + 2)
     else:
-        one, lanes, cores = 16 * height * width * channels * model.likelihood.n_params, 64, 1
+        lanes, cores = max(1, height * width // 128), 1
+        one = 16 * math.prod(shape[1:]) * model.likelihood.n_params
     one += 32 * math.prod(shape[1:])  # bytes an image: tables and copies of them
     results, at_once = 2 * math.prod(shape), batch_size or 1
     room = _memory() // 2 - results

@@ -140,8 +140,7 @@ class MaskedConv2D(Causal, keras.layers.Layer):
 
     @property
     def reach(self) -> int:
-        height, width = self.kernel_size
-        return width // 2 if height > 1 else 0
+        return self.kernel_size[1] // 2
 
     def _around(self) -> list[tuple[int, int]]:
         """The pixels that it sees besides the centre, as (rows up, columns right)."""

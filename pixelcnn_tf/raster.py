@@ -31,7 +31,7 @@ class Causal:
     ``[lanes, features / n_channels]``, colour after colour, and returns that of its output.
     """
 
-    #: How many columns to the right the layer looks in rows above.
+    #: How many columns to either side the layer looks.
     reach = 0
 
     def raster_weights(self):

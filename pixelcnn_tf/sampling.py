@@ -71,8 +71,8 @@ def generate_images(
     if not model.built:
         model.build((None, None, None, model.n_channels))
     _check_settings(model, seed, temperature, top_p, method, batch_size)
-    images, known = _initial_state(model, shape, initial_images, known)
     batch, workers = cut(model, shape, method, batch_size)
+    images, known = _initial_state(model, shape, initial_images, known)
     n_pixels, n_dims = math.prod(shape[1:3]), math.prod(shape[1:])
     weights = cut_weights(model) if method == "raster" else None
 

@@ -14,7 +14,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main as train_command
-from pixelcnn_tf import load_model
+from pixelcnn_tf import load_model, plots
 from pixelcnn_tf.cli import exit_with
 from pixelcnn_tf.summaries import Window
 
@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import benchmark  # noqa: E402
+import complete  # noqa: E402
 import evaluate  # noqa: E402
 import plot_masks  # noqa: E402
 import sample  # noqa: E402
@@ -216,6 +217,35 @@ def test_sample_draws_a_sheet_and_arrays(runs, tmp_path, capsys):
     assert np.load(tmp_path / "a.npy").shape == (2, 3, 5, 1)
 
 
+@pytest.mark.parametrize("part", ["lower", "right", "2,3,4x2", "mask.png"])
+def test_complete_keeps_what_is_shown(part, runs, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    mask = np.zeros((8, 8), np.uint8)
+    mask[1:3] = 255
+    Image.fromarray(mask).save("mask.png")
+    drawn = []
+    sheet = plots.completion_sheet
+    keep = lambda *a: drawn.append(a) or sheet(*a)  # noqa: E731
+    monkeypatch.setattr(plots, "completion_sheet", keep)
+    flags = ["--run", str(runs / "small"), "--hide", part, "--n", "3", "--completions", "2"]
+    assert complete.main([*flags, "--batch-size", "6"]) == 0
+    assert "2 completions of 3 image(s), seed 0: completions.png" in capsys.readouterr().out
+    originals, hidden, completions, _ = drawn[0]
+    assert completions.shape == (3, 2, 8, 8, 1)
+    assert hidden.sum() == {"lower": 32, "right": 32, "2,3,4x2": 8, "mask.png": 16}[part]
+    shown = completions[:, :, ~hidden]
+    np.testing.assert_array_equal(shown, originals[:, None, ~hidden].repeat(2, axis=1))
+    assert (completions[:, :, hidden] != originals[:, None, hidden]).any()
+    assert Image.open("completions.png").size[0] > 200
+
+
+def test_complete_takes_a_picture(runs, tmp_path, capsys):
+    Image.new("L", (20, 30), 99).save(tmp_path / "a.png")
+    flags = ["--run", str(runs / "small"), "--images", str(tmp_path / "a.png")]
+    assert complete.main([*flags, "--out", str(tmp_path / "c.png")]) == 0
+    assert "4 completions of 1 image(s)" in capsys.readouterr().out
+
+
 def test_evaluate_agrees_with_the_training_run(runs, capsys):
     assert evaluate.main(["--run", str(runs / "small"), "--batch-size", "7"]) == 0
     record = json.loads((runs / "small" / "results.json").read_text())
@@ -245,7 +275,23 @@ def test_benchmark_prints_a_table_and_writes_its_figures(job, tmp_path, capsys):
         )
 
 
-@pytest.mark.parametrize("command", [train_command, sample, evaluate, plot_masks, benchmark])
+def test_benchmark_of_sampling_writes_its_figures(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(benchmark, "_alone", lambda *_: (1.0, 2.0))  # a process of its own
+    small = ["--set", "model.hidden_dim=2", "--set", "model.n_layers=1", "--set", "model.out_dim=2"]
+    sizes = ["--side", "6", "--sides", "4,8", "--batches", "2", "--batch", "2", "--rounds", "1"]
+    out = tmp_path / "f.json"
+    assert benchmark.main(["sample", *small, *sizes, "--json", str(out)]) == 0
+    figures = json.loads(out.read_text())
+    plain, raster = (figures[f"{name}_images_per_s"]["2"] for name in ("plain", "raster"))
+    assert figures["ratio_to_plain"]["2"] == pytest.approx(raster / plain)
+    assert set(figures["growth"]) == {"4", "8"}
+    assert figures["plain_is_extrapolated"] is True
+    assert "* extrapolated" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command", [train_command, sample, complete, evaluate, plot_masks, benchmark]
+)
 def test_help_has_examples(command, capsys):
     with pytest.raises(SystemExit) as stop:
         command.main(["--help"])
@@ -304,6 +350,29 @@ WRONG = [
     (sample, ["--run", RUN, "--out", "{tmp}/s.txt"], "must end in .png or .npy"),
     (sample, ["--run", RUN, "--out", "{tmp}"], "is a folder"),
     (sample, ["--run", RUN + "/model.keras", "--out", "{tmp}/s.png"], "give --size"),
+    (sample, ["--run", RUN, "--top-p", "0", "--out", "{tmp}/s.png"], "'0'"),
+    (sample, ["--run", RUN, "--top-p", "1.5"], "'1.5': must be a number above 0, up to 1"),
+    (sample, ["--run", RUN, "--batch-size", "0"], "'0'"),
+    (
+        sample,
+        ["--run", RUN, "--n", "9999999", "--batch-size", "9999999", "--out", "{tmp}/s.png"],
+        "GB of memory",
+    ),
+    (sample, ["--run", RUN, "--size", "9999999", "--out", "{tmp}/s.png"], "GB of memory"),
+    (complete, ["--run", "{tmp}/none", "--out", "{tmp}/c.png"], "no such run"),
+    (complete, ["--run", RUN + "/model.keras", "--out", "{tmp}/c.png"], "give --images"),
+    (complete, ["--run", RUN, "--out", "{tmp}/c.npy"], "must end in .png"),
+    (complete, ["--run", RUN, "--hide", "lowr", "--out", "{tmp}/c.png"], "did you mean 'lower'"),
+    (complete, ["--run", RUN, "--hide", "1,2,3", "--out", "{tmp}/c.png"], "TOP,LEFT,HEIGHTxWIDTH"),
+    (complete, ["--run", RUN, "--hide", "6,0,3x2", "--out", "{tmp}/c.png"], "reaches out"),
+    (complete, ["--run", RUN, "--hide", "0,0,0x2", "--out", "{tmp}/c.png"], "hides no pixel"),
+    (complete, ["--run", RUN, "--hide", "{tmp}/mixed/9.png", "--out", "{tmp}/c.png"], "is 9x9"),
+    (complete, ["--run", RUN, "--hide", "{tmp}/words.txt", "--out", "{tmp}/c.png"], "words.txt"),
+    (complete, ["--run", RUN, "--images", "{tmp}/none.png", "--out", "{tmp}/c.png"], "no such"),
+    (complete, ["--run", RUN, "--images", "{tmp}/broken", "--out", "{tmp}/c.png"], "no readable"),
+    (complete, ["--run", RUN, "--images", "{tmp}/rgb.npy", "--out", "{tmp}/c.png"], "3 channel"),
+    (complete, ["--run", RUN, "--seed", "x"], "--seed"),
+    (benchmark, ["sample", "--batches", "1,x"], "'x'"),
     (evaluate, ["--run", "{tmp}/none"], "no run folder"),
     (evaluate, ["--run", "{tmp}/empty"], "no run folder"),
     (evaluate, ["--run", RUN, "--batch-size", "-1"], "'-1'"),

@@ -112,6 +112,29 @@ def test_draw_inverts_the_cumulative_distribution(temperature, rng):
     assert far_from_tie.mean() > 0.98
 
 
+@pytest.mark.parametrize("n_values", [2, 8, 17, 256])
+@pytest.mark.parametrize("top_p", [None, 0.3, 0.9])
+def test_draw_from_the_likeliest_values(top_p, n_values, rng):
+    """Against a loop over images: sort, keep until the sum reaches top_p, invert."""
+    logits = rng.normal(size=(200, n_values)).astype("float32") * 3
+    uniforms = (rng.integers(2**24, size=200) / 2**24).astype("float32")
+    drawn = Softmax(n_values).draw(logits, uniforms, 0.8, top_p).numpy()
+    checked = 0
+    for row, u, value in zip(logits.astype(float) / 0.8, uniforms, drawn, strict=True):
+        p = np.exp(row - row.max())
+        p /= p.sum()
+        order = np.argsort(-p)
+        kept = n_values if top_p is None else 1 + np.flatnonzero(p[order].cumsum() >= top_p)[0]
+        q = np.zeros(n_values)
+        q[order[:kept]] = p[order[:kept]]
+        cumulative = np.cumsum(q) / q.sum()
+        assert q[int(value)] > 0
+        if np.abs(cumulative - u).min() > 1e-5:
+            assert value == np.searchsorted(cumulative, u, side="right")
+            checked += 1
+    assert checked > 190
+
+
 @pytest.mark.parametrize("likelihood", [Softmax(256), Softmax(2), Bernoulli()])
 def test_draw_stays_in_range_at_the_ends(likelihood, rng):
     logits = 50 * rng.normal(size=(200, likelihood.n_params)).astype("float32")
