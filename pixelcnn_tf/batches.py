@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import time
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -46,6 +47,7 @@ class RasterBatch:
     """
 
     def __init__(self, model, size, tables, unknown, weights, jit_compile=None, results=None):
+        self.model = model
         self._arguments = model, size, weights, tables
         self._jit_compile = jit_compile
         self.results = results or Results(tables.images)
@@ -70,6 +72,7 @@ class PlainBatch:
     """Images made by ``plain_loop``; as ``RasterBatch``. A step is a sub-pixel."""
 
     def __init__(self, model, size, tables: Tables, unknown: np.ndarray):
+        self.model = model
         self._arguments = model, size, tables
         self.results = Results(tables.images)
         self.done = int(unknown[0]) if unknown.size else 0
@@ -84,20 +87,26 @@ class PlainBatch:
         self.done = stop
 
 
-def advance(batches: list, pool: ThreadPoolExecutor, in_pieces: bool) -> Iterator[float]:
-    """Bring batches to their end side by side, at once or ``in_pieces`` of about half a second;
-    yields the share that is done after each, so that the caller may tell of it, or stop."""
+#: Seconds a step of each model took last, by what its time depends on.
+_pace: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def advance(batches: list, pool: ThreadPoolExecutor) -> Iterator[float]:
+    """Bring batches to their end side by side in pieces of about half a second; yields the share
+    that is done after each, so that the caller may tell of it, or be stopped."""
     n_steps = max(batch.n_steps for batch in batches)
-    # The first step may compile: how long it takes tells nothing.
-    steps = 1 if in_pieces else n_steps
+    paces = _pace.setdefault(batches[0].model, {})
+    key = (type(batches[0]), batches[0].results.images.shape, len(batches))
     done = 0
     while done < n_steps:
+        # The first step ever may compile: how long it takes tells nothing.
+        steps = max(1, int(0.5 / paces[key])) if key in paces else 1
+        steps = min(steps, n_steps - done)
         start = time.perf_counter()
         list(pool.map(lambda batch, n=steps: batch.advance(n), batches))
-        seconds = time.perf_counter() - start
+        paces[key] = (time.perf_counter() - start) / steps if key in paces else 0.2
         done = min(batch.done if batch.done < batch.n_steps else n_steps for batch in batches)
         yield done / n_steps
-        steps = -(-n_steps // 16) if steps == 1 else max(1, int(steps * 0.5 / seconds))
 
 
 def cut(model, shape, method: str, batch_size: int | None) -> tuple[int, int]:
@@ -113,6 +122,8 @@ def cut(model, shape, method: str, batch_size: int | None) -> tuple[int, int]:
         UserError: they need more than half of the memory.
     """
     n, height, width, channels = shape
+    if batch_size is not None:
+        batch_size = min(batch_size, n)
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
     if method == "raster":
         lanes, cores = Raster(model, 1, height, width).rows, 1 if on_gpu else _cores()

@@ -71,10 +71,10 @@ def positive_number(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """For ``type=``: a number above 0, up to 1."""
+    """For ``type=``: a number from 0.000001 to 1."""
     value = positive_number(text)
-    if value > 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: must be a number above 0, up to 1")
+    if not 1e-6 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a number from 0.000001 to 1")
     return value
 
 

@@ -160,7 +160,7 @@ class SamplingConfig(Section):
 
     n_images: Annotated[int, Field(ge=1, le=10_000)] = 16
     temperature: Annotated[Real, Field(ge=1e-3, le=1e3)] = 1.0
-    top_p: Annotated[Real, Field(gt=0, le=1)] = 1.0
+    top_p: Annotated[Real, Field(ge=1e-6, le=1)] = 1.0
 
 
 class Config(Section):

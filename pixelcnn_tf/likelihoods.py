@@ -93,6 +93,7 @@ def nucleus(probabilities, top_p):
     falling = tf.sort(probabilities, direction="DESCENDING")
     needed = tf.cumsum(falling, axis=-1, exclusive=True) < top_p
     least = tf.reduce_min(tf.where(needed, falling, 1.0), axis=-1, keepdims=True)
+    least = tf.minimum(least, falling[..., :1])  # however little is asked for
     return tf.where(probabilities >= least, probabilities, 0.0)
 
 

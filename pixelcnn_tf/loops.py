@@ -186,12 +186,13 @@ def raster_loop(model, size, weights, tables, states, results, first, stop, jit_
     try:
         return run(True)
     except (
+        tf.errors.InternalError,
         tf.errors.InvalidArgumentError,
         tf.errors.NotFoundError,
         tf.errors.UnimplementedError,
     ) as error:
         _refused.add(model)
-        reason = str(error.message).splitlines()[0][:200]
+        reason = (str(error.message).splitlines() or ["no reason given"])[0][:200]
         warnings.warn(f"sampling without XLA, which cannot compile it: {reason}", stacklevel=2)
         return run(False)
 
@@ -211,18 +212,18 @@ def cut_weights(model) -> list:
     return _graph(_cut_weights, model, False, None)()
 
 
-@tf.function(autograph=False)
-def stateless_uniforms(seed, first, n_images, n_dims: int) -> tf.Tensor:
+@tf.function(autograph=False, input_signature=[tf.TensorSpec([], tf.int32)] * 4)
+def stateless_uniforms(seed, first, n_images, n_dims) -> tf.Tensor:
     """float32 ``[n_images, n_dims]`` in [0, 1), row ``i`` a function of seed and ``first + i``.
 
     Made of integer bits: TensorFlow's float draws differ between compiled and plain graphs.
     """
-    seed, first, n_images = (tf.cast(n, tf.int32) for n in (seed, first, n_images))
 
     def row(i):
         return tf.random.stateless_uniform(
-            [n_dims], tf.stack([seed, i]), None, None, tf.uint32, alg="philox"
+            n_dims[None], tf.stack([seed, i]), None, None, tf.uint32, alg="philox"
         )
 
-    bits = tf.map_fn(row, first + tf.range(n_images), fn_output_signature=tf.uint32)
+    rows = tf.TensorSpec([None], tf.uint32)
+    bits = tf.map_fn(row, first + tf.range(n_images), fn_output_signature=rows)
     return tf.cast(tf.bitwise.right_shift(bits, 8), tf.float32) * 2.0**-24

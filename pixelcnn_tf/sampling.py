@@ -51,7 +51,7 @@ def generate_images(
             of its sub-pixels are kept as they are. The rest is drawn.
         progress: called with (pixels done, pixels in all) several times, in this thread.
         top_p: draw each sub-pixel from its likeliest values only, the fewest that have this
-            probability together; above 0, up to 1, which draws from all.
+            probability together; 0.000001 to 1, which draws from all.
         method: ``'raster'`` runs every weight once a pixel (see raster.py); ``'plain'`` runs
             the whole model again for every sub-pixel, and takes any model.
         batch_size: images at once; if not given, what is fast and fits memory.
@@ -78,7 +78,7 @@ def generate_images(
 
     def start(first: int) -> PlainBatch | RasterBatch:
         part = slice(first, first + batch)
-        uniforms = stateless_uniforms(*map(tf.constant, (seed, first, batch)), n_dims)
+        uniforms = stateless_uniforms(seed, first, batch, n_dims)
         tables = Tables(
             images=tf.constant(table_of(images[part], batch), tf.float32),
             known=tf.constant(table_of(known[part], batch)) if known.any() else None,
@@ -97,7 +97,7 @@ def generate_images(
         for first in range(0, n_images, together):
             last = min(first + together, n_images)
             batches = {i: start(i) for i in range(first, last, batch)}
-            for share in advance(list(batches.values()), pool, progress is not None):
+            for share in advance(list(batches.values()), pool):
                 if progress is not None:
                     done = first + share * (last - first)
                     progress(round(done * n_pixels), n_images * n_pixels)
@@ -116,8 +116,15 @@ def teacher_forced_logits(model, images, jit_compile: bool | None = None) -> np.
 
     Returns:
         float32 ``[batch, height, width, channels, n_params]``.
+
+    Raises:
+        UserError: images of another shape.
     """
     images = np.asarray(images)
+    if images.ndim != 4 or 0 in images.shape or images.shape[3] != model.n_channels:
+        raise UserError(
+            f"images {images.shape}: must be (batch, height, width, {model.n_channels})"
+        )
     size = images.shape[1:3]
     tables = Tables(images=tf.constant(table_of(images, len(images)), tf.float32))
     results = Results(tables.images, tf.zeros([*tables.images.shape, model.likelihood.n_params]))
@@ -141,8 +148,8 @@ def _check_settings(model, seed, temperature, top_p, method, batch_size) -> None
         raise UserError(f"seed={seed}: must fit in 32 bits")
     if not _is_number(temperature) or not 1e-3 <= temperature <= 1e3:
         raise UserError(f"temperature={temperature!r}: must be a number from 0.001 to 1000")
-    if not _is_number(top_p) or not 0 < top_p <= 1:
-        raise UserError(f"top_p={top_p!r}: must be a number above 0, up to 1")
+    if not _is_number(top_p) or not 1e-6 <= top_p <= 1:
+        raise UserError(f"top_p={top_p!r}: must be a number from 0.000001 to 1")
     if batch_size is not None and (not _is_whole(batch_size) or batch_size < 1):
         raise UserError(f"batch_size={batch_size!r}: must be an integer from 1 up")
     if method not in METHODS:
@@ -166,11 +173,11 @@ def _is_number(value) -> bool:
 
 def _image_shape(model, image_size, n_images) -> tuple[int, int, int, int]:
     size = image_size if isinstance(image_size, (tuple, list)) else (image_size,) * 2
-    if len(size) != 2 or not all(isinstance(s, (int, np.integer)) and s > 0 for s in size):
+    if len(size) != 2 or not all(_is_whole(s) and s > 0 for s in size):
         raise UserError(
             f"image_size={image_size!r}: must be a positive integer or a pair (height, width)"
         )
-    if not isinstance(n_images, (int, np.integer)) or n_images < 1:
+    if not _is_whole(n_images) or n_images < 1:
         raise UserError(f"n_images={n_images!r}: must be an integer from 1 up")
     return int(n_images), int(size[0]), int(size[1]), model.n_channels
 
@@ -181,19 +188,21 @@ def _initial_state(model, shape, initial_images, known) -> tuple[np.ndarray, np.
         raise UserError("initial_images and known: give both, or neither")
     if initial_images is None:
         return np.zeros(shape, np.uint8), np.zeros(shape, bool)
-    images, known = np.asarray(initial_images), np.asarray(known)
+    try:
+        images, known = np.asarray(initial_images), np.asarray(known)
+    except ValueError:  # lists of unlike lengths
+        raise UserError("initial_images and known: must be arrays") from None
     if known.dtype != bool:
         raise UserError(f"known: must hold booleans, not {known.dtype}")
-    if known.ndim == 2:
-        known = known[..., None]
-    try:
-        known = np.broadcast_to(known, shape)
-        images = np.broadcast_to(images, shape)
-    except ValueError:
+    whole = (shape, shape[1:])
+    if images.shape not in whole or known.shape not in (*whole, shape[1:3]):
         raise UserError(
             f"initial_images {images.shape} and known {known.shape}: must be {shape} (n_images, "
             f"height, width, channels) or {shape[1:]}; known also {shape[1:3]}"
-        ) from None
+        )
+    if known.ndim == 2:
+        known = known[..., None]
+    known, images = np.broadcast_to(known, shape), np.broadcast_to(images, shape)
     kept = images[known]
     n_values = model.likelihood.n_values
     if not np.issubdtype(images.dtype, np.integer) or (

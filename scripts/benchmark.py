@@ -251,7 +251,7 @@ def sample(config: Config, args) -> dict:
             "ratio_to_plain": speed["raster"] / speed["plain"],
             "fraction_of_scoring": speed["raster"] / speed["score"],
             "compile_s": compile_s,
-            "peak_mb": peak_mb,
+            "peak_mb": peak_mb if np.isfinite(peak_mb) else None,
         }
         rows.append([str(batch), *row.values()])
         for name, value in row.items():

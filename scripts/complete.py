@@ -52,9 +52,12 @@ def main(argv: list[str] | None = None) -> int:
     if out.suffix.lower() != ".png":
         raise UserError(f"--out {args.out}: must end in .png")
     data = _data_config(args)
+    if Path(args.hide).suffix and not Path(args.hide).is_file():
+        raise UserError(f"--hide {args.hide}: no such file")
 
     startup.import_tensorflow()
     from pixelcnn_tf import generate_images, load_model
+    from pixelcnn_tf.batches import cut
     from pixelcnn_tf.plots import completion_sheet, save_picture
 
     startup.find_devices()
@@ -62,6 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     originals = _originals(args, data, model)
     n, height, width, _ = originals.shape
     hidden = hidden_part(args.hide, height, width)
+    cut(model, (n * args.completions, *originals.shape[1:]), "raster", args.batch_size)  # fits?
     with sampling_progress(n * args.completions, (height, width)) as show:
         completions = generate_images(
             model,
@@ -145,15 +149,22 @@ def _originals(args, data: DataConfig, model) -> np.ndarray:
 
     if args.images is None:
         images = load_images(data).test
-        chosen = np.random.default_rng(args.seed).permutation(len(images))[: args.n]
+        chosen = np.random.default_rng(args.seed % 2**32).permutation(len(images))[: args.n]
         images = images[np.sort(chosen)]
     else:
+        if model.likelihood.n_values == 2 and not data.binarize:
+            data = data.model_copy(update={"binarize": "threshold"})
         images = load_pictures(args.images, data)[: args.n]
+    if args.size and images.shape[1:3] != args.size:
+        raise UserError(
+            f"--size: {args.images or data.source} holds images of "
+            f"{images.shape[1]}x{images.shape[2]}; only pictures are resized"
+        )
     if images.shape[-1] == 1 and model.n_channels == 3:
         images = images.repeat(3, axis=-1)
     if images.shape[-1] != model.n_channels:
         raise UserError(
-            f"--images {args.images}: has {images.shape[-1]} channel(s), the model "
+            f"{args.images or data.source}: has {images.shape[-1]} channel(s), the model "
             f"{model.n_channels}; convert them"
         )
     check_values(Images(images, images), model.likelihood)

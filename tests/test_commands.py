@@ -242,7 +242,7 @@ def test_complete_keeps_what_is_shown(part, runs, tmp_path, monkeypatch, capsys)
 def test_complete_takes_a_picture(runs, tmp_path, capsys):
     Image.new("L", (20, 30), 99).save(tmp_path / "a.png")
     flags = ["--run", str(runs / "small"), "--images", str(tmp_path / "a.png")]
-    assert complete.main([*flags, "--out", str(tmp_path / "c.png")]) == 0
+    assert complete.main([*flags, "--seed", "-1", "--out", str(tmp_path / "c.png")]) == 0
     assert "4 completions of 1 image(s)" in capsys.readouterr().out
 
 
@@ -351,7 +351,7 @@ WRONG = [
     (sample, ["--run", RUN, "--out", "{tmp}"], "is a folder"),
     (sample, ["--run", RUN + "/model.keras", "--out", "{tmp}/s.png"], "give --size"),
     (sample, ["--run", RUN, "--top-p", "0", "--out", "{tmp}/s.png"], "'0'"),
-    (sample, ["--run", RUN, "--top-p", "1.5"], "'1.5': must be a number above 0, up to 1"),
+    (sample, ["--run", RUN, "--top-p", "1.5"], "'1.5': must be a number from"),
     (sample, ["--run", RUN, "--batch-size", "0"], "'0'"),
     (
         sample,
@@ -372,6 +372,8 @@ WRONG = [
     (complete, ["--run", RUN, "--images", "{tmp}/broken", "--out", "{tmp}/c.png"], "no readable"),
     (complete, ["--run", RUN, "--images", "{tmp}/rgb.npy", "--out", "{tmp}/c.png"], "3 channel"),
     (complete, ["--run", RUN, "--seed", "x"], "--seed"),
+    (complete, ["--run", RUN, "--hide", "{tmp}/no.png", "--out", "{tmp}/c.png"], "no such file"),
+    (complete, ["--run", RUN, "--completions", "1" + "0" * 20, "--out", "{tmp}/c.png"], "GB of"),
     (benchmark, ["sample", "--batches", "1,x"], "'x'"),
     (evaluate, ["--run", "{tmp}/none"], "no run folder"),
     (evaluate, ["--run", "{tmp}/empty"], "no run folder"),
