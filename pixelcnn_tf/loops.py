@@ -149,6 +149,9 @@ def _plain_loop(model, size, tables, results, first, stop):
 #: The graphs made for each model; they live as long as it does.
 _graphs: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
+#: Whether XLA compiles what may be compiled, unless a call says otherwise.
+USE_XLA = True
+
 #: Models that XLA has refused to compile.
 _refused: weakref.WeakSet = weakref.WeakSet()
 
@@ -181,7 +184,7 @@ def raster_loop(model, size, weights, tables, states, results, first, stop, jit_
 
     if jit_compile is not None:
         return run(jit_compile)
-    if model in _refused:
+    if model in _refused or not USE_XLA:
         return run(False)
     try:
         return run(True)

@@ -211,7 +211,11 @@ def _initial_state(model, shape, initial_images, known) -> tuple[np.ndarray, np.
         raise UserError(
             f"initial_images: must hold integers from 0 to {n_values - 1}, the values of the "
             f"model; these are {images.dtype}"
-            + (f" from {kept.min()} to {kept.max()}" if kept.size else "")
+            + (
+                f" from {kept.min()} to {kept.max()}"
+                if kept.size and kept.dtype.kind in "iuf"
+                else ""
+            )
         )
     # What is not known must not show: the loop writes it before anything reads it.
     return np.where(known, images, 0), known

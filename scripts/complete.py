@@ -100,7 +100,10 @@ def hidden_part(text: str, height: int, width: int) -> np.ndarray:
     elif Path(text).is_file():
         from pixelcnn_tf.sources import load_pictures
 
-        mask = load_pictures(text, DataConfig())[0].mean(axis=-1)
+        masks = load_pictures(text, DataConfig())
+        if len(masks) > 1:
+            raise UserError(f"--hide {text}: holds {len(masks)} images; must be one")
+        mask = masks[0].mean(axis=-1)
         if mask.shape != hidden.shape:
             raise UserError(
                 f"--hide {text}: is {mask.shape[0]}x{mask.shape[1]}; must be {height}x{width} as "

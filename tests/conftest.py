@@ -27,6 +27,14 @@ def seeded():
     keras.utils.set_random_seed(0)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def without_xla():
+    """Compiling takes seconds, hundreds of times; tests of XLA ask for it."""
+    from pixelcnn_tf import loops
+
+    loops.USE_XLA = False
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

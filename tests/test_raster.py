@@ -172,7 +172,9 @@ def test_models_without_a_raster_way_are_told_so():
     assert generate_images(model, 3, 1, 0, method="plain").shape == (1, 3, 3, 1)
 
 
-def test_what_xla_refuses_runs_without_it():
+def test_what_xla_refuses_runs_without_it(monkeypatch):
+    monkeypatch.setattr("pixelcnn_tf.loops.USE_XLA", True)
+
     class Printing(PixelCNNResBlock):
         def step(self, inputs, pixels):
             [same] = tf.numpy_function(lambda x: [x], [inputs], [tf.float32])
