@@ -6,7 +6,7 @@ from pathlib import Path
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the figures in the tests are those of a CPU
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 from pixelcnn_tf import startup  # noqa: E402
 
@@ -48,3 +48,13 @@ def images(rng):
     from pixelcnn_tf.data import Images
 
     return Images(random_images(rng, 40, 4, 4, 3), random_images(rng, 7, 4, 4, 3))
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """A folder with one finished run, ``small``."""
+    from command_line import train
+
+    folder = tmp_path_factory.mktemp("runs")
+    assert train(folder) == 0
+    return folder

@@ -1,70 +1,23 @@
-"""The commands as a user types them: results, and one line for everything that is wrong."""
+"""The commands as a user types them, and what they leave behind."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
+import benchmark
+import complete
+import evaluate
 import numpy as np
+import plot_masks
 import pytest
+import sample
 import yaml
+from command_line import train
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main as train_command
 from pixelcnn_tf import load_model, plots
-from pixelcnn_tf.cli import exit_with
 from pixelcnn_tf.summaries import Window
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import benchmark  # noqa: E402
-import complete  # noqa: E402
-import evaluate  # noqa: E402
-import plot_masks  # noqa: E402
-import sample  # noqa: E402
-
-SMALL = {
-    "data.source": "digits_grey",
-    "data.image_size": 8,
-    "model.hidden_dim": 2,
-    "model.out_dim": 2,
-    "model.n_layers": 1,
-    "training.steps": 6,
-    "training.batch_size": 4,
-    "training.warmup_steps": 2,
-    "training.log_every": 2,
-    "training.eval_every": 3,
-    "training.sample_every": 3,
-    "training.checkpoint_every": 3,
-    "sampling.n_images": 4,
-}
-
-
-def flags(runs_dir, **settings):
-    settings = {**SMALL, "name": "small", "runs_dir": runs_dir, **settings}
-    sets = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
-    return ["--config", str(ROOT / "config.yml"), *sets]
-
-
-def train(runs_dir, *more, **settings):
-    return exit_with(lambda: train_command.main([*flags(runs_dir, **settings), *more]))
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """A folder with one finished run, ``small``."""
-    folder = tmp_path_factory.mktemp("runs")
-    assert train(folder) == 0
-    return folder
-
-
-def tree(folder):
-    return {str(p): p.stat().st_mtime_ns for p in sorted(Path(folder).rglob("*"))}
-
 
 # What a run leaves behind
 
@@ -297,162 +250,3 @@ def test_help_has_examples(command, capsys):
         command.main(["--help"])
     assert stop.value.code == 0
     assert "examples:" in capsys.readouterr().out
-
-
-# Wrong input: (command, flags, words of the one line)
-
-RUN = "{runs}/small"
-WRONG = [
-    (train_command, [], "--config"),
-    (train_command, ["--config"], "expected one argument"),
-    (train_command, ["--config", "none.yml"], "none.yml: no such file"),
-    (train_command, ["--config", "{tmp}"], "cannot be read"),
-    (train_command, ["--config", "config.yml", "--steps", "3"], "unrecognized arguments: --steps"),
-    (train_command, ["--config", "config.yml", "--set", "training.stps=3"], "did you mean 'steps'"),
-    (train_command, ["--config", "config.yml", "--set", "x"], "KEY=VALUE"),
-    (train_command, ["{new}", "--set", "training.steps=0"], "training.steps: 0"),
-    (train_command, ["{new}", "--set", "data.source=mnst"], "did you mean 'mnist'"),
-    (train_command, ["{new}", "--set", "data.source={tmp}/words.txt"], "must be a .npz"),
-    (train_command, ["{new}", "--set", "data.source={tmp}/float.npy"], "holds float64"),
-    (train_command, ["{new}", "--set", "data.source={tmp}/empty"], "no images"),
-    (train_command, ["{new}", "--set", "data.source={tmp}/broken"], "no readable image"),
-    (
-        train_command,
-        ["{new}", "--set", "data.source={tmp}/mixed", "--set", "data.image_size=null"],
-        "set data.image_size",
-    ),
-    (train_command, ["{new}", "--set", "data.image_size=9"], "holds images of [8, 8]"),
-    (train_command, ["{new}", "--set", "model.n_channels=3"], "model.n_channels: 3"),
-    (train_command, ["{new}", "--set", "model.likelihood=softmax-4"], "knows values up to 3"),
-    (train_command, ["{new}", "--set", "model.likelihood=bernoulli"], "set data.binarize"),
-    (train_command, ["{new}", "--set", "model.kernel_size=2"], "must be odd"),
-    (train_command, ["{new}", "--set", "runs_dir={tmp}/words.txt"], "words.txt"),
-    (train_command, ["{new}", "--set", "name=other", "--set", "runs_dir={tmp}"], "no run"),
-    (
-        train_command,
-        ["{new}", "--set", "name=other", "--set", "runs_dir={tmp}", "--fresh"],
-        "holds files but no run",
-    ),
-    (train_command, ["{old}", "--set", "seed=5"], "another config (seed: 0 there, 5 here)"),
-    (sample, [], "--run"),
-    (sample, ["--run", "{tmp}/none", "--out", "{tmp}/s.png"], "no such run"),
-    (sample, ["--run", "{tmp}/empty", "--size", "4", "--out", "{tmp}/s.png"], "no run"),
-    (sample, ["--run", "{tmp}/words.txt", "--size", "4", "--out", "{tmp}/s.png"], "no Keras"),
-    (sample, ["--run", "{tmp}/bad.keras", "--size", "4", "--out", "{tmp}/s.png"], "bad.keras"),
-    (sample, ["--run", RUN, "--n", "0"], "'0': must be an integer from 1"),
-    (sample, ["--run", RUN, "--n", "many"], "'many'"),
-    (sample, ["--run", RUN, "--seed", "1.5"], "--seed"),
-    (sample, ["--run", RUN, "--seed", "99999999999", "--out", "{tmp}/s.png"], "32 bits"),
-    (sample, ["--run", RUN, "--temperature", "0"], "'0': must be a number above 0"),
-    (sample, ["--run", RUN, "--size", "0"], "'0': must be a side"),
-    (sample, ["--run", RUN, "--size", "3x4x5"], "'3x4x5'"),
-    (sample, ["--run", RUN, "--out", "{tmp}/none/s.png"], "there is no folder"),
-    (sample, ["--run", RUN, "--out", "{tmp}/s.txt"], "must end in .png or .npy"),
-    (sample, ["--run", RUN, "--out", "{tmp}"], "is a folder"),
-    (sample, ["--run", RUN + "/model.keras", "--out", "{tmp}/s.png"], "give --size"),
-    (sample, ["--run", RUN, "--top-p", "0", "--out", "{tmp}/s.png"], "'0'"),
-    (sample, ["--run", RUN, "--top-p", "1.5"], "'1.5': must be a number from"),
-    (sample, ["--run", RUN, "--batch-size", "0"], "'0'"),
-    (
-        sample,
-        ["--run", RUN, "--n", "9999999", "--batch-size", "9999999", "--out", "{tmp}/s.png"],
-        "GB of memory",
-    ),
-    (sample, ["--run", RUN, "--size", "9999999", "--out", "{tmp}/s.png"], "GB of memory"),
-    (complete, ["--run", "{tmp}/none", "--out", "{tmp}/c.png"], "no such run"),
-    (complete, ["--run", RUN + "/model.keras", "--out", "{tmp}/c.png"], "give --images"),
-    (complete, ["--run", RUN, "--out", "{tmp}/c.npy"], "must end in .png"),
-    (complete, ["--run", RUN, "--hide", "lowr", "--out", "{tmp}/c.png"], "did you mean 'lower'"),
-    (complete, ["--run", RUN, "--hide", "1,2,3", "--out", "{tmp}/c.png"], "TOP,LEFT,HEIGHTxWIDTH"),
-    (complete, ["--run", RUN, "--hide", "6,0,3x2", "--out", "{tmp}/c.png"], "reaches out"),
-    (complete, ["--run", RUN, "--hide", "0,0,0x2", "--out", "{tmp}/c.png"], "hides no pixel"),
-    (complete, ["--run", RUN, "--hide", "{tmp}/mixed/9.png", "--out", "{tmp}/c.png"], "is 9x9"),
-    (complete, ["--run", RUN, "--hide", "{tmp}/words.txt", "--out", "{tmp}/c.png"], "words.txt"),
-    (complete, ["--run", RUN, "--images", "{tmp}/none.png", "--out", "{tmp}/c.png"], "no such"),
-    (complete, ["--run", RUN, "--images", "{tmp}/broken", "--out", "{tmp}/c.png"], "no readable"),
-    (complete, ["--run", RUN, "--images", "{tmp}/rgb.npy", "--out", "{tmp}/c.png"], "3 channel"),
-    (complete, ["--run", RUN, "--seed", "x"], "--seed"),
-    (complete, ["--run", RUN, "--hide", "{tmp}/no.png", "--out", "{tmp}/c.png"], "no such file"),
-    (complete, ["--run", RUN, "--completions", "1" + "0" * 20, "--out", "{tmp}/c.png"], "GB of"),
-    (benchmark, ["sample", "--batches", "1,x"], "'x'"),
-    (evaluate, ["--run", "{tmp}/none"], "no run folder"),
-    (evaluate, ["--run", "{tmp}/empty"], "no run folder"),
-    (evaluate, ["--run", RUN, "--batch-size", "-1"], "'-1'"),
-    (evaluate, ["--run", RUN, "--set", "model.n_layers=3"], "only settings of data."),
-    (evaluate, ["--run", RUN, "--set", "data.source={tmp}/rgb.npy"], "model.n_channels: 1"),
-    (plot_masks, ["--kernel", "4", "--out", "{tmp}/m.png"], "must be odd"),
-    (plot_masks, ["--kernel", "x"], "'x': must be a side"),
-    (plot_masks, ["--channels", "0"], "'0'"),
-    (plot_masks, ["--channels", "40", "--out", "{tmp}/m.png"], "at most 150"),
-    (plot_masks, ["--out", "{tmp}/m.jpg"], "must end in .png"),
-    (benchmark, [], "job"),
-    (benchmark, ["fly"], "invalid choice: 'fly'"),
-    (benchmark, ["train", "--json", "{tmp}/none/f.json"], "there is no folder"),
-    (benchmark, ["train", "--batch", "0"], "'0'"),
-]
-
-
-@pytest.fixture(scope="module")
-def litter(tmp_path_factory):
-    """Things that are not what they should be."""
-    folder = tmp_path_factory.mktemp("litter")
-    (folder / "words.txt").write_text("words")
-    (folder / "bad.keras").write_bytes(b"PK\x05\x06" + bytes(18))  # an empty zip
-    np.save(folder / "float.npy", np.zeros((9, 8, 8)))
-    np.save(folder / "rgb.npy", np.zeros((9, 9, 8, 3), np.uint8))
-    for name in ("empty", "broken", "mixed", "other"):
-        (folder / name).mkdir()
-    (folder / "broken" / "a.png").write_text("no image")
-    (folder / "other" / "thesis.txt").write_text("years of work")
-    for side in (8, 9):
-        Image.new("L", (side, side)).save(folder / "mixed" / f"{side}.png")
-    return folder
-
-
-@pytest.mark.parametrize(("command", "arguments", "words"), WRONG)
-def test_wrong_input_gets_one_line_status_2_and_writes_nothing(
-    command, arguments, words, runs, litter, tmp_path, monkeypatch, capsys
-):
-    monkeypatch.chdir(ROOT)
-    typed = []
-    for argument in arguments:
-        if argument in ("{new}", "{old}"):
-            typed += flags(tmp_path if argument == "{new}" else runs)
-        else:
-            typed.append(argument.format(runs=runs, tmp=litter))
-    before = tree(litter), tree(runs), tree(tmp_path), {p.name for p in ROOT.iterdir()}
-    assert exit_with(lambda: command.main(typed)) == 2
-    after = tree(litter), tree(runs), tree(tmp_path), {p.name for p in ROOT.iterdir()}
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith("error: ")
-    assert words in lines[0]
-    assert before == after
-
-
-def test_there_are_many_of_them():
-    assert len(WRONG) >= 30
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["main.py", "--config", "none.yml"],
-        ["main.py", "--config", "config.yml", "--set", "model.n_layers=-1"],
-        ["scripts/sample.py", "--run", "nowhere"],
-        ["scripts/plot_masks.py", "--kernel", "4"],
-    ],
-)
-def test_wrong_input_in_a_process_of_its_own(arguments):
-    result = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert result.returncode == 2
-    assert result.stderr.startswith("error: ")
-    assert result.stderr.count("\n") == 1
-    assert result.stdout == ""
