@@ -86,13 +86,13 @@ def closed_entries(model):
 @pytest.mark.parametrize("variant", ["relu", "preactivation"])
 @pytest.mark.parametrize(
     ("n_channels", "kernel_size", "n_entries"),
-    [(1, 3, None), (1, 5, None), (1, 7, None), (3, 3, None), (3, 5, 40), (3, 7, 40), (4, 3, 40)],
+    [(1, 3, None), (1, 5, None), (1, 7, None), (3, 3, 40), (3, 5, 40), (3, 7, 40), (4, 3, 40)],
 )
 def test_opening_any_single_forbidden_entry_is_noticed(
     n_channels, kernel_size, n_entries, variant, rng
 ):
     """The property test has teeth: opened alone, any closed entry makes it fail. All entries
-    for kernel 3 with 1 and 3 channels and for every kernel with 1, else ``n_entries``."""
+    for every kernel with 1 channel, else ``n_entries`` drawn at random."""
     model = model_with(n_channels, kernel_size, variant, skip_connections=True)
     entries = closed_entries(model)
     if n_entries:
