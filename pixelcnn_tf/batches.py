@@ -33,8 +33,30 @@ def images_of(table: np.ndarray, height: int, width: int) -> np.ndarray:
     return images.reshape(len(images), height, width, *images.shape[2:])
 
 
-class RasterBatch:
-    """Images made by ``raster_loop``, ``done`` of ``n_steps`` steps so far.
+class _Batch:
+    """Images on their way through a loop: ``done`` of ``n_steps`` steps so far.
+
+    Args:
+        model: a ``PixelRNN``.
+        results: ``Results`` to write to.
+    """
+
+    done = n_steps = 0
+
+    def __init__(self, model, results: Results):
+        self.model, self.results = model, results
+
+    def advance(self, steps: int) -> None:
+        """Make so many more steps, fewer at the end."""
+        stop = min(self.done + steps, self.n_steps)
+        if stop > self.done:
+            self._run(tf.constant(self.done), tf.constant(stop))
+            self.results.images.numpy()  # waits until they are made
+        self.done = stop
+
+
+class RasterBatch(_Batch):
+    """Images made by ``raster_loop``.
 
     Args:
         model: a ``PixelRNN``.
@@ -47,44 +69,36 @@ class RasterBatch:
     """
 
     def __init__(self, model, size, tables, unknown, weights, jit_compile=None, results=None):
-        self.model = model
+        super().__init__(model, results or Results(tables.images))
         self._arguments = model, size, weights, tables
         self._jit_compile = jit_compile
-        self.results = results or Results(tables.images)
         raster = Raster(model, tables.images.shape[2], *size)
         self._states = raster.init_states()
         row, column = np.divmod(unknown // model.n_channels, size[1])
-        self.done, self.n_steps = 0, int((row * raster.lag + column).max(initial=-1)) + 1
+        self.n_steps = int((row * raster.lag + column).max(initial=-1)) + 1
 
-    def advance(self, steps: int) -> None:
-        """Make so many more steps, fewer at the end."""
-        stop = min(self.done + steps, self.n_steps)
-        if stop > self.done:
-            span = tf.constant(self.done), tf.constant(stop)
-            self._states, self.results = raster_loop(
-                *self._arguments, self._states, self.results, *span, jit_compile=self._jit_compile
-            )
-            self.results.images.numpy()  # waits until they are made
-        self.done = stop
+    def _run(self, first, stop) -> None:
+        self._states, self.results = raster_loop(
+            *self._arguments,
+            self._states,
+            self.results,
+            first,
+            stop,
+            jit_compile=self._jit_compile,
+        )
 
 
-class PlainBatch:
-    """Images made by ``plain_loop``; as ``RasterBatch``. A step is a sub-pixel."""
+class PlainBatch(_Batch):
+    """Images made by ``plain_loop``; arguments as in ``RasterBatch``. A step is a sub-pixel."""
 
     def __init__(self, model, size, tables: Tables, unknown: np.ndarray):
-        self.model = model
+        super().__init__(model, Results(tables.images))
         self._arguments = model, size, tables
-        self.results = Results(tables.images)
-        self.done = int(unknown[0]) if unknown.size else 0
-        self.n_steps = int(unknown[-1]) + 1 if unknown.size else 0
+        if unknown.size:
+            self.done, self.n_steps = int(unknown[0]), int(unknown[-1]) + 1
 
-    def advance(self, steps: int) -> None:
-        stop = min(self.done + steps, self.n_steps)
-        if stop > self.done:
-            span = tf.constant(self.done), tf.constant(stop)
-            self.results = plain_loop(*self._arguments, self.results, *span)
-            self.results.images.numpy()
-        self.done = stop
+    def _run(self, first, stop) -> None:
+        self.results = plain_loop(*self._arguments, self.results, first, stop)
 
 
 #: Seconds a step of each model took last, by what its time depends on.
