@@ -72,10 +72,11 @@ class RasterBatch(_Batch):
         super().__init__(model, results or Results(tables.images))
         self._arguments = model, size, weights, tables
         self._jit_compile = jit_compile
-        raster = Raster(model, tables.images.shape[2], *size)
+        raster = Raster(model, tables.images.shape[2], *size, tables.labels)
         self._states = raster.init_states()
-        row, column = np.divmod(unknown // model.n_channels, size[1])
-        self.n_steps = int((row * raster.lag + column).max(initial=-1)) + 1
+        if unknown.size:
+            row, column = np.divmod(unknown // model.n_channels, size[1])
+            self.n_steps = raster.head_start + int(raster.step_of(row, column).max()) + 1
 
     def _run(self, first, stop) -> None:
         self._states, self.results = raster_loop(
@@ -140,10 +141,9 @@ def cut(model, shape, method: str, batch_size: int | None) -> tuple[int, int]:
         batch_size = min(batch_size, n)
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
     if method == "raster":
-        lanes, cores = Raster(model, 1, height, width).rows, 1 if on_gpu else _cores()
-        # States are as wide as the lanes and a margin on both sides: measured on one lane.
-        states = tf.nest.flatten(Raster(model, 1, 1, 1).init_states())
-        one = 16 * sum(math.prod(state.shape) for state in states) // 3 * (lanes + 2)
+        raster, cores = Raster(model, 1, height, width), 1 if on_gpu else _cores()
+        lanes, states = raster.rows, tf.nest.flatten(raster.init_states())
+        one = 16 * sum(math.prod(state.shape) for state in states)
     else:
         lanes, cores = max(1, height * width // 128), 1
         one = 16 * math.prod(shape[1:]) * model.likelihood.n_params

@@ -108,15 +108,41 @@ class DataConfig(Section):
 class ModelConfig(Section):
     """The network; see ``PixelRNN``."""
 
-    pixel_layer: Literal["resblock"] = "resblock"
+    pixel_layer: Literal["resblock", "gated", "row_lstm", "diagonal_bilstm"] = "resblock"
     hidden_dim: Annotated[int, Field(ge=1, le=4096)] = 32
     out_dim: Annotated[int, Field(ge=1, le=4096)] = 64
     n_layers: Annotated[int, Field(ge=1, le=1000)] = 8
-    kernel_size: Annotated[tuple[OddSide, OddSide], BeforeValidator(_pair)] = (3, 3)
-    variant: Literal["relu", "preactivation"] = "relu"
+    kernel_size: Annotated[tuple[OddSide, OddSide], BeforeValidator(_pair)] | None = None
+    variant: Literal["relu", "preactivation"] | None = None
     skip_connections: bool = False
+    dropout: Annotated[Real, Field(ge=0, lt=1)] = 0.0
+    n_classes: Annotated[int, Field(ge=1, le=100_000)] | None = None
     likelihood: Annotated[str, AfterValidator(_likelihood)] = "softmax-256"
     n_channels: Annotated[int, Field(ge=1, le=64)] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if self.variant and self.pixel_layer != "resblock":
+            raise ValueError(
+                f"variant {self.variant!r} is for pixel_layer 'resblock', not "
+                f"{self.pixel_layer!r}; leave it out"
+            )
+        if self.kernel_size and self.pixel_layer == "diagonal_bilstm":
+            raise ValueError(
+                f"kernel_size {list(self.kernel_size)}: pixel_layer 'diagonal_bilstm' has none (it "
+                "sees the pixels left and above); leave it out"
+            )
+        if self.kernel_size and self.kernel_size[0] > 1 and self.pixel_layer == "row_lstm":
+            raise ValueError(
+                f"kernel_size {list(self.kernel_size)}: a row_lstm's kernel has one row; must be "
+                f"[1, {self.kernel_size[1]}], say"
+            )
+        return self
+
+    def block_options(self) -> dict[str, Any]:
+        """What is set of what only some blocks take."""
+        options = {"kernel_size": self.kernel_size, "variant": self.variant}
+        return {name: value for name, value in options.items() if value is not None}
 
 
 class TrainingConfig(Section):

@@ -32,8 +32,9 @@ class MaskedConv2D(Causal, keras.layers.Layer):
 
     Stride 1, zero padding, spatial size kept. Only the rows that the mask keeps are
     stored and convolved: the centre row and those above it, ``height // 2 + 1`` of
-    ``height``. The entries of the centre row that the mask forbids are stored as zeros,
-    left out of every product by the mask and never receive a gradient.
+    ``height``; of a kernel of one row, only the columns up to the centre. The entries of the
+    centre row that the mask forbids are stored as zeros, left out of every product by the
+    mask and never receive a gradient.
 
     The initializer is called once for each colour group with the shape ``(weights that
     one output sees, outputs of the group)``, so that fan-in is the true number of inputs.
@@ -92,9 +93,9 @@ class MaskedConv2D(Causal, keras.layers.Layer):
         features = input_shape[-1]
         if features is None:
             raise ValueError(f"{self.name}: the number of input features must be known")
-        rows = self.kernel_size[0] // 2 + 1
+        height, width = self.kernel_size
         mask = get_mask(self.kernel_size, features, self.filters, self.mask_type, self.n_channels)
-        self.mask = mask[:rows].astype(bool)
+        self.mask = mask[: height // 2 + 1, : width if height > 1 else width // 2 + 1] > 0
         self.kernel = self.add_weight(
             name="kernel",
             shape=self.mask.shape,
@@ -130,17 +131,18 @@ class MaskedConv2D(Causal, keras.layers.Layer):
         # Padding apart from the convolution: TensorFlow's explicit padding inside it is slower,
         # in bfloat16 on a CPU some 100 times (scripts/benchmark.py conv).
         if (height, width) != (1, 1):
-            sides = [[0, 0], [height // 2, 0], [width // 2, width // 2], [0, 0]]
-            inputs = tf.pad(inputs, sides)
-        kernel = self.kernel * tf.cast(self.mask, self.compute_dtype)
+            right = width // 2 if height > 1 else 0
+            inputs = tf.pad(inputs, [[0, 0], [height // 2, 0], [width // 2, right], [0, 0]])
+        kernel = self.kernel
+        if not self.mask.all():
+            kernel = kernel * tf.cast(self.mask, self.compute_dtype)
         outputs = tf.nn.conv2d(inputs, kernel, strides=1, padding="VALID")
         if self.use_bias:
             outputs = outputs + self.bias
         return self.activation(outputs)
 
-    @property
-    def reach(self) -> int:
-        return self.kernel_size[1] // 2
+    def reach(self, width):
+        return self.kernel_size[1] // 2 if self.kernel_size[0] > 1 else 0
 
     def _around(self) -> list[tuple[int, int]]:
         """The pixels that it sees besides the centre, as (rows up, columns right)."""
@@ -244,3 +246,53 @@ class PReLU(Causal, keras.layers.PReLU):
 
     def get_config(self):
         return {**super().get_config(), "n_channels": self.n_channels}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class ClassBias(Causal, keras.layers.Layer):
+    """Adds a learned bias for each class and feature to feature maps, zero at first.
+
+    Args:
+        n_classes: labels are 0 to ``n_classes - 1``.
+        n_channels: colours a pixel.
+
+    Input: features ``[batch, height, width, features]`` and integer labels ``[batch]``.
+    Output: of the shape of the features.
+
+    Raises:
+        ValueError: fewer than one class.
+
+    Source: arXiv 1606.05328, equation 4, where labels are one-hot vectors.
+    """
+
+    def __init__(self, n_classes: int, n_channels: int = 3, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(n_classes, int | np.integer) or n_classes < 1:
+            raise ValueError(f"n_classes={n_classes!r}: must be an integer from 1 up")
+        self.n_classes = int(n_classes)
+        self.n_channels = n_channels
+
+    def build(self, input_shape, labels_shape=None):
+        shape = (self.n_classes, input_shape[-1])
+        self.biases = self.add_weight(name="class_bias", shape=shape, initializer="zeros")
+        self.built = True
+
+    def call(self, inputs, labels):
+        return inputs + tf.gather(tf.convert_to_tensor(self.biases), labels)[:, None, None]
+
+    def init_state(self, raster):
+        """The bias of each lane, ``[lanes, features]``; labels do not change on the way."""
+        biases = tf.cast(self.biases, self.compute_dtype)
+        if raster.labels is None:
+            return tf.zeros([raster.lanes, biases.shape[1]], biases.dtype)
+        return tf.tile(tf.gather(biases, raster.labels), [raster.rows, 1])
+
+    def step(self, x, pixels):
+        return x + tf.split(pixels[self].state, self.n_channels, axis=-1)[pixels.channel]
+
+    def compute_output_shape(self, input_shape, labels_shape=None):
+        return input_shape
+
+    def get_config(self):
+        config = {"n_classes": self.n_classes, "n_channels": self.n_channels}
+        return {**super().get_config(), **config}

@@ -23,6 +23,7 @@ class Tables(NamedTuple):
         known: boolean table; None where nothing is known.
         uniforms: float32 table of numbers in [0, 1).
         temperature, top_p: as in ``generate_images``; None for 1.
+        labels: int32 ``[batch]``, for a class-conditional model.
     """
 
     images: tf.Tensor
@@ -30,6 +31,7 @@ class Tables(NamedTuple):
     uniforms: tf.Tensor | None = None
     temperature: tf.Tensor | None = None
     top_p: tf.Tensor | None = None
+    labels: tf.Tensor | None = None
 
 
 class Results(NamedTuple):
@@ -102,6 +104,7 @@ def _raster_loop(model, size, weights, tables, states, results, first, stop):
             new = [tf.reshape(part, [raster.rows, *table.shape[2:]]) for part in parts]
             return tf.tensor_scatter_nd_update(table, pixels.index[:, None], tf.stack(new, axis=1))
 
+        model.advance(pixels)
         all_values, all_logits = [], []
         for pixels.channel in range(model.n_channels):
             logits = model.step(pixels)
@@ -134,7 +137,8 @@ def _plain_loop(model, size, tables, results, first, stop):
 
     def step(i, images):
         row, column, channel = i // (width * channels), i // channels % width, i % channels
-        logits = model(images[:, : row + 1], training=False)[:, row, column, channel]
+        labels = () if tables.labels is None else (tables.labels,)
+        logits = model(images[:, : row + 1], *labels, training=False)[:, row, column, channel]
         values = choose(logits, lambda table: table[i // channels, channel])
         where = [tf.fill([n], at) for at in (row, column, channel)]
         indices = tf.stack([batch, *where], axis=1)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pixelcnn_tf.blocks import PIXEL_LAYERS, PixelCNNResBlock
+from pixelcnn_tf.blocks import PIXEL_LAYERS, Block, PixelCNNResBlock
 from pixelcnn_tf.errors import UserError, suggestion
 from pixelcnn_tf.layers import PACKAGE, MaskedConv2D
 from pixelcnn_tf.likelihoods import Likelihood, get_likelihood
@@ -14,8 +14,9 @@ from pixelcnn_tf.likelihoods import Likelihood, get_likelihood
 class PixelRNN(keras.Model):
     """A distribution over images, one sub-pixel after another.
 
-    Layers, in order: scaling of the values to [-1, 1]; a 7x7 type-A convolution with
-    ``2 * hidden_dim * n_channels`` features; ``n_layers`` blocks; twice ReLU and 1x1 with
+    Layers, in order: scaling of the values to [-1, 1]; a 7x7 type-A convolution (or what the
+    block says, ``Block.input_layer``) with ``2 * hidden_dim * n_channels`` features;
+    ``n_layers`` blocks; twice ReLU and 1x1 with
     ``out_dim * n_channels`` features; ReLU and a last 1x1 to the likelihood's parameters,
     in float32 whatever the precision policy. Fully convolutional: the same weights take
     any image size.
@@ -25,19 +26,21 @@ class PixelRNN(keras.Model):
         out_dim: features a colour of the output layers.
         n_layers: number of blocks, from 1 up.
         pixel_layer: what builds a block: a class or function called with ``n_channels``,
-            ``name`` and ``dtype``; its name in a config (``'resblock'``); or a block to copy.
-            All blocks must come out alike.
+            ``name`` and ``dtype`` (and ``n_classes`` if there are); its name in a config
+            (``'resblock'``); or a block to copy. All blocks must come out alike.
         n_channels: colours a pixel; 1 is greyscale.
         likelihood: a ``Likelihood``, or its name in a config (``'softmax-256'``).
         skip_connections: also add every block's output, through a 1x1 convolution of its
             own, to the input of the output layers (section 3.3 of the paper).
+        n_classes: makes a class-conditional model, whose blocks know the label.
 
     Input: images ``[batch, height, width, n_channels]``, values 0 to ``n_values - 1``
     (255 for ``softmax-256``), of any numeric dtype.
     Output: float32 logits ``[batch, height, width, n_channels, n_params]``.
 
     Raises:
-        ValueError: features that do not divide, fewer than one layer, other channels.
+        ValueError: features that do not divide, fewer than one layer, other channels; labels
+            that are missing, or for a model without classes.
 
     Source: arXiv 1601.06759, table 1. The ReLU before the last 1x1 is not in that table;
     without it the last two convolutions would be one linear map.
@@ -52,6 +55,7 @@ class PixelRNN(keras.Model):
         n_channels: int = 3,
         likelihood: str | Likelihood = "softmax-256",
         skip_connections: bool = False,
+        n_classes: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -68,17 +72,25 @@ class PixelRNN(keras.Model):
         self.n_channels = n_channels
         self.likelihood = get_likelihood(likelihood) if isinstance(likelihood, str) else likelihood
         self.skip_connections = skip_connections
+        self.n_classes = n_classes
 
         def conv(filters, kernel_size, mask_type, name, **options):
             options = {"dtype": self.dtype_policy, **options}
             return MaskedConv2D(filters, kernel_size, mask_type, n_channels, name=name, **options)
 
         features = 2 * hidden_dim * n_channels
-        self.input_conv = conv(features, 7, "A", "input_conv")
+        options = {"n_channels": n_channels, "dtype": self.dtype_policy}
+        if n_classes is not None:
+            options["n_classes"] = n_classes
         self.blocks = [
-            _make_block(pixel_layer, n_channels, self.dtype_policy, f"block_{i + 1}")
-            for i in range(n_layers)
+            _make_block(pixel_layer, name=f"block_{i + 1}", **options) for i in range(n_layers)
         ]
+        if isinstance(self.blocks[0], Block):
+            self.input_conv = self.blocks[0].input_layer(
+                features, 7, name="input_conv", dtype=self.dtype_policy
+            )
+        else:
+            self.input_conv = conv(features, 7, "A", "input_conv")
         alike = [{**block.get_config(), "name": ""} for block in self.blocks]
         if any(config != alike[0] for config in alike):
             raise ValueError("pixel_layer: must build blocks that are alike but for their names")
@@ -89,7 +101,9 @@ class PixelRNN(keras.Model):
         n_outputs = n_channels * self.likelihood.n_params
         self.output_conv = conv(n_outputs, 1, "B", "output_conv", dtype="float32")
 
-    def build(self, input_shape):
+    def build(self, input_shape, labels_shape=None):
+        if isinstance(input_shape[0], list | tuple):  # of (images, labels)
+            input_shape = input_shape[0]
         if input_shape[-1] != self.n_channels:
             raise ValueError(
                 f"images of {input_shape[-1]} channels for a model of n_channels={self.n_channels}"
@@ -105,19 +119,41 @@ class PixelRNN(keras.Model):
         self.output_conv.build(shape)
         self.built = True
 
-    def call(self, images, training=False):
+    def call(self, images, labels=None, training=False):
+        if isinstance(images, list | tuple):
+            images, labels = images
+        if (labels is None) != (self.n_classes is None):
+            raise ValueError(
+                f"labels: a model without classes takes none, not {labels!r:.80}"
+                if self.n_classes is None
+                else f"labels: not given; must be integers from 0 to {self.n_classes - 1}, for the "
+                "model is class-conditional"
+            )
         x = self.input_conv(self.scale(images))
+        given = {} if labels is None else {"labels": tf.cast(labels, tf.int32)}
         skipped = []
         for i, block in enumerate(self.blocks):
-            x = block(x)  # Keras hands ``training`` on
+            x = block(x, **given)  # Keras hands ``training`` on
             if self.skip_connections:
-                skipped.append(self.skips[i](x))
-        x = tf.add_n([x, *skipped])
+                skipped.append(self.skips[i](_horizontal(x)))
+        x = tf.add_n([_horizontal(x), *skipped])
         for conv in self.head:
             x = conv(tf.nn.relu(x))
         outputs = self.output_conv(tf.nn.relu(x))
         shape = tf.concat([tf.shape(images), [self.likelihood.n_params]], axis=0)
         return tf.reshape(outputs, shape)
+
+    def layers_ahead(self):
+        """The layers that depend on the rows above only, from the first to the last."""
+        parts = [self.input_conv, *self.blocks]
+        return [layer for p in parts if hasattr(p, "layers_ahead") for layer in p.layers_ahead()]
+
+    def advance(self, pixels):
+        """The raster way of those layers, once before the colours."""
+        if self.layers_ahead():
+            above = self.input_conv.advance(pixels)
+            for block in self.blocks:
+                above = block.advance(above, pixels)
 
     def step(self, pixels):
         """The raster way (raster.py): logits ``[lanes, n_params]`` of the colour
@@ -142,7 +178,9 @@ class PixelRNN(keras.Model):
         images = tf.cast(images, tf.float32)
         return tf.cast(images * (2.0 / (self.likelihood.n_values - 1)) - 1.0, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape, labels_shape=None):
+        if isinstance(input_shape[0], list | tuple):
+            input_shape = input_shape[0]
         return (*input_shape, self.likelihood.n_params)
 
     def get_config(self):
@@ -155,6 +193,7 @@ class PixelRNN(keras.Model):
             "n_channels": self.n_channels,
             "likelihood": keras.saving.serialize_keras_object(self.likelihood),
             "skip_connections": self.skip_connections,
+            "n_classes": self.n_classes,
         }
 
     @classmethod
@@ -165,7 +204,12 @@ class PixelRNN(keras.Model):
         return cls(**config)
 
 
-def _make_block(pixel_layer, n_channels: int, dtype, name: str):
+def _horizontal(x):
+    """Of a pair of stacks the one that leads to the output."""
+    return x[1] if isinstance(x, list | tuple) else x
+
+
+def _make_block(pixel_layer, **options):
     """A new block: a copy of one, or what a class, function or known name makes."""
     if isinstance(pixel_layer, str):
         if pixel_layer not in PIXEL_LAYERS:
@@ -175,9 +219,9 @@ def _make_block(pixel_layer, n_channels: int, dtype, name: str):
             )
         pixel_layer = PIXEL_LAYERS[pixel_layer]
     if isinstance(pixel_layer, keras.layers.Layer):
-        config = {**pixel_layer.get_config(), "name": name, "dtype": dtype}
-        return type(pixel_layer).from_config(config)
-    return pixel_layer(n_channels=n_channels, name=name, dtype=dtype)
+        del options["n_channels"]  # those of the block to copy
+        return type(pixel_layer).from_config({**pixel_layer.get_config(), **options})
+    return pixel_layer(**options)
 
 
 def build_model(config) -> PixelRNN:
@@ -198,7 +242,9 @@ def build_model(config) -> PixelRNN:
             f"data.source {config.data.source!r} are loaded; set it to 1 or 3"
         )
     try:
-        block = PIXEL_LAYERS[m.pixel_layer](m.kernel_size, n_channels, m.variant)
+        block = PIXEL_LAYERS[m.pixel_layer](
+            n_channels=n_channels, dropout=m.dropout, **m.block_options()
+        )
         model = PixelRNN(
             hidden_dim=m.hidden_dim,
             out_dim=m.out_dim,
@@ -207,6 +253,7 @@ def build_model(config) -> PixelRNN:
             n_channels=n_channels,
             likelihood=m.likelihood,
             skip_connections=m.skip_connections,
+            n_classes=m.n_classes,
             dtype=config.precision,
             name="pixel_rnn",
         )

@@ -16,6 +16,12 @@ image that is drawn is that of the plain order: only the order of independent wo
 A layer remembers what later pixels will look at (its *state*, of fixed shape), and, for the
 pixels at hand, what their outputs sum up to so far (its ``Slot``). A block's ``step(x,
 pixels)`` composes the ``step`` of its layers as its ``call`` composes their ``call``.
+
+Features that depend on whole rows above only (the vertical stack of a Gated PixelCNN) need no
+pixel of their own row, but more and more columns to their right, layer after layer. They are
+computed on a front of their own, ``lead`` steps ahead of the pixels at hand: as soon as the row
+above allows. Each such layer takes ``reach`` off the lead of the one before it. They are
+named in this order by ``layers_ahead()``, and have ``advance`` in place of ``step``.
 """
 
 import dataclasses
@@ -31,8 +37,9 @@ class Causal:
     ``[lanes, features / n_channels]``, colour after colour, and returns that of its output.
     """
 
-    #: How many columns to either side the layer looks.
-    reach = 0
+    def reach(self, width: int) -> int:
+        """How many columns to the right the layer looks, in images of ``width`` columns."""
+        return 0
 
     def raster_weights(self):
         """The weights as ``step`` needs them, a nest of tensors made once before the walk."""
@@ -57,12 +64,14 @@ class Slot:
 
     Attributes:
         weights, state: from ``raster_weights`` and the last ``end_pixel``.
+        lead: steps that the layer is ahead of the pixels at hand.
         sums: from ``start_pixel``; ``step`` adds to it.
         groups: the colour groups of the layer's input so far.
     """
 
     weights: Any
     state: Any
+    lead: int = 0
     sums: Any = None
     groups: list = dataclasses.field(default_factory=list)
 
@@ -74,22 +83,37 @@ class Raster:
         layer: a layer, block or model all of whose weights are in ``Causal`` layers.
         batch: images at once.
         height, width: of the images, in pixels.
+        labels: int32 ``[batch]``, for ``init_states`` of a class-conditional model.
 
     Attributes:
         lag: columns between a row at hand and the row below it.
         rows: how many rows are at hand at most.
         lanes: ``rows * batch``, row by row.
-        n_steps: from the first pixel to the last.
+        leads: how many steps each layer is ahead.
+        head_start: steps before the first pixel, in which the layers ahead make their first
+            row.
+        n_steps: in all.
     """
 
-    def __init__(self, layer, batch: int, height: int, width: int):
+    def __init__(self, layer, batch: int, height: int, width: int, labels=None):
         inside = layer._flatten_layers(include_self=True, recursive=True)
         self.layers = [part for part in inside if isinstance(part, Causal)]
-        self.batch, self.height, self.width = batch, height, width
-        self.lag = max(part.reach for part in self.layers) + 1
+        self.batch, self.height, self.width, self.labels = batch, height, width, labels
+        ahead = layer.layers_ahead() if hasattr(layer, "layers_ahead") else []
+        reaches = [part.reach(width) for part in self.layers if part not in ahead]
+        self.lag = 1 + max([0, sum(part.reach(width) for part in ahead), *reaches])
         self.rows = -(-width // self.lag)
         self.lanes = self.rows * batch
-        self.n_steps = width + (height - 1) * self.lag
+        self.leads, lead = dict.fromkeys(self.layers, 0), self.lag - 1
+        for part in ahead:
+            lead -= part.reach(width)
+            self.leads[part] = lead
+        self.head_start = max(self.leads.values())
+        self.n_steps = self.head_start + self.step_of(height - 1, width - 1) + 1
+
+    def step_of(self, row, column):
+        """The step at which a pixel is at hand, counted from the first pixel."""
+        return row * self.lag + column
 
     def weights(self) -> list:
         """The weights of every layer, for ``pixels``."""
@@ -100,26 +124,26 @@ class Raster:
         return [layer.init_state(self) for layer in self.layers]
 
     def history(self, up: int, left: int, features: int, dtype):
-        """An empty ring for ``Pixels.record``, long enough to ``look`` at pixels ``up`` rows above
+        """An empty ring for ``Front.record``, long enough to ``look`` at pixels ``up`` rows above
         and ``left`` columns to the left: zeros ``[steps, lanes + 2 * batch, features]``."""
         return tf.zeros([up * self.lag + left, self.lanes + 2 * self.batch, features], dtype)
 
-    def pixels(self, time, weights: list, states: list) -> "Pixels":
-        """The pixels at hand at step ``time`` (0 to ``n_steps - 1``)."""
-        return Pixels(self, time, weights, states)
+    def pixels(self, step, weights: list, states: list) -> "Pixels":
+        """The pixels at hand at ``step`` (0 to ``n_steps - 1``)."""
+        return Pixels(self, step - self.head_start, weights, states)
 
 
-class Pixels:
-    """The pixels at hand at one step: one in each row at hand, of each image.
+class Front:
+    """The pixels of one step: one in each row at hand, of each image.
 
     Attributes:
-        channel: the colour whose turn it is.
+        time: of the step, 0 at the first pixel.
         row, column: int32 ``[rows]``; some may lie outside of the image.
         index: int32 ``[rows]``, ``row * width + column``; ``height * width`` for those outside.
     """
 
-    def __init__(self, raster: Raster, time, weights: list, states: list):
-        self.raster, self.time, self.channel = raster, time, 0
+    def __init__(self, raster: Raster, time):
+        self.raster, self.time = raster, time
         place = tf.range(raster.rows)
         self.row = time // raster.lag - place
         self.column = time % raster.lag + place * raster.lag
@@ -128,18 +152,10 @@ class Pixels:
         self.index = tf.where(inside, self.row * raster.width + self.column, outside)
         self._inside = tf.repeat(inside, raster.batch)[:, None]
         self._shared: dict = {}
-        self._slots = {
-            layer: Slot(*both) for layer, *both in zip(raster.layers, weights, states, strict=True)
-        }
-        for layer, at in self._slots.items():
-            at.sums = layer.start_pixel(at.weights, at.state, self)
-
-    def __getitem__(self, layer: Causal) -> Slot:
-        return self._slots[layer]
 
     def record(self, history, features):
-        """``history``, a ring of the last steps, with ``features`` ``[lanes, features]`` of the
-        pixels at hand in it: zeros for those outside of the image and on both margins."""
+        """``history``, a ring of the last steps, with ``features`` ``[lanes, features]`` of these
+        pixels in it: zeros for those outside of the image and on both margins."""
         features = tf.where(self._inside, features, tf.zeros([], features.dtype))
         features = tf.pad(features, [[self.raster.batch] * 2, [0, 0]])
         now = self._entry(history, 0, 0)
@@ -147,7 +163,7 @@ class Pixels:
 
     def look(self, history, up: int, right: int):
         """What ``history`` holds of the pixels ``up`` rows above and ``right`` columns to the
-        right (negative: left) of those at hand; zeros outside of the image.
+        right (negative: left) of these; zeros outside of the image.
 
         Returns:
             ``[lanes, features]``.
@@ -178,6 +194,34 @@ class Pixels:
         if key not in self._shared:
             self._shared[key] = make()
         return self._shared[key]
+
+
+class Pixels(Front):
+    """The pixels at hand, and what the layers know of them.
+
+    Attributes:
+        channel: the colour whose turn it is.
+    """
+
+    def __init__(self, raster: Raster, time, weights: list, states: list):
+        super().__init__(raster, time)
+        self.channel = 0
+        self._fronts: dict[int, Front] = {0: self}
+        self._slots = {
+            layer: Slot(*both, raster.leads[layer])
+            for layer, *both in zip(raster.layers, weights, states, strict=True)
+        }
+        for layer, at in self._slots.items():
+            at.sums = layer.start_pixel(at.weights, at.state, self)
+
+    def __getitem__(self, layer: Causal) -> Slot:
+        return self._slots[layer]
+
+    def ahead(self, lead: int) -> Front:
+        """The pixels that will be at hand ``lead`` steps later."""
+        if lead not in self._fronts:
+            self._fronts[lead] = Front(self.raster, self.time + lead)
+        return self._fronts[lead]
 
     def end(self) -> list:
         """The states of every layer after these pixels, all of whose colours are known."""

@@ -1,0 +1,274 @@
+"""Recurrent layers of PixelRNN: the states of Row LSTM and Diagonal BiLSTM.
+
+Both take the input-to-state part of the gates for the whole map, made by a masked convolution
+beforehand, and add the state-to-state part on the way (arXiv 1601.06759, equation 3)::
+
+    [o, f, i, g] = [sigmoid, sigmoid, sigmoid, tanh](state-to-state(h) + input-to-state)
+    c = f * c_before + i * g
+    h = o * tanh(c)
+
+Feature maps come in colour groups, gates as o, f, i, g within each group. States belong to
+pixels all of whose colours are known, so the state-to-state kernels are whole.
+"""
+
+import keras
+import tensorflow as tf
+
+from pixelcnn_tf.layers import PACKAGE
+from pixelcnn_tf.masks import kernel_shape
+from pixelcnn_tf.raster import Causal
+
+
+def lstm_cell(gates, cell, n_channels: int = 1):
+    """One step of an LSTM.
+
+    Args:
+        gates: ``[..., 4 * units]`` before their nonlinearities, o, f, i, g in each of
+            ``n_channels`` colour groups.
+        cell: ``[..., units]``.
+
+    Returns:
+        hidden state and cell, ``[..., units]`` each.
+    """
+    parts = tf.split(gates, 4 * n_channels, axis=-1)
+    o, f, i, g = (
+        tf.concat(parts[at::4], axis=-1) if n_channels > 1 else parts[at] for at in range(4)
+    )
+    cell = tf.sigmoid(f) * cell + tf.sigmoid(i) * tf.tanh(g)
+    return tf.sigmoid(o) * tf.tanh(cell), cell
+
+
+class LSTMState(Causal, keras.layers.Layer):
+    """What both recurrent layers share: a loop over lines of the map, each line from the last.
+
+    Input: gates ``[batch, height, width, 4 * units]``.
+    Output: hidden states ``[batch, height, width, units]``.
+    """
+
+    #: How many earlier pixels' hidden states a state depends on.
+    n_neighbours: int
+
+    def __init__(self, n_channels: int = 3, **kwargs):
+        super().__init__(**kwargs)
+        self.n_channels = n_channels
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def build(self, input_shape):
+        gates = input_shape[-1]
+        if gates is None or gates % (4 * self.n_channels):
+            raise ValueError(
+                f"{self.name}: {gates} input features; must be a multiple of 4 * n_channels = "
+                f"{4 * self.n_channels}: four gates a unit and colour"
+            )
+        self.units = gates // 4
+        # The neighbours' states beside each other are what one product takes.
+        shape = (self.n_neighbours * self.units, gates)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer="glorot_uniform")
+
+    def _scan(self, lines):
+        """Hidden states of lines of pixels, one line after another.
+
+        Args:
+            lines: gates ``[lines, batch, length, 4 * units]``.
+
+        Returns:
+            ``[lines, batch, length, units]``.
+        """
+        kernel = tf.convert_to_tensor(self.kernel)
+        n_lines, zeros = tf.shape(lines)[0], tf.zeros_like(lines[0, ..., : self.units])
+        gates = tf.TensorArray(lines.dtype, n_lines).unstack(lines)
+        outputs = tf.TensorArray(lines.dtype, n_lines, element_shape=zeros.shape)
+
+        def step(line, hidden, cell, outputs):
+            before = self._neighbours(hidden) @ kernel
+            hidden, cell = lstm_cell(gates.read(line) + before, cell, self.n_channels)
+            return line + 1, hidden, cell, outputs.write(line, hidden)
+
+        start = (0, zeros, zeros, outputs)
+        loop = tf.while_loop(
+            lambda line, *_: line < n_lines, step, start, maximum_iterations=n_lines
+        )
+        return loop[-1].stack()
+
+    def raster_weights(self):
+        return tf.cast(self.kernel, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] // 4)
+
+    def get_config(self):
+        return {**super().get_config(), "n_channels": self.n_channels}
+
+
+class _StepByStep(LSTMState):
+    """The raster way of states that need no pixel to the right in their own row."""
+
+    def step(self, x, pixels):
+        """One colour group: gates in, hidden state out."""
+        slot = pixels[self]
+        before, cell = slot.sums
+        share = self.units // self.n_channels
+        at = pixels.channel
+        hidden, cell = lstm_cell(
+            x + before[:, 4 * share * at : 4 * share * (at + 1)],
+            cell[:, share * at : share * (at + 1)],
+        )
+        slot.groups.append((hidden, cell))
+        return hidden
+
+    def end_pixel(self, slot, pixels):
+        states = [tf.concat(groups, axis=-1) for groups in zip(*slot.groups, strict=True)]
+        return pixels.record(slot.state, tf.concat(states, axis=-1))
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class RowLSTMState(_StepByStep):
+    """States from row to row: each from the k states around it in the row above.
+
+    Args:
+        width: k, odd, of the 1 x k state-to-state convolution.
+        n_channels: colours a pixel.
+
+    Raises:
+        ValueError: an even or negative width, features that do not divide.
+
+    Source: arXiv 1601.06759, section 3.1.
+    """
+
+    def __init__(self, width: int = 3, n_channels: int = 3, **kwargs):
+        super().__init__(n_channels, **kwargs)
+        self.width = kernel_shape(width)[1]
+        self.n_neighbours = self.width
+
+    def call(self, gates):
+        return tf.transpose(self._scan(tf.transpose(gates, [1, 0, 2, 3])), [1, 0, 2, 3])
+
+    def _neighbours(self, hidden):
+        side, columns = self.width // 2, tf.shape(hidden)[1]
+        padded = tf.pad(hidden, [[0, 0], [side, side], [0, 0]])
+        return tf.concat([padded[:, at : at + columns] for at in range(self.width)], axis=-1)
+
+    def reach(self, width):
+        return self.width // 2
+
+    def init_state(self, raster):
+        """Hidden states and cells of the row above."""
+        return raster.history(1, self.width // 2, 2 * self.units, self.compute_dtype)
+
+    def start_pixel(self, weights, state, pixels):
+        side = self.width // 2
+        above = [pixels.look(state, 1, right) for right in range(-side, side + 1)]
+        hidden = tf.concat([seen[:, : self.units] for seen in above], axis=-1)
+        return hidden @ weights, above[side][:, self.units :]
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class DiagonalLSTMState(_StepByStep):
+    """States from diagonal to diagonal: each from those to the left and above.
+
+    The map is skewed, every row one place to the right of the one above, so that what a state
+    depends on is in the column before it; columns are computed one after another.
+
+    Args:
+        n_channels: colours a pixel.
+
+    Source: arXiv 1601.06759, section 3.2 and figure 3.
+    """
+
+    n_neighbours = 2
+
+    def call(self, gates):
+        shape = tf.shape(gates)
+        states = self._scan(tf.transpose(skew(gates), [2, 0, 1, 3]))
+        return unskew(tf.transpose(states, [1, 2, 0, 3]), shape[2])
+
+    def _neighbours(self, hidden):
+        """Of a column of the skewed map ``[batch, height, units]``: left, then above. Outside of
+        the image gates and states are zero, and so is what they lead to."""
+        return tf.concat([hidden, tf.pad(hidden[:, :-1], [[0, 0], [1, 0], [0, 0]])], axis=-1)
+
+    def init_state(self, raster):
+        return raster.history(1, 1, 2 * self.units, self.compute_dtype)
+
+    def start_pixel(self, weights, state, pixels):
+        left, above = pixels.look(state, 0, -1), pixels.look(state, 1, 0)
+        hidden = tf.concat([left[:, : self.units], above[:, : self.units]], axis=-1)
+        return hidden @ weights, left[:, self.units :]
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class RightDiagonalLSTMState(DiagonalLSTMState):
+    """``DiagonalLSTMState`` from right to left, shifted one row down so that no pixel sees one to
+    its right: what comes out at a pixel is the state of the one above it, zero in the first row.
+
+    Source: arXiv 1601.06759, section 3.2, last paragraph.
+    """
+
+    def call(self, gates):
+        states = super().call(gates[:, :, ::-1])[:, :-1, ::-1]
+        return tf.pad(states, [[0, 0], [1, 0], [0, 0], [0, 0]])
+
+    def reach(self, width):
+        return width - 1  # the row above must be complete
+
+    def init_state(self, raster):
+        """Gates of the row at hand by column, ``[width + 1, batch, 4 * units]`` (the last takes
+        what is outside of the image), and hidden states of the row above, ``[width, batch,
+        units]``."""
+        gates = [raster.width + 1, raster.lanes, 4 * self.units]
+        hidden = [raster.width, raster.lanes, self.units]
+        return tf.zeros(gates, self.compute_dtype), tf.zeros(hidden, self.compute_dtype)
+
+    def start_pixel(self, weights, state, pixels):
+        """At the start of a row, the states of the whole row above, from right to left."""
+        gates, above = state
+        new_row = (pixels.column[0] == 0) & (pixels.row[0] > 0)
+        hidden = tf.cond(new_row, lambda: self._row(weights, gates, above), lambda: above)
+        return hidden, tf.gather(hidden, tf.minimum(pixels.column[0], pixels.raster.width - 1))
+
+    def _row(self, kernel, gates, above):
+        """Hidden states of a row ``[width, batch, units]`` from its gates ``[width + 1, batch, 4 *
+        units]`` and the row above it."""
+        from_above = above @ kernel[self.units :]
+        zeros = tf.zeros_like(above[0])
+
+        def step(column, hidden, cell, states):
+            now = gates[column] + from_above[column] + hidden @ kernel[: self.units]
+            hidden, cell = lstm_cell(now, cell, self.n_channels)
+            states = tf.tensor_scatter_nd_update(states, [[column]], hidden[None])
+            return column - 1, hidden, cell, states
+
+        start = (above.shape[0] - 1, zeros, zeros, tf.zeros_like(above))
+        return tf.while_loop(lambda column, *_: column >= 0, step, start)[-1]
+
+    def step(self, x, pixels):
+        slot = pixels[self]
+        slot.groups.append(x)
+        return tf.split(slot.sums[1], self.n_channels, axis=-1)[pixels.channel]
+
+    def end_pixel(self, slot, pixels):
+        column = tf.minimum(pixels.column[0], pixels.raster.width)
+        gates = tf.concat(slot.groups, axis=-1)
+        return tf.tensor_scatter_nd_update(slot.state[0], [[column]], gates[None]), slot.sums[0]
+
+
+def skew(x):
+    """``[batch, height, width, features]`` with row i moved i places to the right, zeros in the
+    places that are left: ``[batch, height, width + height - 1, features]``."""
+    batch, height, width, features = tf.unstack(tf.shape(x))
+    # Rows longer than their places by one: laid end to end and cut anew, each begins one later.
+    longer = tf.reshape(tf.pad(x, [[0, 0], [0, 0], [0, height], [0, 0]]), [batch, -1, features])
+    cut = longer[:, : height * (width + height - 1)]
+    skewed = tf.reshape(cut, [batch, height, width + height - 1, features])
+    return tf.ensure_shape(skewed, [x.shape[0], x.shape[1], None, x.shape[3]])
+
+
+def unskew(x, width):
+    """What ``skew`` was given, ``width`` columns."""
+    batch, height, _, features = tf.unstack(tf.shape(x))
+    longer = tf.pad(tf.reshape(x, [batch, -1, features]), [[0, 0], [0, height], [0, 0]])
+    rows = tf.reshape(longer, [batch, height, width + height, features])
+    return tf.ensure_shape(rows[:, :, :width], [x.shape[0], x.shape[1], None, x.shape[3]])
