@@ -2,19 +2,17 @@
 
 import colorsys
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from pixelcnn_tf.config import BUILT_IN, DataConfig
 from pixelcnn_tf.errors import UserError, suggestion
-from pixelcnn_tf.progress import progress
+from pixelcnn_tf.pictures import IMAGE_ENDINGS, find_pictures, read_pictures
 
-IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 DIGITS_SIZE = (12, 12)
 INK = 0.45  # how dark a scanned pixel must be to count as ink: 0 is paper, 1 is black
 TINTS_PER_DIGIT = 4
@@ -77,10 +75,9 @@ def load_pictures(path: str | Path, data: DataConfig) -> np.ndarray:
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
     if path.is_dir():
-        images = _read_folder(path, data)
+        images = read_pictures(find_pictures(path), data)
     elif path.suffix.lower() in IMAGE_ENDINGS:
-        image = _read_image(path, data)
-        images = image.reshape(1, *image.shape[:2], -1)
+        images = read_pictures([path], data)
     else:
         arrays = _read_arrays(path, data)
         images = arrays.get(data.test_key, arrays.get(data.train_key))
@@ -254,71 +251,11 @@ def _cure(array: np.ndarray) -> str:
 
 def _from_folder(path: Path, data: DataConfig) -> Images:
     """All images below a folder; its ``train`` and ``test`` folders if it has both."""
-    if (path / "train").is_dir() and (path / "test").is_dir():
-        train, test = (_read_folder(path / part, data) for part in ("train", "test"))
-        return Images(train, test)
-    return _hold_out(_read_folder(path, data), data)
-
-
-def _refuse(error: OSError) -> None:
-    raise UserError(f"{error.filename}: cannot be read: {error.strerror}")
-
-
-def _read_folder(path: Path, data: DataConfig) -> np.ndarray:
-    walk = os.walk(path, onerror=_refuse)
-    found = (Path(folder) / name for folder, _, names in walk for name in names)
-    files = sorted(file for file in found if file.suffix.lower() in IMAGE_ENDINGS)
-    if not files:
-        endings = ", ".join(sorted(IMAGE_ENDINGS))
-        raise UserError(f"{path}: no images in this folder or below it ({endings})")
-    images: list[np.ndarray] = []
-    for file in progress(f"reading {path}", len(files), "img", files):
-        image = _read_image(file, data)
-        if images and image.shape[:2] != images[0].shape[:2]:
-            (height, width), (first_height, first_width) = image.shape[:2], images[0].shape[:2]
-            raise UserError(
-                f"{file}: is {height}x{width}, {files[0]} is {first_height}x{first_width}; set "
-                "data.image_size to bring all to one size"
-            )
-        images.append(image)
-    if all(image.ndim == 2 for image in images):
-        return np.stack(images)[..., None]
-    # One colour image makes all of them colour images.
-    return np.stack([i if i.ndim == 3 else np.stack([i] * 3, axis=-1) for i in images])
-
-
-#: Pillow's modes of 8 bits a channel; others (16 bits, floats) would lose values silently.
-_EIGHT_BIT_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr"}
-
-
-def _read_image(file: Path, data: DataConfig) -> np.ndarray:
-    """uint8 ``[height, width]`` for greyscale files, else ``[height, width, 3]``.
-
-    Transparent parts are laid on white.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as opened:
-                image = ImageOps.exif_transpose(opened)
-                mode = image.mode
-                if image.has_transparency_data:
-                    paper = Image.new("RGBA", image.size, "white")
-                    paper.alpha_composite(image.convert("RGBA"))
-                    image = paper
-                image = image.convert("L" if mode in ("1", "L", "LA", "La") else "RGB")
-    except (OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:
-        reason = str(error).replace(f"'{file}'", "it") or type(error).__name__
-        raise UserError(f"{file}: no readable image ({reason}); mend or remove it") from None
-    if mode not in _EIGHT_BIT_MODES:
-        raise UserError(f"{file}: has mode {mode}; must have 8 bits a channel: convert it")
-    if data.image_size:
-        size = data.image_size[::-1]  # Pillow says width, height
-        if data.fit == "crop":
-            image = ImageOps.fit(image, size, Image.Resampling.LANCZOS)
-        else:
-            image = image.resize(size, Image.Resampling.LANCZOS)
-    return np.asarray(image)
+    parts = [path / "train", path / "test"]
+    split = all(part.is_dir() for part in parts)
+    folders = parts if split else [path]
+    arrays = [read_pictures(find_pictures(folder), data) for folder in folders]
+    return Images(*arrays) if split else _hold_out(*arrays, data)
 
 
 def _hold_out(images: np.ndarray, data: DataConfig) -> Images:
