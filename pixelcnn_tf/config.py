@@ -100,6 +100,8 @@ class DataConfig(Section):
     fit: Literal["crop", "resize"] = "crop"
     train_key: str = "x_train"
     test_key: str = "x_test"
+    train_label_key: str = "y_train"
+    test_label_key: str = "y_test"
     test_share: Annotated[Real, Field(gt=0, lt=1)] = 0.1
     binarize: Literal["threshold", "sample"] | None = None
     seed: Seed = 0

@@ -33,6 +33,38 @@ def find_pictures(folder: Path) -> list[Path]:
     return files
 
 
+def class_labels(folders: list[Path], files: list[list[Path]]) -> list[np.ndarray | None]:
+    """The class of each picture: the first folder, below one of ``folders``, that it lies in.
+
+    Args:
+        folders: that of the training pictures, then others.
+        files: the pictures in and below each of them.
+
+    Returns:
+        for each folder int32 ``[n]``, the place of the class in the sorted names of the
+        training classes; None for all if a picture lies in no sub-folder.
+
+    Raises:
+        UserError: a class that training does not have.
+    """
+    names = [
+        [file.relative_to(folder).parent.parts[:1] for file in found]
+        for folder, found in zip(folders, files, strict=True)
+    ]
+    if any(not name for part in names for name in part):
+        return [None] * len(folders)
+    numbers = {name: number for number, name in enumerate(sorted(set(names[0])))}
+    for folder, part in zip(folders, names, strict=True):
+        unknown = sorted(set(part) - set(numbers))
+        if unknown:
+            there, missing = folder.joinpath(*unknown[0]), folders[0].joinpath(*unknown[0])
+            raise UserError(
+                f"{there}: a class that training does not have; put training images into "
+                f"{missing}, or remove it"
+            )
+    return [np.array([numbers[name] for name in part], np.int32) for part in names]
+
+
 def read_pictures(files: list[Path], data: DataConfig) -> np.ndarray:
     """uint8 ``[n, height, width, channels]``; 1 channel if all are greyscale, else 3.
 
