@@ -30,13 +30,14 @@ def get_dataset(
 
     ``'train'`` is shuffled anew each epoch and repeats without end, in an order that
     depends on ``seed`` alone; ``'test'`` goes once through the set, in order, its last
-    batch possibly smaller.
+    batch possibly smaller. With ``Images.dynamic``, zeros and ones are drawn anew for each
+    training batch, by ``seed`` and its place in the run.
 
     Args:
         source: a name (``'digits'``) or path, a ``DataConfig``, or loaded ``Images``.
         split: ``'train'`` or ``'test'``.
         batch_size: images a batch.
-        seed: of the order.
+        seed: of the order, and of what is drawn with ``Images.dynamic``.
         start_step: batches to leave out at the start (training goes on where it stopped).
         labels: whether each batch is a pair ``(images, labels)``; the images are the same.
 
@@ -52,15 +53,15 @@ def get_dataset(
     if not isinstance(batch_size, int) or batch_size < 1:
         raise UserError(f"batch_size={batch_size!r}: must be an integer from 1 up")
     images = source if isinstance(source, Images) else load_images(source, labels)
-    if labels and (images.train_labels is None or images.test_labels is None):
-        raise UserError(
-            "labels=True: these images have no labels (load_images(..., labels=True) loads those "
-            f"that there are); {_LABELLED}"
-        )
     if split == "train":
         array, numbers = images.train, images.train_labels
     else:
         array, numbers = images.test, images.test_labels
+    if labels and numbers is None:
+        raise UserError(
+            "labels=True: these images have no labels (load_images(..., labels=True) loads those "
+            f"that there are); {_LABELLED}"
+        )
     with tf.device("CPU"):
         array = tf.constant(array)
         numbers = tf.constant(numbers, tf.int32) if labels else None
@@ -70,12 +71,14 @@ def get_dataset(
     else:
         indices = tf.data.Dataset.range(len(array)).skip(start_step * batch_size)
         indices = indices.batch(batch_size)
+    dynamic = images.dynamic and split == "train"
 
-    def batch(at: tf.Tensor):
+    def batch(step: tf.Tensor, at: tf.Tensor):
         chosen = tf.gather(array, at)
+        chosen = _draw_binary(chosen, seed, step) if dynamic else chosen
         return (chosen, tf.gather(numbers, at)) if labels else chosen
 
-    return indices.map(batch, num_parallel_calls=2).prefetch(2)
+    return indices.enumerate(start_step).map(batch, num_parallel_calls=2).prefetch(2)
 
 
 def check_labels(images: Images, n_classes: int, source: str) -> None:
@@ -100,6 +103,18 @@ def check_labels(images: Images, n_classes: int, source: str) -> None:
             f"model.n_classes: {n_classes}, but data.source {source!r} has labels from {smallest} "
             f"to {largest}; must be at least {largest + 1}"
         )
+
+
+def _draw_binary(intensities: tf.Tensor, seed: int, step: tf.Tensor) -> tf.Tensor:
+    """Zeros and ones, 1 with probability intensity / 255: uint8 of the same shape.
+
+    A function of (seed, step), so that a resumed run sees what an unbroken one does.
+    """
+    # Not [seed, step] itself, which shuffles the epoch of that number.
+    key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 1], tf.int64), step)
+    # One of 255 whole numbers: 0 is never and 255 is always above it.
+    drawn = tf.random.stateless_uniform(intensities.shape, key, 0, 255, tf.int32)
+    return tf.cast(drawn < tf.cast(intensities, tf.int32), tf.uint8)
 
 
 def _endless_order(n: int, seed: int, start: int) -> tf.data.Dataset:

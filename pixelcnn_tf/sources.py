@@ -25,12 +25,15 @@ class Images(NamedTuple):
     Attributes:
         train, test: uint8 ``[n, height, width, channels]``.
         train_labels, test_labels: int32 ``[n]``, from 0 up; None where there are none.
+        dynamic: whether ``train`` holds intensities from 0 to 255, of which zeros and ones
+            are still to be drawn, as ``get_dataset`` does; ``test`` holds zeros and ones.
     """
 
     train: np.ndarray
     test: np.ndarray
     train_labels: np.ndarray | None = None
     test_labels: np.ndarray | None = None
+    dynamic: bool = False
 
 
 def load_images(data: DataConfig | str | Path, labels: bool = False) -> Images:
@@ -41,8 +44,8 @@ def load_images(data: DataConfig | str | Path, labels: bool = False) -> Images:
         labels: whether to load labels too, where the source has them.
 
     Returns:
-        uint8 arrays with values 0 to 255, or 0 and 1 with ``data.binarize``; int32 labels,
-        or None.
+        uint8 arrays with values 0 to 255, or 0 and 1 with ``data.binarize`` (but for the
+        training images of ``'dynamic'``, see ``Images``); int32 labels, or None.
 
     Raises:
         UserError: no such source, no network, a broken file, images of another kind; with
@@ -64,9 +67,10 @@ def load_images(data: DataConfig | str | Path, labels: bool = False) -> Images:
     if not labels:
         images = Images(images.train, images.test)
     if data.binarize:
-        rng = np.random.default_rng([data.seed, 1])
-        train, test = (_binarize(part, data.binarize, rng) for part in images[:2])
-        images = images._replace(train=train, test=test)
+        dynamic = data.binarize == "dynamic"
+        train = images.train if dynamic else _binarize(images.train, data, "train")
+        test = _binarize(images.test, data, "test")
+        images = images._replace(train=train, test=test, dynamic=dynamic)
     return images
 
 
@@ -94,15 +98,17 @@ def load_pictures(path: str | Path, data: DataConfig) -> np.ndarray:
     else:
         images, _ = _read_arrays(path, data)[-1]
     if data.binarize:
-        images = _binarize(images, data.binarize, np.random.default_rng([data.seed, 1]))
+        images = _binarize(images, data, "test")
     return images
 
 
-def _binarize(images: np.ndarray, how: str, rng: np.random.Generator) -> np.ndarray:
+def _binarize(images: np.ndarray, data: DataConfig, split: str) -> np.ndarray:
     """Zeros and ones: by a threshold at half intensity, or drawn once with the intensity
     as probability (the "static" binarization of the literature)."""
-    if how == "threshold":
+    if data.binarize == "threshold":
         return (images >= 128).astype(np.uint8)
+    # Each split has a generator of its own: 'sample' and 'dynamic' share their test images.
+    rng = np.random.default_rng([data.seed, 1 if split == "train" else 3])
     return (rng.random(images.shape, np.float32) < images / np.float32(255)).astype(np.uint8)
 
 
