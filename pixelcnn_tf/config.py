@@ -100,8 +100,10 @@ class DataConfig(Section):
     fit: Literal["crop", "resize"] = "crop"
     train_key: str = "x_train"
     test_key: str = "x_test"
+    train_label_key: str = "y_train"
+    test_label_key: str = "y_test"
     test_share: Annotated[Real, Field(gt=0, lt=1)] = 0.1
-    binarize: Literal["threshold", "sample"] | None = None
+    binarize: Literal["threshold", "sample", "dynamic"] | None = None
     seed: Seed = 0
 
 
@@ -213,7 +215,7 @@ class Config(Section):
         if self.data.source in BUILT_IN and two_values and not self.data.binarize:
             raise ValueError(
                 f"model.likelihood {self.model.likelihood!r} needs images of zeros and ones: set "
-                "data.binarize to 'threshold' or 'sample'"
+                "data.binarize to 'threshold', 'sample' or 'dynamic'"
             )
         return self
 

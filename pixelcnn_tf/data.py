@@ -1,4 +1,4 @@
-"""``tf.data`` pipelines of ``uint8`` images, in an order that a resumed run repeats."""
+"""``tf.data`` pipelines of ``uint8`` images and their labels, in an order that resuming repeats."""
 
 from pathlib import Path
 
@@ -9,7 +9,13 @@ from pixelcnn_tf.config import DataConfig
 from pixelcnn_tf.errors import UserError
 from pixelcnn_tf.sources import Images, load_images
 
-__all__ = ["Images", "get_dataset", "load_images"]
+__all__ = ["Images", "check_labels", "get_dataset", "load_images"]
+
+#: What would give labels.
+_LABELLED = (
+    "must be a built-in set, a .npz file with integers named by data.train_label_key (and "
+    "data.test_label_key), or a folder with each image in the sub-folder of its class"
+)
 
 
 def get_dataset(
@@ -18,42 +24,97 @@ def get_dataset(
     batch_size: int = 16,
     seed: int = 0,
     start_step: int = 0,
+    labels: bool = False,
 ) -> tf.data.Dataset:
-    """Batches of images.
+    """Batches of images, with their labels if asked for.
 
     ``'train'`` is shuffled anew each epoch and repeats without end, in an order that
     depends on ``seed`` alone; ``'test'`` goes once through the set, in order, its last
-    batch possibly smaller.
+    batch possibly smaller. With ``Images.dynamic``, zeros and ones are drawn anew for each
+    training batch, by ``seed`` and its place in the run.
 
     Args:
         source: a name (``'digits'``) or path, a ``DataConfig``, or loaded ``Images``.
         split: ``'train'`` or ``'test'``.
         batch_size: images a batch.
-        seed: of the order.
+        seed: of the order, and of what is drawn with ``Images.dynamic``.
         start_step: batches to leave out at the start (training goes on where it stopped).
+        labels: whether each batch is a pair ``(images, labels)``; the images are the same.
 
     Returns:
-        a dataset of uint8 tensors ``[batch, height, width, channels]``, prefetched.
+        a dataset of uint8 tensors ``[batch, height, width, channels]``, prefetched; labels
+        are int32 ``[batch]``.
 
     Raises:
-        UserError: as ``load_images``; an unknown split; a batch size below 1.
+        UserError: as ``load_images``; an unknown split; a batch size below 1; no labels.
     """
     if split not in ("train", "test"):
         raise UserError(f"split={split!r}: must be 'train' or 'test'")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise UserError(f"batch_size={batch_size!r}: must be an integer from 1 up")
-    images = source if isinstance(source, Images) else load_images(source)
-    array = images.train if split == "train" else images.test
+    images = source if isinstance(source, Images) else load_images(source, labels)
+    if split == "train":
+        array, numbers = images.train, images.train_labels
+    else:
+        array, numbers = images.test, images.test_labels
+    if labels and numbers is None:
+        raise UserError(
+            "labels=True: these images have no labels (load_images(..., labels=True) loads those "
+            f"that there are); {_LABELLED}"
+        )
     with tf.device("CPU"):
         array = tf.constant(array)
+        numbers = tf.constant(numbers, tf.int32) if labels else None
     if split == "train":
         indices = _endless_order(len(array), seed, start_step * batch_size)
         indices = indices.batch(batch_size, drop_remainder=True)
     else:
         indices = tf.data.Dataset.range(len(array)).skip(start_step * batch_size)
         indices = indices.batch(batch_size)
-    dataset = indices.map(lambda at: tf.gather(array, at), num_parallel_calls=2)
-    return dataset.prefetch(2)
+    dynamic = images.dynamic and split == "train"
+
+    def batch(step: tf.Tensor, at: tf.Tensor):
+        chosen = tf.gather(array, at)
+        chosen = _draw_binary(chosen, seed, step) if dynamic else chosen
+        return (chosen, tf.gather(numbers, at)) if labels else chosen
+
+    return indices.enumerate(start_step).map(batch, num_parallel_calls=2).prefetch(2)
+
+
+def check_labels(images: Images, n_classes: int, source: str) -> None:
+    """Make sure that every image has a label below ``n_classes``.
+
+    Args:
+        images: as ``load_images(..., labels=True)`` returns them.
+        n_classes: how many classes a model knows.
+        source: ``data.source``, for the error.
+
+    Raises:
+        UserError: no labels, or some from ``n_classes`` up.
+    """
+    parts = (images.train_labels, images.test_labels)
+    if any(part is None for part in parts):
+        raise UserError(
+            f"model.n_classes: {n_classes}, but data.source {source!r} has no labels; {_LABELLED}"
+        )
+    smallest, largest = min(p.min() for p in parts), max(p.max() for p in parts)
+    if largest >= n_classes:
+        raise UserError(
+            f"model.n_classes: {n_classes}, but data.source {source!r} has labels from {smallest} "
+            f"to {largest}; must be at least {largest + 1}"
+        )
+
+
+def _draw_binary(intensities: tf.Tensor, seed: int, step: tf.Tensor) -> tf.Tensor:
+    """Zeros and ones, 1 with probability intensity / 255: uint8 of the same shape.
+
+    A function of (seed, step), so that a resumed run sees what an unbroken one does.
+    """
+    # Not [seed, step] itself, which shuffles the epoch of that number.
+    key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 1], tf.int64), step)
+    # One of 255 whole numbers: 0 is never and 255 is always above it.
+    drawn = tf.random.stateless_uniform(intensities.shape, key, 0, 255, tf.int32)
+    return tf.cast(drawn < tf.cast(intensities, tf.int32), tf.uint8)
 
 
 def _endless_order(n: int, seed: int, start: int) -> tf.data.Dataset:

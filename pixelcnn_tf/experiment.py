@@ -89,7 +89,9 @@ def check_values(images: Images, likelihood: Likelihood) -> None:
         UserError: a value beyond those that the likelihood counts.
     """
     n_values = likelihood.n_values
-    largest = max(int(part.max()) for part in images)
+    # With images.dynamic the training images are intensities; zeros and ones are drawn of them.
+    parts = [images.test] if images.dynamic else [images.train, images.test]
+    largest = max(int(part.max()) for part in parts)
     if largest >= n_values:
         cure = "set data.binarize" if n_values == 2 else "choose 'softmax-256'"
         raise UserError(

@@ -2,19 +2,17 @@
 
 import colorsys
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from pixelcnn_tf.config import BUILT_IN, DataConfig
 from pixelcnn_tf.errors import UserError, suggestion
-from pixelcnn_tf.progress import progress
+from pixelcnn_tf.pictures import IMAGE_ENDINGS, class_labels, find_pictures, read_pictures
 
-IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 DIGITS_SIZE = (12, 12)
 INK = 0.45  # how dark a scanned pixel must be to count as ink: 0 is paper, 1 is black
 TINTS_PER_DIGIT = 4
@@ -22,23 +20,36 @@ HUES = 6
 
 
 class Images(NamedTuple):
-    """A training and a test set: uint8 ``[n, height, width, channels]`` each."""
+    """A training and a test set.
+
+    Attributes:
+        train, test: uint8 ``[n, height, width, channels]``.
+        train_labels, test_labels: int32 ``[n]``, from 0 up; None where there are none.
+        dynamic: whether ``train`` holds intensities from 0 to 255, of which zeros and ones
+            are still to be drawn, as ``get_dataset`` does; ``test`` holds zeros and ones.
+    """
 
     train: np.ndarray
     test: np.ndarray
+    train_labels: np.ndarray | None = None
+    test_labels: np.ndarray | None = None
+    dynamic: bool = False
 
 
-def load_images(data: DataConfig | str | Path) -> Images:
+def load_images(data: DataConfig | str | Path, labels: bool = False) -> Images:
     """Load images.
 
     Args:
         data: the ``data`` section of a config, or what its ``source`` would say.
+        labels: whether to load labels too, where the source has them.
 
     Returns:
-        uint8 arrays with values 0 to 255, or 0 and 1 with ``data.binarize``.
+        uint8 arrays with values 0 to 255, or 0 and 1 with ``data.binarize`` (but for the
+        training images of ``'dynamic'``, see ``Images``); int32 labels, or None.
 
     Raises:
-        UserError: no such source, no network, a broken file, images of another kind.
+        UserError: no such source, no network, a broken file, images of another kind; with
+            ``labels``, those that do not fit the images.
     """
     if isinstance(data, str | Path) and str(data):
         data = DataConfig(source=str(data))
@@ -49,13 +60,17 @@ def load_images(data: DataConfig | str | Path) -> Images:
     elif data.source == "digits_grey":
         images = _digits_grey(data)
     elif data.source in BUILT_IN:
-        images = _from_keras(data.source)
+        images = _from_keras(data.source, labels)
     else:
-        images = _from_path(data)
+        images = _from_path(data, labels)
     _check_size(images, data)
+    if not labels:
+        images = Images(images.train, images.test)
     if data.binarize:
-        rng = np.random.default_rng([data.seed, 1])
-        images = Images(*(_binarize(part, data.binarize, rng) for part in images))
+        dynamic = data.binarize == "dynamic"
+        train = images.train if dynamic else _binarize(images.train, data, "train")
+        test = _binarize(images.test, data, "test")
+        images = images._replace(train=train, test=test, dynamic=dynamic)
     return images
 
 
@@ -77,23 +92,23 @@ def load_pictures(path: str | Path, data: DataConfig) -> np.ndarray:
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
     if path.is_dir():
-        images = _read_folder(path, data)
+        images = read_pictures(find_pictures(path), data)
     elif path.suffix.lower() in IMAGE_ENDINGS:
-        image = _read_image(path, data)
-        images = image.reshape(1, *image.shape[:2], -1)
+        images = read_pictures([path], data)
     else:
-        arrays = _read_arrays(path, data)
-        images = arrays.get(data.test_key, arrays.get(data.train_key))
+        images, _ = _read_arrays(path, data)[-1]
     if data.binarize:
-        images = _binarize(images, data.binarize, np.random.default_rng([data.seed, 1]))
+        images = _binarize(images, data, "test")
     return images
 
 
-def _binarize(images: np.ndarray, how: str, rng: np.random.Generator) -> np.ndarray:
+def _binarize(images: np.ndarray, data: DataConfig, split: str) -> np.ndarray:
     """Zeros and ones: by a threshold at half intensity, or drawn once with the intensity
     as probability (the "static" binarization of the literature)."""
-    if how == "threshold":
+    if data.binarize == "threshold":
         return (images >= 128).astype(np.uint8)
+    # Each split has a generator of its own: 'sample' and 'dynamic' share their test images.
+    rng = np.random.default_rng([data.seed, 1 if split == "train" else 3])
     return (rng.random(images.shape, np.float32) < images / np.float32(255)).astype(np.uint8)
 
 
@@ -118,9 +133,9 @@ def _check_size(images: Images, data: DataConfig) -> None:
 def _digits_grey(data: DataConfig) -> Images:
     from sklearn.datasets import load_digits
 
-    ink = load_digits().images  # float64 [1797, 8, 8]
-    images = np.round(ink * (255 / 16)).astype(np.uint8)[..., None]
-    return _hold_out(images, data)
+    digits = load_digits()  # images: float64 [1797, 8, 8]; target: int64 [1797]
+    images = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
+    return _hold_out(images, digits.target.astype(np.int32), data)
 
 
 def _digits(data: DataConfig) -> Images:
@@ -129,8 +144,9 @@ def _digits(data: DataConfig) -> Images:
     if min(height, width) < 8:
         raise UserError(f"data.image_size: {[height, width]}, but digits need at least 8x8")
     rng = np.random.default_rng([data.seed, 2])
+    grey = _digits_grey(data)
     parts = []
-    for part in _digits_grey(data):
+    for part in (grey.train, grey.test):
         sheets = [Image.fromarray(digit[..., 0]) for digit in part]
         inside = (width - 2, height - 2)  # a margin of one pixel all around
         large = [
@@ -140,7 +156,8 @@ def _digits(data: DataConfig) -> Images:
         ink = np.repeat(np.stack(large), TINTS_PER_DIGIT, axis=0)[..., None] >= 255 * INK
         paper, pen = _hues(len(ink), rng)
         parts.append(np.where(ink, pen, paper))
-    return Images(*parts)
+    labels = (np.repeat(part, TINTS_PER_DIGIT) for part in (grey.train_labels, grey.test_labels))
+    return Images(*parts, *labels)
 
 
 def _hues(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -157,54 +174,65 @@ def _wheel(saturation: float, value: float) -> np.ndarray:
     return np.round(255 * np.array(colours)).astype(np.uint8)
 
 
-def _from_keras(name: str) -> Images:
+def _from_keras(name: str, labels: bool) -> Images:
     import keras
 
     try:
-        (train, _), (test, _) = getattr(keras.datasets, name).load_data()
+        parts = getattr(keras.datasets, name).load_data()
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
             f"data.source: {name!r} could not be downloaded ({reason}); connect to a network, or "
             "name a .npz file with x_train and x_test in data.source"
         ) from None
-    return Images(_as_images(train, name), _as_images(test, name))
+    images = [_as_images(x, name) for x, _ in parts]
+    return Images(*images, *(_as_labels(y, name, len(x)) for x, y in parts if labels))
 
 
-def _from_path(data: DataConfig) -> Images:
+def _from_path(data: DataConfig, labels: bool) -> Images:
     path = Path(os.path.expanduser(data.source))
-    if path.is_dir():
-        return _from_folder(path, data)
     if not path.exists():
         raise UserError(
             f"data.source: {data.source!r} is neither a file, a folder, nor one of "
             f"{', '.join(BUILT_IN)}{suggestion(data.source, list(BUILT_IN))}"
         )
-    arrays = _read_arrays(path, data)
-    if data.test_key in arrays:
-        return Images(arrays[data.train_key], arrays[data.test_key])
-    return _hold_out(arrays[data.train_key], data)
+    parts = (_read_folder if path.is_dir() else _read_arrays)(path, data, labels)
+    if len(parts) == 1:
+        return _hold_out(*parts[0], data)
+    (train, train_labels), (test, test_labels) = parts
+    return Images(train, test, train_labels, test_labels)
 
 
-def _read_arrays(path: Path, data: DataConfig) -> dict[str, np.ndarray]:
-    """The training and, where there are any, the test images of an array file, by key."""
+#: Images and, if asked for and there, their labels.
+Part = tuple[np.ndarray, np.ndarray | None]
+
+
+def _read_arrays(path: Path, data: DataConfig, labels: bool = False) -> list[Part]:
+    """The training and, where there are any, the test images of an array file."""
     if path.suffix not in (".npz", ".npy"):
         raise UserError(f"{path}: must be a .npz or .npy file or a folder of images")
     loaded = _read(path, lambda: np.load(path, allow_pickle=False))
     if isinstance(loaded, np.ndarray):
-        return {data.train_key: _as_images(loaded, str(path))}
-    with loaded:
-        if data.train_key not in loaded.files:
+        return [(_as_images(loaded, str(path)), None)]
+
+    def read(setting: str) -> tuple[np.ndarray, str]:
+        """The array that a setting names, and where it was found."""
+        key = getattr(data, setting)
+        if key not in loaded.files:
             names = ", ".join(loaded.files) or "nothing"
             raise UserError(
-                f"{path}: no array {data.train_key!r} in it; it holds {names}: name one in "
-                "data.train_key"
+                f"{path}: no array {key!r} in it; it holds {names}: name one in data.{setting}"
             )
-        return {
-            key: _as_images(_read(path, lambda key=key: loaded[key]), f"{path}: {key}")
-            for key in (data.train_key, data.test_key)
-            if key in loaded.files
-        }
+        return _read(path, lambda: loaded[key]), f"{path}: {key}"
+
+    with loaded:
+        labels = labels and data.train_label_key in loaded.files
+        parts = []
+        for split in ("train", "test") if data.test_key in loaded.files else ("train",):
+            images = _as_images(*read(f"{split}_key"))
+            numbers = _as_labels(*read(f"{split}_label_key"), len(images)) if labels else None
+            parts.append((images, numbers))
+    return parts
 
 
 def _read(path: Path, load: Callable):
@@ -240,6 +268,17 @@ def _as_images(array: np.ndarray, where: str) -> np.ndarray:
     return array
 
 
+def _as_labels(labels: np.ndarray, where: str, n_images: int) -> np.ndarray:
+    """``labels`` as int32 ``[n_images]``, or an error that says what they must be."""
+    fit = labels.dtype.kind in "iu" and labels.shape in ((n_images,), (n_images, 1))
+    if not fit or labels.min() < 0 or labels.max() >= 2**31:
+        raise UserError(
+            f"{where}: has shape {labels.shape} and holds {labels.dtype}{_range(labels)}; labels "
+            f"must be integers from 0 up of shape ({n_images},), one for each image"
+        )
+    return labels.reshape(n_images).astype(np.int32)
+
+
 def _range(array: np.ndarray) -> str:
     if array.dtype.kind not in "iuf" or not array.size:
         return ""
@@ -252,77 +291,18 @@ def _cure(array: np.ndarray) -> str:
     return ": save x.astype('uint8') if its values are whole numbers in that range"
 
 
-def _from_folder(path: Path, data: DataConfig) -> Images:
+def _read_folder(path: Path, data: DataConfig, labels: bool) -> list[Part]:
     """All images below a folder; its ``train`` and ``test`` folders if it has both."""
-    if (path / "train").is_dir() and (path / "test").is_dir():
-        train, test = (_read_folder(path / part, data) for part in ("train", "test"))
-        return Images(train, test)
-    return _hold_out(_read_folder(path, data), data)
+    split = [path / "train", path / "test"]
+    folders = split if all(folder.is_dir() for folder in split) else [path]
+    files = [find_pictures(folder) for folder in folders]
+    classes = class_labels(folders, files) if labels else [None] * len(folders)
+    return [(read_pictures(f, data), c) for f, c in zip(files, classes, strict=True)]
 
 
-def _refuse(error: OSError) -> None:
-    raise UserError(f"{error.filename}: cannot be read: {error.strerror}")
-
-
-def _read_folder(path: Path, data: DataConfig) -> np.ndarray:
-    walk = os.walk(path, onerror=_refuse)
-    found = (Path(folder) / name for folder, _, names in walk for name in names)
-    files = sorted(file for file in found if file.suffix.lower() in IMAGE_ENDINGS)
-    if not files:
-        endings = ", ".join(sorted(IMAGE_ENDINGS))
-        raise UserError(f"{path}: no images in this folder or below it ({endings})")
-    images: list[np.ndarray] = []
-    for file in progress(f"reading {path}", len(files), "img", files):
-        image = _read_image(file, data)
-        if images and image.shape[:2] != images[0].shape[:2]:
-            (height, width), (first_height, first_width) = image.shape[:2], images[0].shape[:2]
-            raise UserError(
-                f"{file}: is {height}x{width}, {files[0]} is {first_height}x{first_width}; set "
-                "data.image_size to bring all to one size"
-            )
-        images.append(image)
-    if all(image.ndim == 2 for image in images):
-        return np.stack(images)[..., None]
-    # One colour image makes all of them colour images.
-    return np.stack([i if i.ndim == 3 else np.stack([i] * 3, axis=-1) for i in images])
-
-
-#: Pillow's modes of 8 bits a channel; others (16 bits, floats) would lose values silently.
-_EIGHT_BIT_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr"}
-
-
-def _read_image(file: Path, data: DataConfig) -> np.ndarray:
-    """uint8 ``[height, width]`` for greyscale files, else ``[height, width, 3]``.
-
-    Transparent parts are laid on white.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as opened:
-                image = ImageOps.exif_transpose(opened)
-                mode = image.mode
-                if image.has_transparency_data:
-                    paper = Image.new("RGBA", image.size, "white")
-                    paper.alpha_composite(image.convert("RGBA"))
-                    image = paper
-                image = image.convert("L" if mode in ("1", "L", "LA", "La") else "RGB")
-    except (OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:
-        reason = str(error).replace(f"'{file}'", "it") or type(error).__name__
-        raise UserError(f"{file}: no readable image ({reason}); mend or remove it") from None
-    if mode not in _EIGHT_BIT_MODES:
-        raise UserError(f"{file}: has mode {mode}; must have 8 bits a channel: convert it")
-    if data.image_size:
-        size = data.image_size[::-1]  # Pillow says width, height
-        if data.fit == "crop":
-            image = ImageOps.fit(image, size, Image.Resampling.LANCZOS)
-        else:
-            image = image.resize(size, Image.Resampling.LANCZOS)
-    return np.asarray(image)
-
-
-def _hold_out(images: np.ndarray, data: DataConfig) -> Images:
-    """Part off ``test_share`` of the images, chosen by ``data.seed``, at least one."""
+def _hold_out(images: np.ndarray, labels: np.ndarray | None, data: DataConfig) -> Images:
+    """Part off ``test_share`` of the images, chosen by ``data.seed``, at least one, with
+    their labels."""
     n_test = max(1, round(len(images) * data.test_share))
     if n_test >= len(images):
         raise UserError(
@@ -331,4 +311,7 @@ def _hold_out(images: np.ndarray, data: DataConfig) -> Images:
             + (" or lower the share" if len(images) > 1 else "")
         )
     order = np.random.default_rng([data.seed, 0]).permutation(len(images))
-    return Images(images[np.sort(order[n_test:])], images[np.sort(order[:n_test])])
+    train, test = np.sort(order[n_test:]), np.sort(order[:n_test])
+    if labels is None:
+        return Images(images[train], images[test])
+    return Images(images[train], images[test], labels[train], labels[test])

@@ -100,7 +100,7 @@ def test_digits_are_split_by_digit():
     grey = load("digits_grey")
     assert len(images.test) % len(grey.test) == 0
     assert len(shapes(images.train) & shapes(images.test)) < 0.02 * len(images.test)
-    originals = [{i.tobytes() for i in part} for part in grey]
+    originals = [{i.tobytes() for i in part} for part in grey[:2]]
     assert not originals[0] & originals[1]
 
 
@@ -184,7 +184,7 @@ def test_npz_with_other_names(tmp_path, rng):
     np.savez(tmp_path / "a.npz", images=x)
     images = load(tmp_path / "a.npz", train_key="images", test_share=0.3)
     assert (len(images.train), len(images.test)) == (7, 3)
-    both = np.concatenate(images).tolist()
+    both = np.concatenate(images[:2]).tolist()
     assert sorted(both) == sorted(x.tolist())
 
 
@@ -326,7 +326,7 @@ def test_lossless_files_come_back_exactly(tmp_path, rng):
     array = rng.integers(256, size=(2, 5, 6, 3)).astype(np.uint8)
     for i, image in enumerate(array):
         Image.fromarray(image).save(tmp_path / f"{i}.png")
-    images = np.concatenate(load(tmp_path))
+    images = np.concatenate(load(tmp_path)[:2])
     assert sorted(images.tolist()) == sorted(array.tolist())
 
 
