@@ -87,6 +87,15 @@ def size(text: str) -> tuple[int, int]:
     return numbers[0], numbers[-1]
 
 
+def label(text: str) -> int | str:
+    """For ``type=``: a label from 0 up, or ``'all'``."""
+    if text == "all":
+        return text
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r}: must be an integer from 0 up, or 'all'")
+    return int(text)
+
+
 def exit_with(main: Callable[[], int]) -> int:
     """Run a command; its exit status.
 

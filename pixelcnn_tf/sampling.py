@@ -35,6 +35,7 @@ def generate_images(
     method: str = "raster",
     batch_size: int | None = None,
     jit_compile: bool | None = None,
+    labels=None,
 ) -> np.ndarray:
     """Images drawn from ``model``, one sub-pixel after another, the first one too.
 
@@ -56,6 +57,8 @@ def generate_images(
             the whole model again for every sub-pixel, and takes any model.
         batch_size: images at once; if not given, what is fast and fits memory.
         jit_compile: with XLA or without it; if not given, with it where it works.
+        labels: of a class-conditional model: one integer for all images or ``[n_images]``,
+            0 to ``n_classes - 1``.
 
     Returns:
         uint8 ``[n_images, height, width, channels]``, values 0 to ``n_values - 1``. Each
@@ -71,6 +74,7 @@ def generate_images(
     if not model.built:
         model.build((None, None, None, model.n_channels))
     _check_settings(model, seed, temperature, top_p, method, batch_size)
+    labels = check_labels(model, labels, int(n_images))
     batch, workers = cut(model, shape, method, batch_size)
     images, known = _initial_state(model, shape, initial_images, known)
     n_pixels, n_dims = math.prod(shape[1:3]), math.prod(shape[1:])
@@ -85,6 +89,7 @@ def generate_images(
             uniforms=tf.constant(table_of(uniforms.numpy().reshape(-1, *shape[1:]), batch)),
             temperature=None if temperature == 1 else tf.constant(temperature, tf.float32),
             top_p=None if top_p == 1 else tf.constant(top_p, tf.float32),
+            labels=None if labels is None else _padded(labels[part], batch),
         )
         unknown = np.flatnonzero(~known[part].all(axis=0))
         if method == "plain":
@@ -106,19 +111,21 @@ def generate_images(
     return out
 
 
-def teacher_forced_logits(model, images, jit_compile: bool | None = None) -> np.ndarray:
+def teacher_forced_logits(
+    model, images, jit_compile: bool | None = None, labels=None
+) -> np.ndarray:
     """The logits of given images the raster way: ``model(images)`` by other means.
 
     Args:
         model: a ``PixelRNN``.
         images: integers ``[batch, height, width, channels]``, 0 to ``n_values - 1``.
-        jit_compile: as in ``generate_images``.
+        jit_compile, labels: as in ``generate_images``.
 
     Returns:
         float32 ``[batch, height, width, channels, n_params]``.
 
     Raises:
-        UserError: images of another shape.
+        UserError: images of another shape; labels as in ``generate_images``.
     """
     images = np.asarray(images)
     if images.ndim != 4 or 0 in images.shape or images.shape[3] != model.n_channels:
@@ -126,7 +133,11 @@ def teacher_forced_logits(model, images, jit_compile: bool | None = None) -> np.
             f"images {images.shape}: must be (batch, height, width, {model.n_channels})"
         )
     size = images.shape[1:3]
-    tables = Tables(images=tf.constant(table_of(images, len(images)), tf.float32))
+    labels = check_labels(model, labels, len(images))
+    tables = Tables(
+        images=tf.constant(table_of(images, len(images)), tf.float32),
+        labels=None if labels is None else tf.constant(labels),
+    )
     results = Results(tables.images, tf.zeros([*tables.images.shape, model.likelihood.n_params]))
     everything = np.arange(images[0].size)
     weights = cut_weights(model)
@@ -139,6 +150,37 @@ def has_raster_way(model) -> bool:
     """Whether ``model`` and all its blocks have a ``step``."""
     blocks = getattr(model, "blocks", [])
     return all(callable(getattr(part, "step", None)) for part in [model, *blocks])
+
+
+def check_labels(model, labels, n: int) -> np.ndarray | None:
+    """``labels`` as int32 ``[n]``, None for a model without classes.
+
+    Raises:
+        UserError: they are missing, not wanted, no integers, of another number, or out of range.
+    """
+    n_classes = getattr(model, "n_classes", None)
+    if n_classes is None:
+        if labels is not None:
+            raise UserError("labels: the model is not class-conditional; leave them out")
+        return None
+    wanted = f"must be an integer from 0 to {n_classes - 1}, or {n} of them, one an image"
+    if labels is None:
+        raise UserError(f"labels: not given, and the model is class-conditional; {wanted}")
+    try:
+        array = np.asarray(labels)
+    except ValueError:  # lists of unlike lengths
+        array = np.empty(0, object)
+    if array.dtype.kind not in "iu" or array.shape not in ((), (n,)):
+        shown = f"{array.dtype} {array.shape}" if array.shape else repr(labels)[:80]
+        raise UserError(f"labels={shown}: {wanted}")
+    for label in (array.min(), array.max()):
+        if not 0 <= label < n_classes:
+            raise UserError(f"labels: {label} is none of the {n_classes} classes; {wanted}")
+    return np.broadcast_to(array, [n]).astype(np.int32)
+
+
+def _padded(labels: np.ndarray, batch: int) -> tf.Tensor:
+    return tf.constant(np.pad(labels, [0, batch - len(labels)]))
 
 
 def _check_settings(model, seed, temperature, top_p, method, batch_size) -> None:

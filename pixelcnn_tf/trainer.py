@@ -67,30 +67,32 @@ class Trainer:
         self._put_off = PutOff()
         self.summaries = Summaries(self.run.logs)
 
-    # Steps. Each takes a global batch of uint8 images [batch, height, width, channels],
-    # already spread over the devices by the strategy.
+    # Steps. Each takes a global batch of uint8 images [batch, height, width, channels], and
+    # int32 labels [batch] for a class-conditional model, already spread over the devices by
+    # the strategy.
 
-    def run_model(self, images, training: bool = False):
+    def run_model(self, images, labels=None, training: bool = False):
         """Logits ``[batch, height, width, channels, n_params]`` and negative
         log-likelihood in nats an image ``[batch]``, both float32."""
-        logits = self.model(images, training=training)
+        given = {} if labels is None else {"labels": labels}
+        logits = self.model(images, training=training, **given)
         return logits, self.likelihood.nll(images, logits)
 
     @tf.function
-    def train_step(self, images):
+    def train_step(self, images, labels=None):
         """One update of the weights. The loss is bits per dimension.
 
         Returns:
             sum of nats over the batch, and the global norm of the gradient before
             clipping; float32 scalars.
         """
-        return self._over_devices(self._replica_train_step, images)
+        return self._over_devices(self._replica_train_step, images, labels)
 
     @tf.function
-    def valid_step(self, images, counted):
+    def valid_step(self, images, counted, labels=None):
         """Sum of nats over the images whose ``counted`` (float32 ``[batch]``) is 1 rather
         than 0, float32 scalar."""
-        return self._over_devices(self._replica_valid_step, images, counted)[0]
+        return self._over_devices(self._replica_valid_step, images, counted, labels)[0]
 
     def _over_devices(self, step, *arguments):
         results = self.strategy.run(step, args=arguments)
@@ -106,13 +108,13 @@ class Trainer:
             lambda context: parts[context.replica_id_in_sync_group]
         )
 
-    def _replica_train_step(self, images):
+    def _replica_train_step(self, images, labels):
         n_replicas = self.strategy.num_replicas_in_sync
         n_dims = tf.cast(tf.reduce_prod(tf.shape(images)[1:]), tf.float32)
         scale = scale_to("bits_per_dim", n_dims) / self.config.training.batch_size
         weights = self.model.trainable_weights
         with tf.GradientTape() as tape:
-            nats = tf.reduce_sum(self.run_model(images, training=True)[1])
+            nats = tf.reduce_sum(self.run_model(images, labels, training=True)[1])
             loss = nats * scale
             if self.model.losses:
                 loss += tf.add_n(self.model.losses) / n_replicas
@@ -128,8 +130,8 @@ class Trainer:
         self.optimizer.apply([g / n_replicas for g in gradients], weights)
         return nats, norm / n_replicas
 
-    def _replica_valid_step(self, images, counted):
-        nats = self.run_model(images, training=False)[1]
+    def _replica_valid_step(self, images, counted, labels):
+        nats = self.run_model(images, labels, training=False)[1]
         return (tf.reduce_sum(nats * counted),)
 
     # Whole jobs.
@@ -137,33 +139,38 @@ class Trainer:
     def evaluate(self, dataset: tf.data.Dataset) -> dict[str, float]:
         """The mean over every image of ``dataset``, exact whatever its batches are.
 
+        Args:
+            dataset: of images, or of images and labels for a class-conditional model, as from
+                ``get_dataset``.
+
         Returns:
             ``{'bits_per_dim': ...}`` and the other units of the likelihood.
 
         Raises:
             UserError: the dataset holds no image.
         """
-        n_dims = int(np.prod(dataset.element_spec.shape[1:]))
+        n_dims = int(np.prod(tf.nest.flatten(dataset.element_spec)[0].shape[1:]))
         n_replicas = self.strategy.num_replicas_in_sync
         total, count, full = 0.0, 0, 0
         size = int(dataset.cardinality())
         bar = progress("evaluating", size if size > 0 else None, "batch", dataset)
-        for images in bar:
+        for batch in bar:
             self._put_off.check()
+            images, *labels = tf.nest.flatten(batch)
             # Smaller batches are filled up with images that do not count: one compiled shape,
             # and no device left without an image (which some operations do not bear).
             n = len(images)
             full = max(full, -(-n // n_replicas) * n_replicas)
-            counted = tf.cast(tf.range(full) < n, tf.float32)
-            images = tf.pad(images, [[0, full - n], [0, 0], [0, 0], [0, 0]])
-            total += float(self.valid_step(self._spread(images), self._spread(counted)))
+            parts = [_filled_up(part, full) for part in (images, tf.ones([n]), *labels)]
+            total += float(self.valid_step(*map(self._spread, parts)))
             count += n
         if not count:
             raise UserError("evaluate: the dataset holds no image")
         return self.likelihood.report(total / count, n_dims)
 
     def create_image_samples(self, n_images: int | None = None, seed: int | None = None):
-        """Draw images from the model as it stands, of the size that the config knows.
+        """Draw images from the model as it stands, of the size that the config knows; of a
+        class-conditional model, of all classes in turn, as many of each.
 
         Returns:
             uint8 ``[n_images, height, width, channels]``.
@@ -173,6 +180,8 @@ class Trainer:
             raise UserError("data.image_size: not known before fit; set it in the config")
         sampling = self.config.sampling
         n_images = n_images or sampling.n_images
+        n_classes = self.model.n_classes
+        labels = None if n_classes is None else np.arange(n_images) * n_classes // n_images
         with sampling_progress(n_images, image_size) as show:
 
             def between(done: int, total: int) -> None:
@@ -188,6 +197,7 @@ class Trainer:
                 top_p=sampling.top_p,
                 method="raster" if has_raster_way(self.model) else "plain",
                 progress=between,
+                labels=labels,
             )
 
     def fit(self, images: Images) -> dict[str, float]:
@@ -215,8 +225,8 @@ class Trainer:
         t = self.config.training
         self.step = self.checkpoints.restore()
         if self.step >= t.steps:
-            return self.evaluate(self._test_set(images))
-        dataset = get_dataset(images, "train", t.batch_size, self.config.seed, self.step)
+            return self.evaluate(self._dataset(images, "test"))
+        dataset = self._dataset(images, "train", self.config.seed, self.step)
         batches = iter(self.strategy.experimental_distribute_dataset(dataset))
         if self.step == 0:
             self._write_once(images)
@@ -227,7 +237,7 @@ class Trainer:
             try:
                 while self.step < t.steps:
                     self._put_off.check()
-                    window.add(*self.train_step(next(batches)))
+                    window.add(*self.train_step(*tf.nest.flatten(next(batches))))
                     self.step += 1
                     results = self._after_step(window, bar, images)
                 self._put_off.check()
@@ -250,7 +260,7 @@ class Trainer:
         bar.update()
         with window.paused():
             if last or self.step % t.eval_every == 0:
-                results = self.evaluate(self._test_set(images))
+                results = self.evaluate(self._dataset(images, "test"))
                 self.summaries.scalars("test", results, self.step)
             if not last and self.step % t.sample_every == 0:
                 self.write_samples(f"step_{self.step:06d}")
@@ -265,8 +275,10 @@ class Trainer:
         save_picture(sheet, path)
         return path
 
-    def _test_set(self, images: Images) -> tf.data.Dataset:
-        return get_dataset(images, "test", self.config.training.batch_size)
+    def _dataset(self, images: Images, split: str, seed: int = 0, start_step: int = 0):
+        labels = self.model.n_classes is not None
+        size = self.config.training.batch_size
+        return get_dataset(images, split, size, seed, start_step, labels=labels)
 
     def _save(self, window: Window) -> None:
         with self._naming_the_last_good_checkpoint():
@@ -280,7 +292,8 @@ class Trainer:
         real = images.test[: self.config.sampling.n_images]
         sheet = image_sheet(real, self.likelihood.n_values)
         self.summaries.image("imgs", "real", sheet, self.step)
-        masks = mask_panel(7, self.model.n_channels, self.config.model.kernel_size)
+        kernel_size = getattr(self.model.blocks[0], "kernel_size", None)
+        masks = mask_panel(7, self.model.n_channels, kernel_size)
         self.summaries.image("imgs", "masks", masks, self.step)
         self.summaries.text("train", "config", self.config.to_yaml(), self.step)
 
@@ -307,3 +320,8 @@ class Trainer:
                 f"{error}; {last}: lower training.learning_rate (or training.clip_norm) and "
                 "start with --fresh"
             ) from None
+
+
+def _filled_up(part, size: int):
+    """``part`` with zeros after its first axis, to ``size``."""
+    return tf.pad(part, [[0, size - len(part)], *[[0, 0]] * (len(part.shape) - 1)])

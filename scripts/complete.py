@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from pixelcnn_tf import startup
-from pixelcnn_tf.cli import Parser, exit_with, size, whole_number
+from pixelcnn_tf.cli import Parser, exit_with, label, size, whole_number
 from pixelcnn_tf.config import DataConfig, load_config
 from pixelcnn_tf.errors import UserError, suggestion
 from pixelcnn_tf.files import check_writable
@@ -46,6 +46,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--completions", type=whole_number, default=4, help="of each (4)")
     parser.add_argument("--out", default="completions.png", metavar="FILE", help="a .png")
     parser.add_argument("--size", type=size, metavar="S or HxW", help="resize pictures to this")
+    parser.add_argument(
+        "--label",
+        type=label,
+        metavar="N",
+        help="the class of all images, for a class-conditional model (test set: that of each)",
+    )
     parser.add_sampling()
     args = parser.parse_args(argv)
     out = check_writable(args.out)
@@ -62,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
 
     startup.find_devices()
     model = load_model(args.run)
-    originals = _originals(args, data, model)
+    originals, labels = _originals(args, data, model)
     n, height, width, _ = originals.shape
     hidden = hidden_part(args.hide, height, width)
     cut(model, (n * args.completions, *originals.shape[1:]), "raster", args.batch_size)  # fits?
@@ -78,6 +84,7 @@ def main(argv: list[str] | None = None) -> int:
             top_p=args.top_p,
             batch_size=args.batch_size,
             progress=show,
+            labels=None if labels is None else labels.repeat(args.completions),
         )
     completions = completions.reshape(n, args.completions, *originals.shape[1:])
     sheet = completion_sheet(originals, hidden, completions, model.likelihood.n_values)
@@ -144,16 +151,32 @@ def _data_config(args) -> DataConfig:
     return data.model_copy(update={"image_size": args.size}) if args.size else data
 
 
-def _originals(args, data: DataConfig, model) -> np.ndarray:
-    """uint8 ``[n, height, width, channels]``, at most ``--n`` of them."""
+def _originals(args, data: DataConfig, model) -> tuple[np.ndarray, np.ndarray | None]:
+    """At most ``--n`` images, uint8 ``[n, height, width, channels]``, and, for a
+    class-conditional model, their labels ``[n]``."""
     from pixelcnn_tf import load_images
+    from pixelcnn_tf.data import check_labels
     from pixelcnn_tf.experiment import check_values
     from pixelcnn_tf.sources import Images, load_pictures
 
+    by_class, labels = model.n_classes is not None, None
+    if args.label is not None and not by_class:
+        raise UserError(f"--label {args.label}: the model is not class-conditional; leave it out")
+    own_labels = args.label is None and args.images is None
+    if by_class and not own_labels and args.label not in range(model.n_classes):
+        raise UserError(
+            f"--label {args.label or 'not given'}: the model is class-conditional; must be a class "
+            f"from 0 to {model.n_classes - 1}"
+        )
     if args.images is None:
-        images = load_images(data).test
+        every = load_images(data, labels=by_class and own_labels)
+        if by_class and own_labels:
+            check_labels(every, model.n_classes, data.source)
+        images = every.test
         chosen = np.random.default_rng(args.seed % 2**32).permutation(len(images))[: args.n]
-        images = images[np.sort(chosen)]
+        chosen.sort()
+        images = images[chosen]
+        labels = every.test_labels[chosen] if every.test_labels is not None else None
     else:
         if model.likelihood.n_values == 2 and not data.binarize:
             data = data.model_copy(update={"binarize": "threshold"})
@@ -171,7 +194,7 @@ def _originals(args, data: DataConfig, model) -> np.ndarray:
             f"{model.n_channels}; convert them"
         )
     check_values(Images(images, images), model.likelihood)
-    return images
+    return images, np.full(len(images), args.label) if args.label is not None else labels
 
 
 if __name__ == "__main__":

@@ -34,19 +34,24 @@ def main(argv: list[str] | None = None) -> int:
 
     startup.import_tensorflow()
     from pixelcnn_tf import NLLMetric, load_images, load_model
+    from pixelcnn_tf.data import check_labels
     from pixelcnn_tf.experiment import check_values
     from pixelcnn_tf.likelihoods import in_words
 
     startup.find_devices()
     model = load_model(args.run)
-    images = load_images(config.data)
+    by_class = model.n_classes is not None
+    images = load_images(config.data, labels=by_class)
+    if by_class:
+        check_labels(images, model.n_classes, config.data.source)
     config.resolved(*images.test.shape[1:])
     check_values(images, model.likelihood)
     units = model.likelihood.units
     model.compile(loss=model.likelihood, metrics=[NLLMetric(model.likelihood, u) for u in units])
     verbose = 1 if sys.stderr.isatty() else 0
+    inputs = (images.test, images.test_labels) if by_class else images.test
     results = model.evaluate(
-        images.test, images.test, args.batch_size, verbose=verbose, return_dict=True
+        inputs, images.test, args.batch_size, verbose=verbose, return_dict=True
     )
     figures = in_words({unit: results[unit] for unit in units})
     print(f"{config.data.source}: {figures} ({len(images.test):,} images)")

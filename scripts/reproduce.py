@@ -1,0 +1,247 @@
+"""Train a model for a given time and measure it: a row of docs/results.md.
+
+Training stops after --minutes of training (evaluations do not count). The model that is measured
+is the running average of the weights, so that no learning rate schedule favours the end. Along
+the way it is scored on held-out training images (the curve); on the test images only twice,
+after --images training images and at the end.
+
+examples:
+  python scripts/reproduce.py mnist_binary --model gated --minutes 20
+  python scripts/reproduce.py mnist_binary --model masked --minutes 20 --data mnist.npz
+  python scripts/reproduce.py mnist_binary --model gated --binarize dynamic
+  python scripts/reproduce.py mnist_binary --model gated --minutes 1 --validate-only
+  python scripts/reproduce.py mnist_binary --model gated --set model.n_classes=10 --name by_class
+  python scripts/reproduce.py mnist_binary --table    rewrites docs/results.md from all results
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import numpy as np
+
+from pixelcnn_tf import startup
+from pixelcnn_tf.cli import Parser, exit_with, positive_number, whole_number
+from pixelcnn_tf.config import Config, load_config
+from pixelcnn_tf.errors import UserError
+from pixelcnn_tf.files import replacing
+from pixelcnn_tf.progress import progress
+
+MODELS = ("masked", "gated", "row_lstm", "diagonal_bilstm")
+JOBS = {"mnist_binary": MODELS}
+RESULTS = ROOT / "docs" / "results"
+N_VALIDATION = 5000
+SCORED_ON_THE_WAY = 1000  # of them
+EVALUATION_BATCH = 100
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = Parser(description=__doc__)
+    parser.add_argument("job", choices=sorted(JOBS), help="which table")
+    parser.add_argument("--model", choices=MODELS, help="which row")
+    parser.add_argument("--minutes", type=positive_number, default=20.0, help="of training (20)")
+    parser.add_argument(
+        "--images",
+        type=whole_number,
+        default=20_000,
+        help="training images after which the test images are scored, too (20000)",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="FILE",
+        help="a .npz file with x_train, x_test (and y_train, y_test), in place of the download",
+    )
+    parser.add_argument(
+        "--binarize", choices=("sample", "dynamic"), default="sample", help="static or dynamic"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order, binarization (0)")
+    parser.add_argument("--validate-only", action="store_true", help="leave the test images alone")
+    parser.add_argument("--name", help="what the results are called (by model and binarization)")
+    parser.add_overrides()
+    parser.add_argument("--table", action="store_true", help="only write the table and curves")
+    args = parser.parse_args(argv)
+    if args.table:
+        from results_table import write_table
+
+        write_table(RESULTS, ROOT / "docs")
+        return 0
+    if args.model is None:
+        raise UserError(f"--model: not given; must be one of {', '.join(MODELS)}")
+    overrides = [f"seed={args.seed}", f"data.seed={args.seed}", f"data.binarize={args.binarize}"]
+    if args.data:
+        overrides.append(f"data.source={args.data}")
+    path = ROOT / "configs" / f"{args.job}_{args.model}.yml"
+    config = load_config(
+        path, [*overrides, "training.schedule=constant", "training.warmup_steps=0", *args.overrides]
+    )
+    kind = {"sample": "static", "dynamic": "dynamic"}[args.binarize]
+    name = args.name or f"{args.job}_{args.model}_{kind}"
+    startup.import_tensorflow()
+    startup.find_devices()
+    record = train(config, args)
+    if args.validate_only:
+        return 0
+    record = {
+        "name": name,
+        "job": args.job,
+        "model": args.model,
+        "binarization": kind,
+        "command": "python scripts/reproduce.py " + " ".join(argv or sys.argv[1:]),
+        **record,
+    }
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    with replacing(RESULTS / f"{name}.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(f"written to {RESULTS / name}.json")
+    return 0
+
+
+class Average:
+    """A running average of a model's weights, over the last tenth or so of the steps, at most
+    over the last thousand."""
+
+    def __init__(self, model):
+        import tensorflow as tf
+
+        self.weights = [weight.value for weight in model.trainable_weights]
+        self.averages = [tf.Variable(weight, trainable=False) for weight in self.weights]
+        self._graph = tf.function(self._update, autograph=False)
+        self._n = 0
+
+    def _update(self, share):
+        for weight, average in zip(self.weights, self.averages, strict=True):
+            average.assign_add(share * (weight - average))
+
+    def update(self) -> None:
+        import tensorflow as tf
+
+        self._n += 1
+        self._graph(tf.constant(max(9 / (9 + self._n), 0.001)))
+
+    def swap(self) -> None:
+        """Exchange the weights and their averages."""
+        for weight, average in zip(self.weights, self.averages, strict=True):
+            held = weight.numpy()
+            weight.assign(average)
+            average.assign(held)
+
+
+def train(config: Config, args) -> dict:
+    """Train and measure; what goes into the results file."""
+    import keras
+    import tensorflow as tf
+
+    from pixelcnn_tf.data import check_labels, get_dataset
+    from pixelcnn_tf.models import build_model
+    from pixelcnn_tf.optimizers import build_optimizer
+    from pixelcnn_tf.sources import load_images
+    from pixelcnn_tf.trainer import Trainer
+
+    by_class = config.model.n_classes is not None
+    images = load_images(config.data, by_class)
+    if by_class:
+        check_labels(images, config.model.n_classes, config.data.source)
+    config = config.resolved(*images.train.shape[1:])
+    training, validation = split(images, config.data.seed)
+    keras.utils.set_random_seed(config.seed)
+    model = build_model(config)
+    trainer = Trainer(config, model, model.likelihood, build_optimizer(config.training))
+    average = Average(model)
+    size, seed = config.training.batch_size, config.seed
+    batches = iter(get_dataset(training, "train", size, seed, labels=by_class))
+    print(f"{model.count_params():,} weights; {len(training.train):,} training images", flush=True)
+
+    def score(part, n: int | None = None) -> float:
+        part = part._replace(
+            test=part.test[:n],
+            test_labels=None if part.test_labels is None else part.test_labels[:n],
+        )
+        dataset = get_dataset(part, "test", EVALUATION_BATCH, labels=by_class)
+        average.swap()
+        nats = trainer.evaluate(dataset)["nats_per_image"]
+        average.swap()
+        return nats
+
+    curve, checks, seen, seconds, at_images = [], next_check(0), 0, 0.0, None
+    limit = 60 * args.minutes
+    bar = progress("training", round(limit), "s", delay=0, leave=True)
+    window: list = []
+    while seconds < limit:
+        began = time.perf_counter()
+        window.append(trainer.train_step(*tf.nest.flatten(next(batches)))[0])
+        average.update()
+        seen += size
+        if len(window) == 20:
+            shown = float(tf.reduce_mean(tf.stack(window))) / size  # waits for the steps
+            window.clear()
+            bar.set_postfix_str(f"{shown:.1f} nats, {seen:,} images", refresh=False)
+        seconds += time.perf_counter() - began
+        bar.update(min(round(seconds), bar.total) - bar.n)
+        if seen >= checks:
+            checks = next_check(seen)
+            curve.append([seen, round(seconds, 1), score(validation, SCORED_ON_THE_WAY)])
+            bar.write(f"{seen:,} images, {seconds:,.0f} s: validation {curve[-1][2]:.2f} nats")
+        if at_images is None and seen >= args.images and not args.validate_only:
+            at_images = [seen, round(seconds, 1), score(images)]
+            bar.write(f"{seen:,} images: test {at_images[2]:.2f} nats")
+    bar.close()
+    last = score(validation)
+    print(f"validation {last:.3f} nats after {seen:,} images")
+    if args.validate_only:
+        return {}
+    test = score(images)
+    print(f"test {test:.3f} nats after {seen:,} images, {seconds:,.0f} s")
+    average.swap()
+    trainer.run.path.mkdir(parents=True, exist_ok=True)
+    with replacing(trainer.run.model) as temporary:
+        model.save(temporary)
+    with replacing(trainer.run.config) as temporary:
+        temporary.write_text(config.to_yaml(), encoding="utf-8")
+    print(f"model {trainer.run.model}")
+    return {
+        "weights": model.count_params(),
+        "seed": args.seed,
+        "minutes": args.minutes,
+        "images_seen": seen,
+        "images_per_second": seen / seconds,
+        "test_nats": test,
+        "validation_nats": last,
+        "at_images": at_images,
+        "curve": curve,
+        "cores": len(os.sched_getaffinity(0)),
+        "config": config.model_dump(mode="json"),
+    }
+
+
+def split(images, seed: int):
+    """The training images less a validation part, and that part, binarized once, as what is
+    scored in place of the test images."""
+    rng = np.random.default_rng([seed, 3])
+    held = np.zeros(len(images.train), bool)
+    held[rng.choice(len(held), min(N_VALIDATION, len(held) // 10), replace=False)] = True
+    labels = images.train_labels
+    valid = images.train[held]
+    if images.dynamic:
+        valid = (255 * rng.random(valid.shape, np.float32) < valid).astype(np.uint8)
+    training = images._replace(
+        train=images.train[~held], train_labels=None if labels is None else labels[~held]
+    )
+    validation = images._replace(test=valid, test_labels=None if labels is None else labels[held])
+    return training, validation
+
+
+def next_check(seen: int) -> int:
+    """When the curve gets its next point: 2500 images, and ever further apart."""
+    at = 2500
+    while at <= seen:
+        at *= 2
+    return at
+
+
+if __name__ == "__main__":
+    sys.exit(exit_with(main))
