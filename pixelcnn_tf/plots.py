@@ -143,6 +143,43 @@ def _draw_grid(axis, n_channels: int, height: int, width: int) -> None:
     axis.add_collection(LineCollection(lines, colors="0.5", linewidths=0.6, zorder=1))
 
 
+def receptive_field_panel(fields: dict[str, np.ndarray]) -> np.ndarray:
+    """Receptive fields side by side, as a picture.
+
+    The darker a pixel, the more it moves the centre, on a logarithmic scale from the least to
+    the most of each field; pixels that do not reach it are white. The centre is framed.
+
+    Args:
+        fields: by title, floats ``[height, width, channels]`` from ``receptive_field``, all of
+            one size.
+
+    Returns:
+        uint8 ``[height, width, 3]``.
+    """
+    height, width = next(iter(fields.values())).shape[:2]
+    side = max(2.6, min(4.5, 14 / len(fields)))
+    tall = side * height / width
+    figure = Figure(figsize=(side * len(fields), tall + 0.4), dpi=100)
+    figure.subplots_adjust(0.01, 0.02, 0.99, 1 - 0.4 / (tall + 0.4), wspace=0.05)
+    panels = figure.subplots(1, len(fields), squeeze=False)[0]
+    for axis, (title, field) in zip(panels, fields.items(), strict=True):
+        reach = field.sum(axis=-1)
+        seen = reach > 0
+        shown = np.full(reach.shape, np.nan)
+        if seen.any():
+            logs = np.log(reach[seen])
+            shown[seen] = (logs - logs.min()) / max(np.ptp(logs), 1e-9)
+        axis.imshow(shown, cmap="Blues", vmin=-0.6, vmax=1.1)
+        axis.set_title(f"{title}: {int(seen.sum())} pixels", fontsize=10)
+        axis.set_xticks(np.arange(width + 1) - 0.5, [])
+        axis.set_yticks(np.arange(height + 1) - 0.5, [])
+        axis.grid(color="0.85", linewidth=0.5)
+        axis.tick_params(length=0)
+        corner = (width // 2 - 0.5, height // 2 - 0.5)
+        axis.add_patch(Rectangle(corner, 1, 1, facecolor="none", edgecolor="tab:red", lw=2))
+    return figure_pixels(figure)
+
+
 def figure_pixels(figure: Figure) -> np.ndarray:
     """A matplotlib figure as uint8 ``[height, width, 3]``."""
     buffer = io.BytesIO()
