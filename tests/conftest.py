@@ -1,10 +1,13 @@
 """Shared set-up: a quiet TensorFlow with two logical CPUs, seeds, small models."""
 
+import gc
 import os
 import sys
 from pathlib import Path
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the figures in the tests are those of a CPU
+if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores: threads would only wait
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
@@ -20,6 +23,12 @@ import tensorflow as tf  # noqa: E402
 _CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
 startup.find_devices()
+
+
+def pytest_collection_finish(session):
+    """What is imported by now stays: each full collection would look through all of it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,11 +22,31 @@ from pixelcnn_tf.summaries import Window
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_the_next_fit_goes_on(signum, tmp_path, images, monkeypatch):
-    straight = make_trainer(small_config(tmp_path / "straight"))
-    straight.fit(images)
+@pytest.fixture
+def finished(tmp_path, tmp_path_factory, images, _trained):
+    """Gives the config of a run that has ended, below ``tmp_path``: a copy, for the tests
+    damage it, of one that is trained once for each set of options."""
 
+    def copy(**training):
+        key = tuple(sorted(training.items()))
+        if key not in _trained:
+            _trained[key] = tmp_path_factory.mktemp("trained")
+            make_trainer(small_config(_trained[key], **training)).fit(images)
+        shutil.copytree(_trained[key], tmp_path, dirs_exist_ok=True)
+        return small_config(tmp_path, **training)
+
+    return copy
+
+
+@pytest.fixture(scope="module")
+def _trained():
+    """The folders of ``finished`` by options."""
+    return {}
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_next_fit_goes_on(signum, finished, tmp_path, images, monkeypatch):
+    straight = load_model(finished().run_dir).trainable_weights
     config = small_config(tmp_path / "stopped", checkpoint_every=100)
     add = Window.add
 
@@ -45,7 +66,7 @@ def test_a_signal_saves_and_the_next_fit_goes_on(signum, tmp_path, images, monke
     resumed = make_trainer(config)
     resumed.fit(images)
     assert resumed.step == 8
-    for a, b in zip(weights(straight), weights(resumed), strict=True):
+    for a, b in zip(straight, weights(resumed), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
@@ -92,8 +113,8 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path, images):
     trainer.fit(images)
 
 
-def test_a_resume_is_quiet(tmp_path, images, capfd):
-    make_trainer(small_config(tmp_path, steps=4)).fit(images)
+def test_a_resume_is_quiet(finished, tmp_path, images, capfd):
+    finished(steps=4)
     make_trainer(small_config(tmp_path)).fit(images)
     assert "WARNING" not in capfd.readouterr().err
 
@@ -181,7 +202,8 @@ def test_speed_counts_training_only(monkeypatch):
     assert means == (4.0, 1.0, 5.0)  # 20 nats over 5 images; 5 images a second
 
 
-KILLED_AT_20 = """
+# Trains the runs of these names, but for "killed" if it is not the only one: it dies at step 20.
+TRAIN = """
 import os, signal, sys
 from pixelcnn_tf import startup
 startup.import_tensorflow()
@@ -191,16 +213,20 @@ def save_and_die(self, step):
     save(self, step)
     if step == 20:
         os.kill(os.getpid(), signal.SIGKILL)
-if sys.argv.pop(1) == "die":
-    Checkpoints.save = save_and_die
+from pixelcnn_tf import loops
+loops.USE_XLA = False  # compiling takes longer than all the rest
 import main
-sys.exit(main.main(sys.argv[1:]))
+names, flags = sys.argv[1].split(), sys.argv[2:]
+for name in names:
+    if name == "killed" and len(names) > 1:
+        Checkpoints.save = save_and_die
+    status = main.main([*flags, "--set", f"name={name}"])
+sys.exit(status)
 """
 
 
-def train_in_a_process(name, tmp_path, die):
+def train_in_a_process(names, tmp_path):
     settings = {
-        "name": name,
         "runs_dir": tmp_path,
         "deterministic": "true",
         "data.source": "digits_grey",
@@ -217,15 +243,7 @@ def train_in_a_process(name, tmp_path, die):
     }
     flags = [flag for item in settings.items() for flag in ("--set", "{}={}".format(*item))]
     return subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            KILLED_AT_20,
-            "die" if die else "live",
-            "--config",
-            "config.yml",
-            *flags,
-        ],
+        [sys.executable, "-c", TRAIN, names, "--config", "config.yml", *flags],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -235,11 +253,12 @@ def train_in_a_process(name, tmp_path, die):
 
 
 def test_killed_and_resumed_is_the_same_to_the_last_bit(tmp_path):
-    assert train_in_a_process("straight", tmp_path, die=False).returncode == 0
-    assert train_in_a_process("killed", tmp_path, die=True).returncode == -signal.SIGKILL
+    # Both in one process, for starting TensorFlow takes longer than training.
+    assert train_in_a_process("straight killed", tmp_path).returncode == -signal.SIGKILL
+    assert (tmp_path / "straight" / "model.keras").exists()
     assert not (tmp_path / "killed" / "model.keras").exists()
     assert saved_steps(tmp_path / "killed" / "checkpoints") == [20, 10]
-    resumed = train_in_a_process("killed", tmp_path, die=False)
+    resumed = train_in_a_process("killed", tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     one, two = (load_model(tmp_path / name).get_weights() for name in ("straight", "killed"))
     for a, b in zip(one, two, strict=True):
@@ -272,9 +291,8 @@ def damage(folder, how):
 @pytest.mark.parametrize(
     "how", ["truncated", "empty", "missing", "flipped", "index truncated", "index missing"]
 )
-def test_a_damaged_checkpoint_is_skipped_with_a_warning(how, tmp_path, images, capsys):
-    config = small_config(tmp_path)
-    make_trainer(config).fit(images)
+def test_a_damaged_checkpoint_is_skipped_with_a_warning(how, finished, tmp_path, images, capsys):
+    config = finished()
     damage(tmp_path / "small" / "checkpoints", how)
     trainer = make_trainer(config)
     assert trainer.checkpoints.restore() == 6
@@ -286,9 +304,8 @@ def test_a_damaged_checkpoint_is_skipped_with_a_warning(how, tmp_path, images, c
 
 
 @pytest.mark.parametrize("how", ["missing", "empty", "truncated"])
-def test_a_lost_list_of_checkpoints_does_not_start_over(how, tmp_path, images):
-    config = small_config(tmp_path, steps=6)
-    make_trainer(config).fit(images)
+def test_a_lost_list_of_checkpoints_does_not_start_over(how, finished, tmp_path, images):
+    finished(steps=6)
     state = tmp_path / "small" / "checkpoints" / "checkpoint"
     if how == "missing":
         state.unlink()
@@ -301,9 +318,8 @@ def test_a_lost_list_of_checkpoints_does_not_start_over(how, tmp_path, images):
     assert saved_steps(tmp_path / "small" / "checkpoints") == [10, 8, 6]  # three are kept
 
 
-def test_no_readable_checkpoint_is_an_error_not_a_new_start(tmp_path, images):
-    config = small_config(tmp_path)
-    make_trainer(config).fit(images)
+def test_no_readable_checkpoint_is_an_error_not_a_new_start(finished, tmp_path, images):
+    config = finished()
     for file in (tmp_path / "small" / "checkpoints").glob("ckpt-*.data*"):
         file.write_bytes(b"")
     with pytest.raises(UserError, match="none of its checkpoints can be read"):
