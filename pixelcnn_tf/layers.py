@@ -278,7 +278,8 @@ class ClassBias(Causal, keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, labels):
-        return inputs + tf.gather(tf.convert_to_tensor(self.biases), labels)[:, None, None]
+        one_hot = tf.one_hot(labels, self.n_classes, dtype=self.compute_dtype)
+        return inputs + (one_hot @ self.biases)[:, None, None]
 
     def init_state(self, raster):
         """The bias of each lane, ``[lanes, features]``; labels do not change on the way."""

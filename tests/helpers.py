@@ -1,10 +1,13 @@
 """Slow, obvious counterparts of what the package does fast."""
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf import Trainer, build_model
+from pixelcnn_tf.blocks import DiagonalBiLSTMBlock, GatedBlock, PixelCNNResBlock, RowLSTMBlock
 from pixelcnn_tf.config import Config
 from pixelcnn_tf.models import PixelRNN
 from pixelcnn_tf.optimizers import build_optimizer
@@ -120,3 +123,27 @@ def weights(trainer):
 
 def two_devices():
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+#: Every member of the family, as what ``PixelRNN`` takes for ``pixel_layer``.
+FAMILY = {
+    "resblock": functools.partial(PixelCNNResBlock, 3),
+    "gated_1": functools.partial(GatedBlock, 1),
+    "gated_3": functools.partial(GatedBlock, 3),
+    "gated_5x3": functools.partial(GatedBlock, (5, 3)),
+    "row_lstm_1": functools.partial(RowLSTMBlock, (1, 1)),
+    "row_lstm_3": functools.partial(RowLSTMBlock, (1, 3)),
+    "row_lstm_5": functools.partial(RowLSTMBlock, (1, 5)),
+    "diagonal_bilstm": DiagonalBiLSTMBlock,
+}
+
+
+def family_model(member, n_channels, n_classes=None, **options):
+    """A tiny model of two blocks, and keyword arguments with its labels for ``n`` images."""
+    options = {"hidden_dim": 2, "out_dim": 2, "skip_connections": n_channels == 3, **options}
+    model = small_model(n_channels, pixel_layer=FAMILY[member], n_classes=n_classes, **options)
+
+    def labels(n):
+        return {} if n_classes is None else {"labels": np.arange(n) % n_classes}
+
+    return model, labels

@@ -1,0 +1,147 @@
+"""The recurrent and gated layers straight from the papers' equations: float64 NumPy, one pixel
+at a time. Feature maps of n colours come in n groups, each with its own gates."""
+
+import numpy as np
+from helpers import conv2d_reference
+
+from pixelcnn_tf import get_mask
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def weights_of(layer):
+    """Weights by their path within the layer."""
+    return {w.path.split("/", 1)[1]: w.numpy().astype(np.float64) for w in layer.weights}
+
+
+def masked_conv(x, weights, name, kernel_size, n_channels):
+    """A type-B convolution by its whole kernel, times the mask."""
+    height, width = (kernel_size,) * 2 if isinstance(kernel_size, int) else kernel_size
+    stored = weights[f"{name}/kernel"]
+    mask = get_mask((height, width), *stored.shape[2:], "B", n_channels)
+    kernel = np.zeros(mask.shape)
+    kernel[: stored.shape[0], : stored.shape[1]] = stored
+    return conv2d_reference(x, kernel * mask, weights[f"{name}/bias"])
+
+
+def lstm(gates, cell, n_channels):
+    """Equation 3 of arXiv 1601.06759 at one pixel: ``gates`` ``[n, 4 * units]`` summed already,
+    o, f, i, g in each colour group."""
+    hidden, cells = [], []
+    for group, before in zip(
+        np.split(gates, n_channels, -1), np.split(cell, n_channels, -1), strict=True
+    ):
+        o, f, i, g = np.split(group, 4, axis=-1)
+        c = sigmoid(f) * before + sigmoid(i) * np.tanh(g)
+        cells.append(c)
+        hidden.append(sigmoid(o) * np.tanh(c))
+    return np.concatenate(hidden, -1), np.concatenate(cells, -1)
+
+
+def row_lstm(gates, kernel, width, n_channels):
+    """Section 3.1: hidden states ``[n, h, w, units]`` from input-to-state gates ``[n, h, w, 4 *
+    units]``; ``kernel`` ``[width * units, 4 * units]``."""
+    n, rows, columns, n_gates = gates.shape
+    kernel = kernel.reshape(width, n_gates // 4, n_gates)
+    hidden = np.zeros((n, rows, columns, n_gates // 4))
+    cell = np.zeros_like(hidden)
+    for r in range(rows):
+        for c in range(columns):
+            total = gates[:, r, c].astype(np.float64)
+            for k in range(width):
+                at = c + k - width // 2
+                if r > 0 and 0 <= at < columns:
+                    total = total + hidden[:, r - 1, at] @ kernel[k]
+            above = cell[:, r - 1, c] if r > 0 else np.zeros((n, n_gates // 4))
+            hidden[:, r, c], cell[:, r, c] = lstm(total, above, n_channels)
+    return hidden
+
+
+def diagonal_lstm(gates, kernel, n_channels, direction):
+    """Section 3.2: each state from the one beside it, whose cell it takes over, and the one above.
+    ``direction`` is 1 from left to right, -1 from right to left (the map then moves one row
+    down). ``kernel`` ``[2 * units, 4 * units]``: of the state beside, then of the one above."""
+    n, rows, columns, n_gates = gates.shape
+    beside, above = np.split(kernel, 2)
+    hidden = np.zeros((n, rows, columns, n_gates // 4))
+    cell = np.zeros_like(hidden)
+    for r in range(rows):
+        for c in range(columns)[::direction]:
+            total = gates[:, r, c].astype(np.float64)
+            before = np.zeros((n, n_gates // 4))
+            if 0 <= c - direction < columns:
+                total = total + hidden[:, r, c - direction] @ beside
+                before = cell[:, r, c - direction]
+            if r > 0:
+                total = total + hidden[:, r - 1, c] @ above
+            hidden[:, r, c], cell[:, r, c] = lstm(total, before, n_channels)
+    if direction == -1:
+        hidden = np.concatenate([np.zeros_like(hidden[:, :1]), hidden[:, :-1]], axis=1)
+    return hidden
+
+
+def gate(x, n_channels):
+    """Equation 2 of arXiv 1606.05328 in each colour group."""
+    parts = []
+    for group in np.split(x, n_channels, -1):
+        a, b = np.split(group, 2, -1)
+        parts.append(np.tanh(a) * sigmoid(b))
+    return np.concatenate(parts, -1)
+
+
+def class_bias(weights, name, labels):
+    bias = weights.get(f"{name}/class_bias")
+    return 0 if bias is None else bias[labels][:, None, None]
+
+
+def gated_block(block, stacks, labels=None):
+    """Figure 2 of arXiv 1606.05328."""
+    above, left = stacks
+    weights, n = weights_of(block), block.n_channels
+    height, width = (block.kernel_size,) * 2
+    stored = weights["vertical/kernel"]  # the rows of an n x n kernel down to the centre
+    kernel = np.zeros((height, width, *stored.shape[2:]))
+    kernel[: len(stored)] = stored
+    above = conv2d_reference(above, kernel, weights["vertical/bias"])
+    above = above + class_bias(weights, "vertical_class", labels)
+    x = masked_conv(left, weights, "horizontal", (1, width), n)
+    x = x + above @ weights["join/kernel"][0, 0] + weights["join/bias"]
+    x = gate(x + class_bias(weights, "horizontal_class", labels), n)
+    return gate(above, 1), left + masked_conv(x, weights, "output", 1, n)
+
+
+def row_lstm_block(block, x, labels=None):
+    """Figure 5 (right) of arXiv 1601.06759."""
+    weights, n = weights_of(block), block.n_channels
+    gates = masked_conv(x, weights, "gates", block.kernel_size, n)
+    gates = gates + class_bias(weights, "class", labels)
+    hidden = row_lstm(gates, weights["state/kernel"], block.kernel_size[1], n)
+    return x + masked_conv(hidden, weights, "up", 1, n)
+
+
+def diagonal_bilstm_block(block, x, labels=None):
+    """Figure 5 (right) of arXiv 1601.06759, both directions added."""
+    weights, n = weights_of(block), block.n_channels
+    total = 0
+    for side, direction in [("left", 1), ("right", -1)]:
+        gates = masked_conv(x, weights, f"{side}_gates", 1, n)
+        gates = gates + class_bias(weights, f"{side}_class", labels)
+        total = total + diagonal_lstm(gates, weights[f"{side}/kernel"], n, direction)
+    return x + masked_conv(total, weights, "up", 1, n)
+
+
+def residual_block(block, x, labels=None):
+    """Figure 5 (left) of arXiv 1601.06759, or the same with PReLUs before the convolutions."""
+    weights, n = weights_of(block), block.n_channels
+    h = x
+    for name, size in [("down", 1), ("middle", block.kernel_size), ("up", 1)]:
+        if block.variant == "preactivation":
+            h = np.where(h > 0, h, weights[f"prelu_{name}/alpha"] * h)
+        h = masked_conv(h, weights, name, size, n)
+        if name == "down":
+            h = h + class_bias(weights, "class", labels)
+        if block.variant == "relu":
+            h = np.maximum(h, 0)
+    return x + h
