@@ -7,13 +7,12 @@ examples:
   python scripts/benchmark.py conv              one masked convolution, ways to pad it
   python scripts/benchmark.py sample            plain sampler, raster sampler, scoring; growth
   python scripts/benchmark.py sample --batches 16 --sides 32 --whole-plain
+  python scripts/benchmark.py family            training, scoring, sampling of each kind of model
 
 Absolute figures belong to the machine and the moment; the ratios are what to compare. The
 ways take turns, round after round, so that a slow moment slows them alike; figures are medians.
 """
 
-import contextlib
-import ctypes
 import json
 import sys
 import time
@@ -24,14 +23,16 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+from measuring import alone, print_table, random_model, take_turns, warm
 
 from pixelcnn_tf import startup
 from pixelcnn_tf.cli import Parser, exit_with, whole_number
 from pixelcnn_tf.config import Config, load_config
 from pixelcnn_tf.files import check_writable, replacing
-from pixelcnn_tf.progress import progress
 
-REFERENCE = Path(__file__).resolve().parents[1] / "configs" / "reference.yml"
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+REFERENCE = CONFIGS / "reference.yml"
+FAMILY = ("masked", "gated", "row_lstm", "diagonal_bilstm")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -77,33 +78,9 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def take_turns(ways: dict[str, Callable], rounds: int, self_timed=()) -> dict[str, float]:
-    """Median seconds of each way, after one run of each that is not counted. Those named in
-    ``self_timed`` return their seconds."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for number in progress("measuring", rounds + 1, "round", range(rounds + 1)):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            returned = way()
-            taken = returned if name in self_timed else time.perf_counter() - start
-            if number:
-                seconds[name].append(taken)
-    return {name: float(np.median(values)) for name, values in seconds.items()}
-
-
 def whole_numbers(text: str) -> list[int]:
     """For ``type=``: ``'1,16'`` as integers from 1 up, in rising order."""
     return sorted({whole_number(part) for part in text.split(",")})
-
-
-def print_table(title: str, header: list[str], rows: list[list]) -> None:
-    """Plain columns, the first to the left, numbers to the right."""
-    text = [header] + [[f"{v:.3g}" if isinstance(v, float) else str(v) for v in r] for r in rows]
-    widths = [max(len(row[i]) for row in text) for i in range(len(header))]
-    print(f"\n{title}")
-    for row in text:
-        first = row[0].ljust(widths[0])
-        print("  ".join([first, *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]))
 
 
 def whole_kernel_conv():
@@ -225,14 +202,14 @@ def sample(config: Config, args) -> dict:
 
     from pixelcnn_tf import generate_images
 
-    model = _random_model(config)
+    model = random_model(config)
     score = tf.function(model, autograph=False)
     side, rows, figures = args.side, [], {}
     for batch in args.batches:
         images = tf.zeros([batch, side, side, model.n_channels])
         ways = {
-            "raster": _warm(lambda n=batch: generate_images(model, side, n, 0)),
-            "score": _warm(lambda x=images: score(x)[0, 0, 0, 0, 0].numpy()),
+            "raster": warm(lambda n=batch: generate_images(model, side, n, 0)),
+            "score": warm(lambda x=images: score(x)[0, 0, 0, 0, 0].numpy()),
         }
         if args.whole_plain:
             seconds = take_turns(ways, args.rounds, self_timed=ways)
@@ -242,7 +219,7 @@ def sample(config: Config, args) -> dict:
         else:
             ways["plain"] = _plain_seconds(model, batch, side)
             seconds = take_turns(ways, args.rounds, self_timed=ways)
-        compile_s, peak_mb = _alone(config, batch, side)
+        compile_s, peak_mb = alone(config, batch, side)
         speed = {name: batch / s for name, s in seconds.items()}
         row = {
             "plain_images_per_s": speed["plain"],
@@ -269,26 +246,6 @@ def sample(config: Config, args) -> dict:
     )
     figures["growth"] = _growth(config, model, args)
     return figures
-
-
-def _warm(way: Callable) -> Callable[[], float]:
-    """What returns the seconds of ``way``, run once before: the way that had its turn before
-    left other things in the caches."""
-
-    def timed() -> float:
-        way()
-        start = time.perf_counter()
-        way()
-        return time.perf_counter() - start
-
-    return timed
-
-
-def _random_model(config: Config):
-    from pixelcnn_tf.models import build_model
-
-    n_channels = config.model.n_channels or config.known_channels() or 3
-    return build_model(config.resolved(1, 1, n_channels))
 
 
 def _plain_seconds(model, batch: int, side: int) -> Callable[[], float]:
@@ -323,45 +280,6 @@ def _plain_seconds(model, batch: int, side: int) -> Callable[[], float]:
     return measure
 
 
-def _alone(config: Config, batch: int, side: int) -> tuple[float, float]:
-    """Seconds to compile, and megabytes at the peak of sampling (without the compiler's), of
-    the raster sampler in a process of its own; the memory on Linux only."""
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_compile_and_sample, config, batch, side).result()
-
-
-def _compile_and_sample(config: Config, batch: int, side: int) -> tuple[float, float]:
-    startup.import_tensorflow()
-    startup.find_devices()
-    from pixelcnn_tf import generate_images
-
-    model = _random_model(config)
-    seconds = []
-    for _ in range(2):
-        start = time.perf_counter()
-        generate_images(model, side, batch, 0)
-        seconds.append(time.perf_counter() - start)
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)  # what the compiler and the first runs gave back
-    before = _status("VmRSS")
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # the peak from here on
-    generate_images(model, side, batch, 0)
-    return seconds[0] - seconds[1], _status("VmHWM") - before
-
-
-def _status(key: str) -> float:
-    """Megabytes of this process, as Linux tells them."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith(key):
-                return int(line.split()[1]) / 1e3
-    return float("nan")
-
-
 def _growth(config: Config, model, args) -> dict[str, float]:
     """Seconds an image by side, all sizes in turn."""
     from pixelcnn_tf import generate_images
@@ -380,7 +298,53 @@ def _growth(config: Config, model, args) -> dict[str, float]:
     return each
 
 
-JOBS = {"train": train, "conv": conv, "sample": sample}
+def family(config: Config, args) -> dict:
+    """A step of training, scoring and sampling of every member of the family, at about equal
+    numbers of weights: the configs of binarized MNIST, 28x28, whatever ``--config`` says."""
+    import tensorflow as tf
+
+    from pixelcnn_tf import generate_images
+    from pixelcnn_tf.optimizers import build_optimizer
+    from pixelcnn_tf.trainer import Trainer
+
+    side, batch = 28, args.batch
+    images = np.random.default_rng(0).integers(2, size=(batch, side, side, 1)).astype(np.uint8)
+    images, trains, scores, samples, weights, compile_s = tf.constant(images), {}, {}, {}, {}, {}
+    for name in FAMILY:
+        one = load_config(CONFIGS / f"mnist_binary_{name}.yml", args.overrides)
+        training = one.training.model_copy(update={"batch_size": batch})
+        one = one.model_copy(update={"training": training}).resolved(side, side, 1)
+        model = random_model(one)
+        trainer = Trainer(one, model, model.likelihood, build_optimizer(training))
+        score = tf.function(model, autograph=False)
+        weights[name] = model.count_params()
+        trains[name] = lambda t=trainer: float(t.train_step(images)[0])
+        scores[name] = lambda s=score: s(images)[0, 0, 0, 0, 0].numpy()
+        samples[name] = warm(lambda m=model: generate_images(m, side, batch, 0))
+        compile_s[name] = alone(one, batch, side)[0]
+    train_s = take_turns(trains, args.rounds)
+    score_s = take_turns(scores, args.rounds)
+    sample_s = take_turns(samples, args.rounds, self_timed=samples)
+    figures = {
+        name: {
+            "weights": weights[name],
+            "train_images_per_s": batch / train_s[name],
+            "score_images_per_s": batch / score_s[name],
+            "sample_images_per_s": batch / sample_s[name],
+            "fraction_of_scoring": score_s[name] / sample_s[name],
+            "compile_s": compile_s[name],
+        }
+        for name in FAMILY
+    }
+    print_table(
+        f"binarized MNIST models, {side}x{side}x1, {batch} at once",
+        ["model", "weights", "train/s", "score/s", "sample/s", "sample/score", "compile s"],
+        [[name, f"{f['weights']:,}", *list(f.values())[1:]] for name, f in figures.items()],
+    )
+    return figures
+
+
+JOBS = {"train": train, "conv": conv, "sample": sample, "family": family}
 
 if __name__ == "__main__":
     sys.exit(exit_with(main))

@@ -66,9 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--table", action="store_true", help="only write the table and curves")
     args = parser.parse_args(argv)
     if args.table:
-        from results_table import write_table
-
-        write_table(RESULTS, ROOT / "docs")
+        write_results(ROOT / "docs")
         return 0
     if args.model is None:
         raise UserError(f"--model: not given; must be one of {', '.join(MODELS)}")
@@ -99,6 +97,13 @@ def main(argv: list[str] | None = None) -> int:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(f"written to {RESULTS / name}.json")
     return 0
+
+
+def write_results(docs: Path) -> None:
+    """The table and the curves of all that has been measured."""
+    from results_table import write_table
+
+    write_table(docs / "results", docs)
 
 
 class Average:
@@ -190,6 +195,7 @@ def train(config: Config, args) -> dict:
             at_images = [seen, round(seconds, 1), score(images)]
             bar.write(f"{seen:,} images: test {at_images[2]:.2f} nats")
     bar.close()
+    curve.append([seen, round(seconds, 1), score(validation, SCORED_ON_THE_WAY)])
     last = score(validation)
     print(f"validation {last:.3f} nats after {seen:,} images")
     if args.validate_only:

@@ -8,7 +8,9 @@ import complete
 import evaluate
 import numpy as np
 import plot_masks
+import plot_receptive_field
 import pytest
+import reproduce
 import sample
 import yaml
 from command_line import train
@@ -229,7 +231,7 @@ def test_benchmark_prints_a_table_and_writes_its_figures(job, tmp_path, capsys):
 
 
 def test_benchmark_of_sampling_writes_its_figures(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(benchmark, "_alone", lambda *_: (1.0, 2.0))  # a process of its own
+    monkeypatch.setattr(benchmark, "alone", lambda *_: (1.0, 2.0))  # a process of its own
     small = ["--set", "model.hidden_dim=2", "--set", "model.n_layers=1", "--set", "model.out_dim=2"]
     sizes = ["--side", "6", "--sides", "4,8", "--batches", "2", "--batch", "2", "--rounds", "1"]
     out = tmp_path / "f.json"
@@ -243,7 +245,17 @@ def test_benchmark_of_sampling_writes_its_figures(tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize(
-    "command", [train_command, sample, complete, evaluate, plot_masks, benchmark]
+    "command",
+    [
+        train_command,
+        sample,
+        complete,
+        evaluate,
+        plot_masks,
+        plot_receptive_field,
+        benchmark,
+        reproduce,
+    ],
 )
 def test_help_has_examples(command, capsys):
     with pytest.raises(SystemExit) as stop:

@@ -10,7 +10,9 @@ import complete
 import evaluate
 import numpy as np
 import plot_masks
+import plot_receptive_field
 import pytest
+import reproduce
 import sample
 from command_line import ROOT, flags
 from PIL import Image
@@ -26,6 +28,8 @@ def tree(folder):
 # Wrong input: (command, flags, words of the one line)
 
 RUN = "{runs}/small"
+LSTM = ["{new}", "--set", "model.pixel_layer=row_lstm"]
+DIAGONAL = ["{new}", "--set", "model.pixel_layer=diagonal_bilstm", "--set", "model.variant=null"]
 WRONG = [
     (train_command, [], "--config"),
     (train_command, ["--config"], "expected one argument"),
@@ -109,6 +113,40 @@ WRONG = [
     (plot_masks, ["--channels", "0"], "'0'"),
     (plot_masks, ["--channels", "40", "--out", "{tmp}/m.png"], "at most 150"),
     (plot_masks, ["--out", "{tmp}/m.jpg"], "must end in .png"),
+    (train_command, ["{new}", "--set", "model.pixel_layer=gatd"], "did you mean 'gated'"),
+    (
+        train_command,
+        ["{new}", "--set", "model.pixel_layer=lstm"],
+        "'row_lstm' or 'diagonal_bilstm'",
+    ),
+    (train_command, [*LSTM, "--set", "model.kernel_size=3"], "has one row; must be [1, 3]"),
+    (train_command, [*DIAGONAL, "--set", "model.kernel_size=3"], "'diagonal_bilstm' has none"),
+    (train_command, [*LSTM, "--set", "model.kernel_size=[1, 4]"], "must be odd"),
+    (train_command, [*LSTM], "variant 'preactivation' is for pixel_layer 'resblock'"),
+    (train_command, ["{new}", "--set", "model.dropout=1"], "model.dropout: 1"),
+    (train_command, ["{new}", "--set", "model.n_classes=0"], "model.n_classes: 0"),
+    (train_command, ["{new}", "--set", "model.n_classes=7"], "labels from 0 to 9"),
+    (
+        train_command,
+        ["{new}", "--set", "model.n_classes=2", "--set", "data.source={tmp}/rgb.npy"],
+        "has no labels",
+    ),
+    (sample, ["--run", RUN, "--label", "1", "--out", "{tmp}/s.png"], "not class-conditional"),
+    (sample, ["--run", RUN, "--label", "one"], "'one': must be an integer from 0 up, or 'all'"),
+    (complete, ["--run", RUN, "--label", "1", "--out", "{tmp}/c.png"], "not class-conditional"),
+    (plot_receptive_field, [], "--config"),
+    (plot_receptive_field, ["--config", "none.yml"], "no such file"),
+    (plot_receptive_field, ["--config", "config.yml", "--out", "a.pdf"], "must end in .png"),
+    (
+        plot_receptive_field,
+        ["--config", "config.yml", "--channel", "4", "--out", "{tmp}/r.png"],
+        "--channel 4: digits has 3 colour(s)",
+    ),
+    (reproduce, [], "job"),
+    (reproduce, ["mnist_binary"], "--model: not given; must be one of masked, gated"),
+    (reproduce, ["mnist_binary", "--model", "gatd"], "invalid choice: 'gatd'"),
+    (reproduce, ["mnist_binary", "--model", "gated", "--minutes", "0"], "'0'"),
+    (reproduce, ["mnist_binary", "--model", "gated", "--data", "none.npz"], "none.npz"),
     (benchmark, [], "job"),
     (benchmark, ["fly"], "invalid choice: 'fly'"),
     (benchmark, ["train", "--json", "{tmp}/none/f.json"], "there is no folder"),

@@ -1,0 +1,149 @@
+"""The commands with a class-conditional model; the commands that measure and show the family."""
+
+import json
+
+import benchmark
+import complete
+import evaluate
+import numpy as np
+import plot_receptive_field
+import pytest
+import reproduce
+import sample
+from command_line import ROOT, train
+from PIL import Image
+
+from pixelcnn_tf import load_model, plots
+from pixelcnn_tf.cli import exit_with
+
+GATED = {
+    "model.pixel_layer": "gated",
+    "model.kernel_size": 3,
+    "model.variant": "null",
+    "model.n_classes": 10,
+    "model.dropout": 0.1,
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of a class-conditional Gated PixelCNN."""
+    folder = tmp_path_factory.mktemp("by_class")
+    assert train(folder, **GATED) == 0
+    return folder / "small"
+
+
+def test_a_class_conditional_run_is_scored_with_its_labels(run, capsys):
+    model = load_model(run)
+    assert model.n_classes == 10
+    assert evaluate.main(["--run", str(run), "--batch-size", "50"]) == 0
+    record = json.loads((run / "results.json").read_text())
+    assert f"{record['test']['bits_per_dim']:.4f} bits per dim" in capsys.readouterr().out
+
+
+def test_sample_draws_one_class_or_a_row_of_each(run, tmp_path, monkeypatch, capsys):
+    drawn = []
+    sheet = plots.image_sheet
+    keep = lambda *a: drawn.append(a) or sheet(*a)  # noqa: E731
+    monkeypatch.setattr(plots, "image_sheet", keep)
+    flags = ["--run", str(run), "--n", "3", "--out", str(tmp_path / "a.png")]
+    assert sample.main([*flags, "--label", "all"]) == 0
+    images, _, columns = drawn.pop()
+    assert images.shape == (30, 8, 8, 1) and columns == 3
+    assert sample.main([*flags, "--label", "7"]) == 0
+    assert drawn.pop()[0].shape == (3, 8, 8, 1)
+    assert "3 images of 8x8x1" in capsys.readouterr().out
+
+
+def test_complete_knows_the_labels_of_the_test_set(run, tmp_path, monkeypatch, capsys):
+    given = []
+    from pixelcnn_tf import sampling
+
+    generate = sampling.generate_images
+    monkeypatch.setattr(
+        "pixelcnn_tf.generate_images",
+        lambda *a, **k: given.append(k["labels"]) or generate(*a, **k),
+        raising=False,
+    )
+    out = str(tmp_path / "c.png")
+    flags = ["--run", str(run), "--n", "4", "--completions", "2", "--out", out]
+    assert complete.main(flags) == 0
+    assert len(given[0]) == 8 and len(set(given[0])) > 1
+    assert (given[0][::2] == given[0][1::2]).all()
+    assert complete.main([*flags, "--label", "3"]) == 0
+    assert set(given[1]) == {3}
+
+
+@pytest.mark.parametrize(
+    ("command", "flags", "words"),
+    [
+        (sample, [], "--label: not given, and the model is class-conditional; must be a class"),
+        (sample, ["--label", "10"], "--label 10: the model knows 10 classes; must be from 0 to 9"),
+        (sample, ["--label", "-1"], "'-1': must be an integer from 0 up, or 'all'"),
+        (complete, ["--label", "10"], "--label 10: the model is class-conditional; must be"),
+        (complete, ["--label", "all"], "--label all: the model is class-conditional; must be"),
+        (complete, ["--images", "{tmp}/a.png"], "--label not given: the model is class"),
+    ],
+)
+def test_wrong_labels_get_one_line(command, flags, words, run, tmp_path, capsys):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    typed = [flag.format(tmp=tmp_path) for flag in flags]
+    out = tmp_path / "o.png"
+    assert exit_with(lambda: command.main(["--run", str(run), "--out", str(out), *typed])) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and words in lines[0]
+    assert not out.exists()
+
+
+def test_receptive_fields_are_drawn_side_by_side(tmp_path, capsys):
+    configs = [str(ROOT / "configs" / f"mnist_binary_{m}.yml") for m in ("masked", "gated")]
+    flags = ["--set", "model.n_layers=1", "--set", "model.hidden_dim=2", "--size", "15"]
+    out = tmp_path / "r.png"
+    typed = [*[f for c in configs for f in ("--config", c)], *flags, "--out", str(out)]
+    assert plot_receptive_field.main(typed) == 0
+    # One layer of 3x3 after the 7x7: four rows of nine and four to the left; one of them blind.
+    assert "mnist_binary_masked 39, mnist_binary_gated 40" in capsys.readouterr().out
+    picture = np.asarray(Image.open(out))
+    assert picture.shape[1] > 1.5 * picture.shape[0]
+    assert picture.std() > 20
+
+
+def test_reproduce_writes_a_row_and_the_table(tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(0)
+    images = rng.integers(256, size=(240, 8, 8)).astype(np.uint8)
+    np.savez(tmp_path / "data.npz", x_train=images[:200], x_test=images[200:])
+    monkeypatch.setattr(reproduce, "RESULTS", tmp_path / "docs" / "results")
+    monkeypatch.setattr(reproduce, "ROOT", ROOT)
+    small = {"runs_dir": tmp_path, "model.n_layers": 1, "model.hidden_dim": 2}
+    typed = ["mnist_binary", "--model", "gated", "--minutes", "0.02", "--images", "16"]
+    typed += ["--data", str(tmp_path / "data.npz"), "--binarize", "dynamic"]
+    typed += [f for k, v in small.items() for f in ("--set", f"{k}={v}")]
+    assert reproduce.main(typed) == 0
+    name = "mnist_binary_gated_dynamic"
+    record = json.loads((tmp_path / "docs" / "results" / f"{name}.json").read_text())
+    assert record["at_images"][0] == 16
+    assert record["images_seen"] >= 16
+    # 64 coins, more or less: nothing can be learned.
+    assert 0.9 * 64 * np.log(2) < record["test_nats"] < 2 * 64 * np.log(2)
+    model = load_model(tmp_path / "mnist_binary_gated" / "model.keras")
+    images = (images[200:] >= 128)[..., None].astype(np.uint8)
+    assert np.isfinite(model.likelihood.nll(images, model(images))).all()
+
+    reproduce.write_results(tmp_path / "docs")
+    table = (tmp_path / "docs" / "results.md").read_text()
+    assert f"| Gated PixelCNN, dynamic | {record['weights']:,} |" in table
+    assert f"**{record['test_nats']:.2f}**" in table
+    assert Image.open(tmp_path / "docs" / "curves.png").size[0] > 500
+
+
+def test_benchmark_of_the_family_writes_its_figures(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(benchmark, "alone", lambda *_: (1.0, 2.0))  # a process of its own
+    monkeypatch.setattr(benchmark, "FAMILY", ("masked", "gated"))
+    small = ["--set", "model.hidden_dim=2", "--set", "model.n_layers=1"]
+    out = tmp_path / "f.json"
+    typed = ["family", *small, "--batch", "2", "--rounds", "1", "--json", str(out)]
+    assert benchmark.main(typed) == 0
+    figures = json.loads(out.read_text())["gated"]
+    ratio = figures["sample_images_per_s"] / figures["score_images_per_s"]
+    assert figures["fraction_of_scoring"] == pytest.approx(ratio)
+    assert "sample/score" in capsys.readouterr().out
