@@ -1,266 +1,34 @@
-"""What config.yml may say, checked before anything else happens."""
+"""Config files, checked before anything else happens."""
 
-import os
-import reprlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
+from pydantic import ValidationError
+
+from pixelcnn_tf.errors import UserError
+from pixelcnn_tf.schema import (
+    BUILT_IN,
+    Config,
+    DataConfig,
+    ModelConfig,
+    SamplingConfig,
+    TrainingConfig,
+    first_problem,
+    parse_likelihood,
 )
 
-from pixelcnn_tf.errors import UserError, suggestion
-
-
-def _number(value: Any) -> Any:
-    """YAML 1.1 reads ``1e-3`` (no point) as text; a user means a number."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _whole(value: Any) -> Any:
-    """``1e3`` is a whole number too."""
-    number = _number(value) if isinstance(value, str) else None
-    return int(number) if isinstance(number, float) and number.is_integer() else value
-
-
-def _pair(value: Any) -> Any:
-    """One number stands for a square."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return (value, value)
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        raise ValueError("must be an integer or [height, width]")
-    return tuple(value)
-
-
-def _odd(value: int) -> int:
-    if value % 2 == 0:
-        raise ValueError("must be odd, so that the kernel has a centre")
-    return value
-
-
-def parse_likelihood(name: str) -> tuple[str, int]:
-    """Kind and number of values: ``('softmax', 256)`` of ``'softmax-256'``.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    if name == "bernoulli":
-        return "bernoulli", 2
-    kind, _, number = name.partition("-")
-    if kind == "softmax" and number.isascii() and number.isdigit() and 2 <= int(number) <= 256:
-        return "softmax", int(number)
-    raise ValueError(
-        "must be 'softmax-256' (or 'softmax-N', N values from 2 to 256) or 'bernoulli'"
-        f"{suggestion(name, ['softmax-256', 'bernoulli'])}"
-    )
-
-
-def _likelihood(value: str) -> str:
-    parse_likelihood(value)
-    return value
-
-
-def _one_folder(value: str) -> str:
-    plain = value == Path(value).name and value.isprintable() and len(value) <= 100
-    if not value or not plain or value in (".", ".."):
-        raise ValueError("must be a plain folder name, without '/', of at most 100 characters")
-    return value
-
-
-Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
-Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10**9)]
-Side = Annotated[int, Field(ge=1, le=4096)]
-Size = Annotated[tuple[Side, Side], BeforeValidator(_pair)]
-OddSide = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class DataConfig(Section):
-    """Where images come from; see the comments in config.yml."""
-
-    source: Annotated[str, Field(min_length=1)] = "digits"
-    image_size: Size | None = None
-    fit: Literal["crop", "resize"] = "crop"
-    train_key: str = "x_train"
-    test_key: str = "x_test"
-    train_label_key: str = "y_train"
-    test_label_key: str = "y_test"
-    test_share: Annotated[Real, Field(gt=0, lt=1)] = 0.1
-    binarize: Literal["threshold", "sample", "dynamic"] | None = None
-    seed: Seed = 0
-
-
-class ModelConfig(Section):
-    """The network; see ``PixelRNN``."""
-
-    pixel_layer: Literal["resblock", "gated", "row_lstm", "diagonal_bilstm"] = "resblock"
-    hidden_dim: Annotated[int, Field(ge=1, le=4096)] = 32
-    out_dim: Annotated[int, Field(ge=1, le=4096)] = 64
-    n_layers: Annotated[int, Field(ge=1, le=1000)] = 8
-    kernel_size: Annotated[tuple[OddSide, OddSide], BeforeValidator(_pair)] | None = None
-    variant: Literal["relu", "preactivation"] | None = None
-    skip_connections: bool = False
-    dropout: Annotated[Real, Field(ge=0, lt=1)] = 0.0
-    n_classes: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    likelihood: Annotated[str, AfterValidator(_likelihood)] = "softmax-256"
-    n_channels: Annotated[int, Field(ge=1, le=64)] | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self):
-        if self.variant and self.pixel_layer != "resblock":
-            raise ValueError(
-                f"variant {self.variant!r} is for pixel_layer 'resblock', not "
-                f"{self.pixel_layer!r}; leave it out"
-            )
-        if self.kernel_size and self.pixel_layer == "diagonal_bilstm":
-            raise ValueError(
-                f"kernel_size {list(self.kernel_size)}: pixel_layer 'diagonal_bilstm' has none (it "
-                "sees the pixels left and above); leave it out"
-            )
-        if self.kernel_size and self.kernel_size[0] > 1 and self.pixel_layer == "row_lstm":
-            raise ValueError(
-                f"kernel_size {list(self.kernel_size)}: a row_lstm's kernel has one row; must be "
-                f"[1, {self.kernel_size[1]}], say"
-            )
-        return self
-
-    def block_options(self) -> dict[str, Any]:
-        """What is set of what only some blocks take."""
-        options = {"kernel_size": self.kernel_size, "variant": self.variant}
-        return {name: value for name, value in options.items() if value is not None}
-
-
-class TrainingConfig(Section):
-    """How to train, and what to write down how often."""
-
-    steps: Count = 1000
-    batch_size: Count = 16
-    optimizer: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"] = "adam"
-    learning_rate: Annotated[Real, Field(gt=0, le=10)] = 1e-3
-    schedule: Literal["constant", "exponential", "cosine"] = "constant"
-    decay: Annotated[Real, Field(gt=0, le=1)] = 1.0
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
-    clip_norm: Annotated[Real, Field(gt=0)] | None = None
-    log_every: Count = 50
-    eval_every: Count = 500
-    sample_every: Count = 1000
-    checkpoint_every: Count = 500
-    keep_checkpoints: Annotated[int, Field(ge=2)] = 3
-
-    @model_validator(mode="after")
-    def _consistent(self):
-        if self.schedule == "exponential" and self.decay == 1.0:
-            raise ValueError("schedule 'exponential' needs decay below 1 (0.999995, say)")
-        if self.schedule != "exponential" and self.decay != 1.0:
-            raise ValueError(f"decay {self.decay} has no effect without schedule 'exponential'")
-        if self.warmup_steps and self.schedule != "cosine":
-            raise ValueError(
-                f"warmup_steps {self.warmup_steps} needs schedule 'cosine'; else set "
-                "training.warmup_steps=0"
-            )
-        if self.warmup_steps and self.warmup_steps >= self.steps:
-            raise ValueError(
-                f"warmup_steps {self.warmup_steps} must be below steps {self.steps}: set "
-                "training.warmup_steps as well"
-            )
-        return self
-
-
-class SamplingConfig(Section):
-    """The generated images in TensorBoard and in the final sheet."""
-
-    n_images: Annotated[int, Field(ge=1, le=10_000)] = 16
-    temperature: Annotated[Real, Field(ge=1e-3, le=1e3)] = 1.0
-    top_p: Annotated[Real, Field(ge=1e-6, le=1)] = 1.0
-
-
-class Config(Section):
-    """A whole experiment."""
-
-    name: Annotated[str, AfterValidator(_one_folder)] = "digits"
-    runs_dir: Annotated[str, Field(min_length=1)] = "runs"
-    seed: Seed = 0
-    deterministic: bool = False
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
-    data: DataConfig = DataConfig()
-    model: ModelConfig = ModelConfig()
-    training: TrainingConfig = TrainingConfig()
-    sampling: SamplingConfig = SamplingConfig()
-
-    @model_validator(mode="after")
-    def _consistent(self):
-        two_values = parse_likelihood(self.model.likelihood)[1] == 2
-        if self.data.binarize and not two_values:
-            raise ValueError(
-                f"data.binarize {self.data.binarize!r} makes images of zeros and ones, which "
-                f"model.likelihood {self.model.likelihood!r} does not fit; must be 'bernoulli'"
-            )
-        if self.data.source in BUILT_IN and two_values and not self.data.binarize:
-            raise ValueError(
-                f"model.likelihood {self.model.likelihood!r} needs images of zeros and ones: set "
-                "data.binarize to 'threshold', 'sample' or 'dynamic'"
-            )
-        return self
-
-    @property
-    def run_dir(self) -> Path:
-        return Path(os.path.expanduser(self.runs_dir)) / self.name
-
-    def known_channels(self) -> int | None:
-        """Channels of the data source, where its name tells."""
-        return BUILT_IN.get(self.data.source)
-
-    def resolved(self, height: int, width: int, channels: int) -> "Config":
-        """This config with the image size and channels of its data filled in.
-
-        Raises:
-            UserError: it states others.
-        """
-        stated = self.model.n_channels
-        if stated not in (None, channels):
-            raise UserError(
-                f"model.n_channels: {stated}, but the images of data.source "
-                f"{self.data.source!r} have {channels}; leave it out"
-            )
-        values = self.model_dump()
-        values["data"]["image_size"] = (height, width)
-        values["model"]["n_channels"] = channels
-        try:
-            return Config.model_validate(values)
-        except ValidationError as error:
-            raise UserError(f"{self.data.source}: {_first_problem(error)}") from None
-
-    def to_yaml(self) -> str:
-        """The resolved config as YAML that ``load_config`` reads back."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
-
-
-#: Data sources known by name, and their channels.
-BUILT_IN = {
-    "digits": 3,
-    "digits_grey": 1,
-    "mnist": 1,
-    "fashion_mnist": 1,
-    "cifar10": 3,
-    "cifar100": 3,
-}
+__all__ = [
+    "BUILT_IN",
+    "Config",
+    "DataConfig",
+    "ModelConfig",
+    "SamplingConfig",
+    "TrainingConfig",
+    "load_config",
+    "parse_likelihood",
+]
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -297,7 +65,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        problem = _first_problem(error)
+        problem = first_problem(error)
         typed = any(problem.startswith(override.partition("=")[0] + ":") for override in overrides)
         raise UserError(f"--set {problem}" if typed else f"{path}: {problem}") from None
 
@@ -352,44 +120,3 @@ def _refuse_duplicates(node: yaml.Node | None) -> None:
             )
         seen.add(name)
         _refuse_duplicates(value)
-
-
-def _keys_at(location: Sequence[str]) -> list[str]:
-    """The keys that exist in the section at ``location``."""
-    model: type[BaseModel] = Config
-    for key in location:
-        model = model.model_fields[key].annotation
-    return list(model.model_fields)
-
-
-def _key(problem: dict) -> str:
-    """``section.key`` of a problem; places within a list are left out."""
-    return ".".join(part for part in problem["loc"] if isinstance(part, str) and part != "[key]")
-
-
-def _first_problem(error: ValidationError) -> str:
-    """One line for the first of pydantic's errors, in the user's words."""
-    problems = {_key(problem): problem for problem in reversed(error.errors())}
-    key, problem = list(problems.items())[-1]
-    location = key.split(".")
-    kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
-    shown = reprlib.repr(value)
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    if kind == "extra_forbidden":
-        known = _keys_at(location[:-1])
-        hint = suggestion(location[-1], known) or f"; known keys: {', '.join(known)}"
-        return f"{key}: unknown key{hint}{more}"
-    if kind == "invalid_key":
-        return f"{key and key + ': '}{shown} is no key; keys are words{more}"
-    if kind == "value_error":
-        named = f"{shown} " if key and not isinstance(value, dict | Section) else ""
-        return f"{key + ': ' if key else ''}{named}{context['error']}{more}"
-    if kind == "string_type":
-        return f"{key}: {shown} must be text: quote it, as in '12'{more}"
-    if kind == "literal_error":
-        hint = suggestion(str(value), context["expected"].replace("'", "").split(", "))
-        return f"{key}: {shown} must be {context['expected']}{hint}{more}"
-    if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return f"{key}: must be a section with keys of its own, not {shown}{more}"
-    message = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return f"{key}: {shown} is not allowed; must be {message}{more}"

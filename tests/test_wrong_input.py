@@ -28,6 +28,7 @@ def tree(folder):
 # Wrong input: (command, flags, words of the one line)
 
 RUN = "{runs}/small"
+RGB = ["{new}", "--set", "data.source={tmp}/rgb.npy"]
 LSTM = ["{new}", "--set", "model.pixel_layer=row_lstm"]
 DIAGONAL = ["{new}", "--set", "model.pixel_layer=diagonal_bilstm", "--set", "model.variant=null"]
 WRONG = [
@@ -128,7 +129,7 @@ WRONG = [
     (train_command, ["{new}", "--set", "model.n_classes=7"], "labels from 0 to 9"),
     (
         train_command,
-        ["{new}", "--set", "model.n_classes=2", "--set", "data.source={tmp}/rgb.npy"],
+        [*RGB, "--set", "data.image_size=null", "--set", "model.n_classes=2"],
         "has no labels",
     ),
     (sample, ["--run", RUN, "--label", "1", "--out", "{tmp}/s.png"], "not class-conditional"),
