@@ -76,8 +76,8 @@ class Block(keras.layers.Layer):
     def drop(self, x, training):
         return x if self._drop is None else self._drop(x, training=training)
 
-    def compute_output_shape(self, input_shape, labels_shape=None):
-        return input_shape
+    def compute_output_shape(self, inputs_shape, labels_shape=None):
+        return inputs_shape
 
     def get_config(self):
         return {
@@ -132,8 +132,8 @@ class PixelCNNResBlock(Block):
         self.kernel_size = kernel_size
         self.variant = variant
 
-    def build(self, input_shape, labels_shape=None):
-        features = input_shape[-1]
+    def build(self, inputs_shape, labels_shape=None):
+        features = inputs_shape[-1]
         self.check_features(features)
         half, make = features // 2, self.make
         widths = {"down": (features, half, 1), "middle": (half, half, self.kernel_size)}
@@ -203,8 +203,8 @@ class GatedBlock(Block):
     def input_layer(self, filters, kernel_size, **options):
         return TwoStackInput(filters, kernel_size, self.n_channels, **options)
 
-    def build(self, input_shape, labels_shape=None):
-        shape = input_shape[0] if isinstance(input_shape[0], list | tuple) else input_shape
+    def build(self, inputs_shape, labels_shape=None):
+        shape = inputs_shape[0] if isinstance(inputs_shape[0], list | tuple) else inputs_shape
         n = shape[-1]
         self.check_features(n)
         width = kernel_shape(self.kernel_size)[1]
@@ -246,8 +246,8 @@ class _LSTMBlock(Block):
 
     features_a_colour = 2
 
-    def build(self, input_shape, labels_shape=None):
-        features = input_shape[-1]
+    def build(self, inputs_shape, labels_shape=None):
+        features = inputs_shape[-1]
         self.check_features(features)
         self.build_states(features, 2 * features)
         self.up = self.make_conv("up", features // 2, features)

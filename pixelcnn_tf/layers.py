@@ -272,8 +272,8 @@ class ClassBias(Causal, keras.layers.Layer):
         self.n_classes = int(n_classes)
         self.n_channels = n_channels
 
-    def build(self, input_shape, labels_shape=None):
-        shape = (self.n_classes, input_shape[-1])
+    def build(self, inputs_shape, labels_shape=None):
+        shape = (self.n_classes, inputs_shape[-1])
         self.biases = self.add_weight(name="class_bias", shape=shape, initializer="zeros")
         self.built = True
 
@@ -291,8 +291,8 @@ class ClassBias(Causal, keras.layers.Layer):
     def step(self, x, pixels):
         return x + tf.split(pixels[self].state, self.n_channels, axis=-1)[pixels.channel]
 
-    def compute_output_shape(self, input_shape, labels_shape=None):
-        return input_shape
+    def compute_output_shape(self, inputs_shape, labels_shape=None):
+        return inputs_shape
 
     def get_config(self):
         config = {"n_classes": self.n_classes, "n_channels": self.n_channels}

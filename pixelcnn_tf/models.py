@@ -101,12 +101,12 @@ class PixelRNN(keras.Model):
         n_outputs = n_channels * self.likelihood.n_params
         self.output_conv = conv(n_outputs, 1, "B", "output_conv", dtype="float32")
 
-    def build(self, input_shape, labels_shape=None):
-        if isinstance(input_shape[0], list | tuple):  # of (images, labels)
-            input_shape = input_shape[0]
-        if input_shape[-1] != self.n_channels:
+    def build(self, images_shape, labels_shape=None):
+        if isinstance(images_shape[0], list | tuple):  # of (images, labels)
+            images_shape = images_shape[0]
+        if images_shape[-1] != self.n_channels:
             raise ValueError(
-                f"images of {input_shape[-1]} channels for a model of n_channels={self.n_channels}"
+                f"images of {images_shape[-1]} channels for a model of n_channels={self.n_channels}"
             )
         shape = (None, None, None, self.n_channels)  # any size: see "fully convolutional"
         self.input_conv.build(shape)
@@ -178,10 +178,10 @@ class PixelRNN(keras.Model):
         images = tf.cast(images, tf.float32)
         return tf.cast(images * (2.0 / (self.likelihood.n_values - 1)) - 1.0, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape, labels_shape=None):
-        if isinstance(input_shape[0], list | tuple):
-            input_shape = input_shape[0]
-        return (*input_shape, self.likelihood.n_params)
+    def compute_output_shape(self, images_shape, labels_shape=None):
+        if isinstance(images_shape[0], list | tuple):
+            images_shape = images_shape[0]
+        return (*images_shape, self.likelihood.n_params)
 
     def get_config(self):
         return {
