@@ -38,6 +38,7 @@ RESULTS = ROOT / "docs" / "results"
 N_VALIDATION = 5000
 SCORED_ON_THE_WAY = 1000  # of them
 EVALUATION_BATCH = 100
+SIDE = 28  # of the images drawn
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -81,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     name = args.name or f"{args.job}_{args.model}_{kind}"
     startup.import_tensorflow()
     startup.find_devices()
-    record = train(config, args)
+    model, record = train(config, args)
     if args.validate_only:
         return 0
     record = {
@@ -95,7 +96,8 @@ def main(argv: list[str] | None = None) -> int:
     RESULTS.mkdir(parents=True, exist_ok=True)
     with replacing(RESULTS / f"{name}.json") as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(f"written to {RESULTS / name}.json")
+    write_sheet(model, RESULTS / f"{name}.png", args.seed)
+    print(f"written to {RESULTS / name}.json and .png")
     return 0
 
 
@@ -104,6 +106,18 @@ def write_results(docs: Path) -> None:
     from results_table import write_table
 
     write_table(docs / "results", docs)
+
+
+def write_sheet(model, path: Path, seed: int) -> None:
+    """40 images drawn from the model, or a row of 8 of each class."""
+    from pixelcnn_tf import generate_images
+    from pixelcnn_tf.plots import image_sheet, save_picture
+
+    columns, labels = (10, None) if model.n_classes is None else (8, np.arange(model.n_classes))
+    n = 40 if labels is None else 8 * model.n_classes
+    labels = None if labels is None else labels.repeat(8)
+    images = generate_images(model, SIDE, n, seed, labels=labels)
+    save_picture(image_sheet(images, model.likelihood.n_values, columns), path)
 
 
 class Average:
@@ -136,8 +150,8 @@ class Average:
             average.assign(held)
 
 
-def train(config: Config, args) -> dict:
-    """Train and measure; what goes into the results file."""
+def train(config: Config, args) -> tuple:
+    """Train and measure; the model and what goes into the results file."""
     import keras
     import tensorflow as tf
 
@@ -199,7 +213,7 @@ def train(config: Config, args) -> dict:
     last = score(validation)
     print(f"validation {last:.3f} nats after {seen:,} images")
     if args.validate_only:
-        return {}
+        return model, {}
     test = score(images)
     print(f"test {test:.3f} nats after {seen:,} images, {seconds:,.0f} s")
     average.swap()
@@ -209,7 +223,7 @@ def train(config: Config, args) -> dict:
     with replacing(trainer.run.config) as temporary:
         temporary.write_text(config.to_yaml(), encoding="utf-8")
     print(f"model {trainer.run.model}")
-    return {
+    return model, {
         "weights": model.count_params(),
         "seed": args.seed,
         "minutes": args.minutes,

@@ -94,6 +94,11 @@ def write_table(results: Path, docs: Path) -> None:
     lines += [r["command"] for r in records]
     lines += ["```\n", "![Validation NLL against images seen and against time](curves.png)\n"]
     lines.append("*Held-out training images (1,000 of the 5,000) against images seen, and time.*\n")
+    for r in records:
+        if (results / f"{r['name']}.png").exists():
+            what = "a row a class" if _classes(r) else "40 images"
+            lines.append(f"### {_title(r)}\n\n![Samples](results/{r['name']}.png)\n")
+            lines.append(f"*Drawn by this model, {what}, temperature 1, none picked.*\n")
     with replacing(docs / "results.md") as temporary:
         temporary.write_text("\n".join(lines), encoding="utf-8")
     save_picture(_curves([r for r in records if not _classes(r)]), docs / "curves.png")

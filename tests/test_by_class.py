@@ -113,7 +113,7 @@ def test_reproduce_writes_a_row_and_the_table(tmp_path, monkeypatch, capsys):
     images = rng.integers(256, size=(240, 8, 8)).astype(np.uint8)
     np.savez(tmp_path / "data.npz", x_train=images[:200], x_test=images[200:])
     monkeypatch.setattr(reproduce, "RESULTS", tmp_path / "docs" / "results")
-    monkeypatch.setattr(reproduce, "ROOT", ROOT)
+    monkeypatch.setattr(reproduce, "SIDE", 8)
     small = {"runs_dir": tmp_path, "model.n_layers": 1, "model.hidden_dim": 2}
     typed = ["mnist_binary", "--model", "gated", "--minutes", "0.02", "--images", "16"]
     typed += ["--data", str(tmp_path / "data.npz"), "--binarize", "dynamic"]
@@ -130,6 +130,7 @@ def test_reproduce_writes_a_row_and_the_table(tmp_path, monkeypatch, capsys):
     assert np.isfinite(model.likelihood.nll(images, model(images))).all()
 
     reproduce.write_results(tmp_path / "docs")
+    assert Image.open(tmp_path / "docs" / "results" / f"{name}.png").size[0] > 500
     table = (tmp_path / "docs" / "results.md").read_text()
     assert f"| Gated PixelCNN, dynamic | {record['weights']:,} |" in table
     assert f"**{record['test_nats']:.2f}**" in table
