@@ -20,12 +20,8 @@ def gate(x, n_channels: int):
     Source: arXiv 1606.05328, equation 2.
     """
     parts = tf.split(x, 2 * n_channels, axis=-1)
-    a, b = (tf.concat(half, axis=-1) if n_channels > 1 else half[0] for half in _halves(parts))
+    a, b = (tf.concat(parts[at::2], axis=-1) for at in range(2))
     return tf.tanh(a) * tf.sigmoid(b)
-
-
-def _halves(parts):
-    return parts[0::2], parts[1::2]
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

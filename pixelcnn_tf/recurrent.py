@@ -19,23 +19,28 @@ from pixelcnn_tf.masks import kernel_shape
 from pixelcnn_tf.raster import Causal
 
 
-def lstm_cell(gates, cell, n_channels: int = 1):
+def lstm_cell(gates, cell):
     """One step of an LSTM.
 
     Args:
-        gates: ``[..., 4 * units]`` before their nonlinearities, o, f, i, g in each of
-            ``n_channels`` colour groups.
+        gates: ``[..., 4 * units]`` before their nonlinearities: all o, then f, i and g.
         cell: ``[..., units]``.
 
     Returns:
         hidden state and cell, ``[..., units]`` each.
     """
-    parts = tf.split(gates, 4 * n_channels, axis=-1)
-    o, f, i, g = (
-        tf.concat(parts[at::4], axis=-1) if n_channels > 1 else parts[at] for at in range(4)
-    )
-    cell = tf.sigmoid(f) * cell + tf.sigmoid(i) * tf.tanh(g)
-    return tf.sigmoid(o) * tf.tanh(cell), cell
+    units = cell.shape[-1]
+    ofi, g = tf.split(gates, [3 * units, units], axis=-1)
+    o, f, i = tf.split(tf.sigmoid(ofi), 3, axis=-1)
+    cell = f * cell + i * tf.tanh(g)
+    return o * tf.tanh(cell), cell
+
+
+def gates_together(x, n_channels: int):
+    """``x`` ``[..., 4 * units]``, which has o, f, i, g in each colour group, in the order of
+    ``lstm_cell``: once before a loop, rather than at every step."""
+    parts = tf.split(x, 4 * n_channels, axis=-1)
+    return tf.concat([part for gate in range(4) for part in parts[gate::4]], axis=-1)
 
 
 class LSTMState(Causal, keras.layers.Layer):
@@ -74,14 +79,15 @@ class LSTMState(Causal, keras.layers.Layer):
         Returns:
             ``[lines, batch, length, units]``.
         """
-        kernel = tf.convert_to_tensor(self.kernel)
+        kernel = gates_together(tf.convert_to_tensor(self.kernel), self.n_channels)
+        lines = gates_together(lines, self.n_channels)
         n_lines, zeros = tf.shape(lines)[0], tf.zeros_like(lines[0, ..., : self.units])
         gates = tf.TensorArray(lines.dtype, n_lines).unstack(lines)
         outputs = tf.TensorArray(lines.dtype, n_lines, element_shape=zeros.shape)
 
         def step(line, hidden, cell, outputs):
             before = self._neighbours(hidden) @ kernel
-            hidden, cell = lstm_cell(gates.read(line) + before, cell, self.n_channels)
+            hidden, cell = lstm_cell(gates.read(line) + before, cell)
             return line + 1, hidden, cell, outputs.write(line, hidden)
 
         start = (0, zeros, zeros, outputs)
@@ -232,12 +238,14 @@ class RightDiagonalLSTMState(DiagonalLSTMState):
     def _row(self, kernel, gates, above):
         """Hidden states of a row ``[width, batch, units]`` from its gates ``[width + 1, batch, 4 *
         units]`` and the row above it."""
+        kernel = gates_together(kernel, self.n_channels)
+        gates = gates_together(gates, self.n_channels)
         from_above = above @ kernel[self.units :]
         zeros = tf.zeros_like(above[0])
 
         def step(column, hidden, cell, states):
             now = gates[column] + from_above[column] + hidden @ kernel[: self.units]
-            hidden, cell = lstm_cell(now, cell, self.n_channels)
+            hidden, cell = lstm_cell(now, cell)
             states = tf.tensor_scatter_nd_update(states, [[column]], hidden[None])
             return column - 1, hidden, cell, states
 
