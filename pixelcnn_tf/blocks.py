@@ -51,6 +51,7 @@ class Block(keras.layers.Layer):
         return MaskedConv2D(filters, kernel_size, "A", self.n_channels, **options)
 
     def check_features(self, features: int) -> None:
+        """Raises ValueError unless ``features`` divide as the block needs."""
         unit = self.features_a_colour * self.n_channels
         if features % unit:
             by = f"{self.features_a_colour} * " if self.features_a_colour > 1 else ""
@@ -66,14 +67,17 @@ class Block(keras.layers.Layer):
         return layer
 
     def make_conv(self, name: str, features: int, filters: int, kernel_size=1) -> MaskedConv2D:
+        """A masked convolution of type B."""
         return self.make(MaskedConv2D, name, features, filters, kernel_size, "B", self.n_channels)
 
     def make_class_bias(self, name: str, features: int, n_channels: int) -> ClassBias | None:
+        """A bias for each class, None without classes."""
         if self.n_classes is None:
             return None
         return self.make(ClassBias, name, features, self.n_classes, n_channels)
 
     def drop(self, x, training):
+        """``x`` with dropout, in training."""
         return x if self._drop is None else self._drop(x, training=training)
 
     def compute_output_shape(self, inputs_shape, labels_shape=None):
@@ -129,7 +133,7 @@ class PixelCNNResBlock(Block):
                 f"variant={variant!r}: must be 'relu' or 'preactivation'"
                 f"{suggestion(str(variant), list(VARIANTS))}"
             )
-        self.kernel_size = kernel_size
+        self.kernel_size = kernel_shape(kernel_size)
         self.variant = variant
 
     def build(self, inputs_shape, labels_shape=None):
@@ -198,7 +202,7 @@ class GatedBlock(Block):
 
     def __init__(self, kernel_size: int | tuple[int, int] = 3, n_channels: int = 3, **kwargs):
         super().__init__(n_channels, **kwargs)
-        self.kernel_size = kernel_size
+        self.kernel_size = kernel_shape(kernel_size)
 
     def input_layer(self, filters, kernel_size, **options):
         return TwoStackInput(filters, kernel_size, self.n_channels, **options)
@@ -207,11 +211,10 @@ class GatedBlock(Block):
         shape = inputs_shape[0] if isinstance(inputs_shape[0], list | tuple) else inputs_shape
         n = shape[-1]
         self.check_features(n)
-        width = kernel_shape(self.kernel_size)[1]
         self.vertical = self.make(VerticalConv2D, "vertical", n, 2 * n, self.kernel_size)
         self.vertical_bias = self.make_class_bias("vertical_class", 2 * n, 1)
         self.join = self.make(VerticalToHorizontal, "join", 2 * n, 2 * n, self.n_channels)
-        self.horizontal = self.make_conv("horizontal", n, 2 * n, (1, width))
+        self.horizontal = self.make_conv("horizontal", n, 2 * n, (1, self.kernel_size[1]))
         self.horizontal_bias = self.make_class_bias("horizontal_class", 2 * n, self.n_channels)
         self.out = self.make_conv("output", n, n)
 
@@ -242,7 +245,12 @@ class GatedBlock(Block):
 
 
 class _LSTMBlock(Block):
-    """An LSTM of half the features, 1x1 back up, added to the input (figure 5, right)."""
+    """An LSTM of half the features, 1x1 back up, added to the input (figure 5, right).
+
+    A block of this kind says how ``build_states(features, gates)`` makes its layers for that many
+    features of input and gates, and how ``states(x, labels)``, the raster way
+    ``step_states(x, pixels)``, gets hidden states from its input.
+    """
 
     features_a_colour = 2
 
@@ -253,6 +261,7 @@ class _LSTMBlock(Block):
         self.up = self.make_conv("up", features // 2, features)
 
     def make_state(self, state_class, name: str, gates: int, *args):
+        """A recurrent layer for that many features of gates."""
         return self.make(state_class, name, gates, *args, n_channels=self.n_channels)
 
     def call(self, inputs, labels=None, training=False):
@@ -279,11 +288,11 @@ class RowLSTMBlock(_LSTMBlock):
 
     def __init__(self, kernel_size: tuple[int, int] = (1, 3), n_channels: int = 3, **kwargs):
         super().__init__(n_channels, **kwargs)
-        if kernel_shape(kernel_size)[0] != 1:
+        self.kernel_size = kernel_shape(kernel_size)
+        if self.kernel_size[0] != 1:
             raise ValueError(
                 f"kernel_size={kernel_size!r}: a Row LSTM's kernel has one row: (1, 3), say"
             )
-        self.kernel_size = kernel_size
 
     def build_states(self, features, gates):
         self.gates = self.make_conv("gates", features, gates, self.kernel_size)

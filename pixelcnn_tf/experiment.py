@@ -20,6 +20,7 @@ from pixelcnn_tf.likelihoods import Likelihood, get_likelihood, in_words
 from pixelcnn_tf.models import build_model
 from pixelcnn_tf.optimizers import build_optimizer
 from pixelcnn_tf.runs import RunFolder
+from pixelcnn_tf.sources import folder_classes
 from pixelcnn_tf.trainer import Trainer
 
 
@@ -38,7 +39,8 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     images = load_images(config.data, labels=by_class)
     if by_class:
         check_labels(images, config.model.n_classes, config.data.source)
-    config = config.resolved(*images.train.shape[1:])
+    names = folder_classes(config.data) if by_class else None
+    config = config.resolved(*images.train.shape[1:], names)
     check_values(images, get_likelihood(config.model.likelihood))
     run.check(config, fresh)
     if not fresh and run.finished_step() == config.training.steps:
@@ -114,6 +116,9 @@ def _print_header(config: Config, images: Images, model, strategy) -> None:
     height, width, channels = images.train.shape[1:]
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     n = strategy.num_replicas_in_sync
+    names = config.data.class_names
+    if names:
+        print("classes: " + ", ".join(f"{label} {name}" for label, name in enumerate(names)))
     print(
         f"{config.data.source}: {len(images.train):,} training and {len(images.test):,} test "
         f"images of {height}x{width}x{channels}\n"

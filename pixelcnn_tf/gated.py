@@ -228,7 +228,8 @@ class TwoStackInput(keras.layers.Layer):
         self.horizontal.observe(x, pixels)
 
     def compute_output_shape(self, input_shape):
-        return self.vertical.compute_output_shape(input_shape)
+        shape = (*input_shape[:-1], self.filters)
+        return shape, shape
 
     def get_config(self):
         return {

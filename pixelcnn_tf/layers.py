@@ -32,7 +32,7 @@ class MaskedConv2D(Causal, keras.layers.Layer):
 
     Stride 1, zero padding, spatial size kept. Only the rows that the mask keeps are
     stored and convolved: the centre row and those above it, ``height // 2 + 1`` of
-    ``height``; of a kernel of one row, only the columns up to the centre. The entries of the
+    ``height``; of a kernel of one row, only the columns that it keeps. The entries of the
     centre row that the mask forbids are stored as zeros, left out of every product by the
     mask and never receive a gradient.
 
@@ -95,7 +95,11 @@ class MaskedConv2D(Causal, keras.layers.Layer):
             raise ValueError(f"{self.name}: the number of input features must be known")
         height, width = self.kernel_size
         mask = get_mask(self.kernel_size, features, self.filters, self.mask_type, self.n_channels)
-        self.mask = mask[: height // 2 + 1, : width if height > 1 else width // 2 + 1] > 0
+        columns = width
+        if height == 1:
+            sees_centre = bool(mask[0, width // 2].any()) or width == 1
+            columns = width // 2 + sees_centre
+        self.mask = mask[: height // 2 + 1, :columns] > 0
         self.kernel = self.add_weight(
             name="kernel",
             shape=self.mask.shape,
@@ -131,8 +135,10 @@ class MaskedConv2D(Causal, keras.layers.Layer):
         # Padding apart from the convolution: TensorFlow's explicit padding inside it is slower,
         # in bfloat16 on a CPU some 100 times (scripts/benchmark.py conv).
         if (height, width) != (1, 1):
-            right = width // 2 if height > 1 else 0
-            inputs = tf.pad(inputs, [[0, 0], [height // 2, 0], [width // 2, right], [0, 0]])
+            right = self.mask.shape[1] - 1 - width // 2  # -1 where not even the centre is seen
+            inputs = inputs if right >= 0 else inputs[:, :, :right]
+            sides = [width // 2, max(right, 0)]
+            inputs = tf.pad(inputs, [[0, 0], [height // 2, 0], sides, [0, 0]])
         kernel = self.kernel
         if not self.mask.all():
             kernel = kernel * tf.cast(self.mask, self.compute_dtype)
@@ -158,9 +164,11 @@ class MaskedConv2D(Causal, keras.layers.Layer):
         up, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
         around = [kernel[up - y, side + x] for y, x in self._around()]
         first = 0 if self.mask_type == "B" else self.filters // self.n_channels
+        # Type A of one colour sees nothing of the centre, which may not even be stored.
+        centre = kernel[up, min(side, kernel.shape[1] - 1)]
         here = [
             rows[:, first + group * (self.filters // self.n_channels) :]
-            for group, rows in enumerate(tf.split(kernel[up, side], self.n_channels))
+            for group, rows in enumerate(tf.split(centre, self.n_channels))
         ]
         bias = tf.cast(self.bias, kernel.dtype) if self.use_bias else tf.zeros([self.filters])
         return tf.concat(around, axis=0) if around else (), here, tf.cast(bias, kernel.dtype)

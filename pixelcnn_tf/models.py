@@ -40,7 +40,8 @@ class PixelRNN(keras.Model):
 
     Raises:
         ValueError: features that do not divide, fewer than one layer, other channels; labels
-            that are missing, or for a model without classes.
+            that are missing, not integers, or for a model without classes.
+        tf.errors.InvalidArgumentError: labels out of range, or not one an image.
 
     Source: arXiv 1601.06759, table 1. The ReLU before the last 1x1 is not in that table;
     without it the last two convolutions would be one linear map.
@@ -86,6 +87,12 @@ class PixelRNN(keras.Model):
             _make_block(pixel_layer, name=f"block_{i + 1}", **options) for i in range(n_layers)
         ]
         if isinstance(self.blocks[0], Block):
+            for name in ("n_channels", "n_classes"):
+                of_block, of_model = getattr(self.blocks[0], name), getattr(self, name)
+                if of_block != of_model:
+                    raise ValueError(
+                        f"{name}={of_model!r}: the blocks have {of_block!r}; must be the same"
+                    )
             self.input_conv = self.blocks[0].input_layer(
                 features, 7, name="input_conv", dtype=self.dtype_policy
             )
@@ -110,7 +117,7 @@ class PixelRNN(keras.Model):
             )
         shape = (None, None, None, self.n_channels)  # any size: see "fully convolutional"
         self.input_conv.build(shape)
-        shape = self.input_conv.compute_output_shape(shape)
+        shape = _horizontal(self.input_conv.compute_output_shape(shape))
         for layer in [*self.blocks, *self.skips, self.head[0]]:
             if not layer.built:
                 layer.build(shape)
@@ -122,15 +129,9 @@ class PixelRNN(keras.Model):
     def call(self, images, labels=None, training=False):
         if isinstance(images, list | tuple):
             images, labels = images
-        if (labels is None) != (self.n_classes is None):
-            raise ValueError(
-                f"labels: a model without classes takes none, not {labels!r:.80}"
-                if self.n_classes is None
-                else f"labels: not given; must be integers from 0 to {self.n_classes - 1}, for the "
-                "model is class-conditional"
-            )
+        labels = self._checked_labels(labels, tf.shape(images)[0])
         x = self.input_conv(self.scale(images))
-        given = {} if labels is None else {"labels": tf.cast(labels, tf.int32)}
+        given = {} if labels is None else {"labels": labels}
         skipped = []
         for i, block in enumerate(self.blocks):
             x = block(x, **given)  # Keras hands ``training`` on
@@ -142,6 +143,26 @@ class PixelRNN(keras.Model):
         outputs = self.output_conv(tf.nn.relu(x))
         shape = tf.concat([tf.shape(images), [self.likelihood.n_params]], axis=0)
         return tf.reshape(outputs, shape)
+
+    def _checked_labels(self, labels, n):
+        """``labels`` as int32 ``[n]``; those of Keras's own data sets are ``[n, 1]``."""
+        if (labels is None) != (self.n_classes is None):
+            raise ValueError(
+                f"labels: a model without classes takes none, not {labels!r:.80}"
+                if self.n_classes is None
+                else f"labels: not given; must be integers from 0 to {self.n_classes - 1}, for the "
+                "model is class-conditional"
+            )
+        if labels is None:
+            return None
+        labels = tf.convert_to_tensor(labels)
+        if not labels.dtype.is_integer:
+            raise ValueError(f"labels: {labels.dtype.name}; must be integers")
+        labels = tf.reshape(tf.cast(labels, tf.int32), [-1])
+        wanted = f"labels: must be one an image, from 0 to {self.n_classes - 1}"
+        tf.debugging.assert_equal(tf.size(labels), n, wanted)
+        tf.debugging.assert_equal(labels, tf.clip_by_value(labels, 0, self.n_classes - 1), wanted)
+        return labels
 
     def layers_ahead(self):
         """The layers that depend on the rows above only, from the first to the last."""
@@ -205,8 +226,9 @@ class PixelRNN(keras.Model):
 
 
 def _horizontal(x):
-    """Of a pair of stacks the one that leads to the output."""
-    return x[1] if isinstance(x, list | tuple) else x
+    """Of a pair of stacks, or of their shapes, the one that leads to the output."""
+    pair = isinstance(x, list | tuple) and len(x) == 2
+    return x[1] if pair else x
 
 
 def _make_block(pixel_layer, **options):
@@ -219,8 +241,10 @@ def _make_block(pixel_layer, **options):
             )
         pixel_layer = PIXEL_LAYERS[pixel_layer]
     if isinstance(pixel_layer, keras.layers.Layer):
-        del options["n_channels"]  # those of the block to copy
+        del options["n_channels"]  # the block to copy has its own
         return type(pixel_layer).from_config({**pixel_layer.get_config(), **options})
+    if not callable(pixel_layer):
+        raise ValueError(f"pixel_layer={pixel_layer!r:.80}: must be a block, or what makes one")
     return pixel_layer(**options)
 
 

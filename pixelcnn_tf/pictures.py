@@ -33,36 +33,39 @@ def find_pictures(folder: Path) -> list[Path]:
     return files
 
 
-def class_labels(folders: list[Path], files: list[list[Path]]) -> list[np.ndarray | None]:
-    """The class of each picture: the first folder, below one of ``folders``, that it lies in.
+def class_names(folder: Path, files: list[Path]) -> list[str] | None:
+    """The names of the first folders, below ``folder``, that pictures lie in, sorted, numbers by
+    their value; None if a picture lies in no such folder."""
+    names = {_class_of(folder, file) for file in files}
+    if None in names:
+        return None
+    return sorted(
+        names, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name)
+    )
 
-    Args:
-        folders: that of the training pictures, then others.
-        files: the pictures in and below each of them.
+
+def class_labels(folder: Path, files: list[Path], names: list[str]) -> np.ndarray:
+    """The class of each picture: the place in ``names`` of the folder that it lies in.
 
     Returns:
-        for each folder int32 ``[n]``, the place of the class in the sorted names of the
-        training classes; None for all if a picture lies in no sub-folder.
+        int32 ``[n]``.
 
     Raises:
-        UserError: a class that training does not have.
+        UserError: a class that is not among the names.
     """
-    names = [
-        [file.relative_to(folder).parent.parts[:1] for file in found]
-        for folder, found in zip(folders, files, strict=True)
-    ]
-    if any(not name for part in names for name in part):
-        return [None] * len(folders)
-    numbers = {name: number for number, name in enumerate(sorted(set(names[0])))}
-    for folder, part in zip(folders, names, strict=True):
-        unknown = sorted(set(part) - set(numbers))
-        if unknown:
-            there, missing = folder.joinpath(*unknown[0]), folders[0].joinpath(*unknown[0])
-            raise UserError(
-                f"{there}: a class that training does not have; put training images into "
-                f"{missing}, or remove it"
-            )
-    return [np.array([numbers[name] for name in part], np.int32) for part in names]
+    classes = [_class_of(folder, file) for file in files]
+    unknown = sorted({name or "" for name in classes} - set(names))
+    if unknown:
+        raise UserError(
+            f"{folder / unknown[0]}: a class that training does not have ({', '.join(names)}); put "
+            "training images of it into a folder of that name, or remove it"
+        )
+    return np.array([names.index(name) for name in classes], np.int32)
+
+
+def _class_of(folder: Path, file: Path) -> str | None:
+    parts = file.relative_to(folder).parent.parts
+    return parts[0] if parts else None
 
 
 def read_pictures(files: list[Path], data: DataConfig) -> np.ndarray:

@@ -74,7 +74,7 @@ def generate_images(
     if not model.built:
         model.build((None, None, None, model.n_channels))
     _check_settings(model, seed, temperature, top_p, method, batch_size)
-    labels = check_labels(model, labels, int(n_images))
+    labels = labels_for(model, labels, int(n_images))
     batch, workers = cut(model, shape, method, batch_size)
     images, known = _initial_state(model, shape, initial_images, known)
     n_pixels, n_dims = math.prod(shape[1:3]), math.prod(shape[1:])
@@ -133,7 +133,7 @@ def teacher_forced_logits(
             f"images {images.shape}: must be (batch, height, width, {model.n_channels})"
         )
     size = images.shape[1:3]
-    labels = check_labels(model, labels, len(images))
+    labels = labels_for(model, labels, len(images))
     tables = Tables(
         images=tf.constant(table_of(images, len(images)), tf.float32),
         labels=None if labels is None else tf.constant(labels),
@@ -152,7 +152,7 @@ def has_raster_way(model) -> bool:
     return all(callable(getattr(part, "step", None)) for part in [model, *blocks])
 
 
-def check_labels(model, labels, n: int) -> np.ndarray | None:
+def labels_for(model, labels, n: int) -> np.ndarray | None:
     """``labels`` as int32 ``[n]``, None for a model without classes.
 
     Raises:

@@ -100,6 +100,7 @@ class DataConfig(Section):
     fit: Literal["crop", "resize"] = "crop"
     train_key: str = "x_train"
     test_key: str = "x_test"
+    class_names: list[str] | None = None
     train_label_key: str = "y_train"
     test_label_key: str = "y_test"
     test_share: Annotated[Real, Field(gt=0, lt=1)] = 0.1
@@ -116,10 +117,17 @@ BLOCK_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+def _block(name: str) -> str:
+    if name not in BLOCK_DEFAULTS:
+        known = ", ".join(BLOCK_DEFAULTS)
+        raise ValueError(f"must be one of {known}{suggestion(name, list(BLOCK_DEFAULTS))}")
+    return name
+
+
 class ModelConfig(Section):
     """The network; see ``PixelRNN``."""
 
-    pixel_layer: Literal["resblock", "gated", "row_lstm", "diagonal_bilstm"] = "resblock"
+    pixel_layer: Annotated[str, AfterValidator(_block)] = "resblock"
     hidden_dim: Annotated[int, Field(ge=1, le=4096)] = 32
     out_dim: Annotated[int, Field(ge=1, le=4096)] = 64
     n_layers: Annotated[int, Field(ge=1, le=1000)] = 8
@@ -237,8 +245,15 @@ class Config(Section):
         """Channels of the data source, where its name tells."""
         return BUILT_IN.get(self.data.source)
 
-    def resolved(self, height: int, width: int, channels: int) -> "Config":
-        """This config with the image size and channels of its data filled in.
+    def resolved(
+        self, height: int, width: int, channels: int, class_names: list[str] | None = None
+    ) -> "Config":
+        """This config with the image size and channels of its data filled in, and what else is
+        left to defaults.
+
+        Args:
+            height, width, channels: of the images.
+            class_names: of a folder, by label.
 
         Raises:
             UserError: it states others.
@@ -251,6 +266,7 @@ class Config(Section):
             )
         values = self.model_dump()
         values["data"]["image_size"] = (height, width)
+        values["data"]["class_names"] = class_names or self.data.class_names
         values["model"].update(self.model.block_options(), n_channels=channels)
         try:
             return Config.model_validate(values)

@@ -11,7 +11,13 @@ from PIL import Image
 
 from pixelcnn_tf.config import BUILT_IN, DataConfig
 from pixelcnn_tf.errors import UserError, suggestion
-from pixelcnn_tf.pictures import IMAGE_ENDINGS, class_labels, find_pictures, read_pictures
+from pixelcnn_tf.pictures import (
+    IMAGE_ENDINGS,
+    class_labels,
+    class_names,
+    find_pictures,
+    read_pictures,
+)
 
 DIGITS_SIZE = (12, 12)
 INK = 0.45  # how dark a scanned pixel must be to count as ink: 0 is paper, 1 is black
@@ -293,11 +299,29 @@ def _cure(array: np.ndarray) -> str:
 
 def _read_folder(path: Path, data: DataConfig, labels: bool) -> list[Part]:
     """All images below a folder; its ``train`` and ``test`` folders if it has both."""
-    split = [path / "train", path / "test"]
-    folders = split if all(folder.is_dir() for folder in split) else [path]
+    folders = _split(path)
     files = [find_pictures(folder) for folder in folders]
-    classes = class_labels(folders, files) if labels else [None] * len(folders)
-    return [(read_pictures(f, data), c) for f, c in zip(files, classes, strict=True)]
+    found = [class_names(*both) for both in zip(folders, files, strict=True)]
+    names = (data.class_names or found[0]) if labels and all(found) else None
+    return [
+        (read_pictures(found, data), class_labels(folder, found, names) if names else None)
+        for folder, found in zip(folders, files, strict=True)
+    ]
+
+
+def _split(path: Path) -> list[Path]:
+    """The folders of training and test images, or the one of all."""
+    split = [path / "train", path / "test"]
+    return split if all(folder.is_dir() for folder in split) else [path]
+
+
+def folder_classes(data: DataConfig) -> list[str] | None:
+    """What the labels of a folder of images mean, by label; None for other sources."""
+    path = Path(os.path.expanduser(data.source))
+    if data.class_names or data.source in BUILT_IN or not path.is_dir():
+        return data.class_names
+    folder = _split(path)[0]
+    return class_names(folder, find_pictures(folder))
 
 
 def _hold_out(images: np.ndarray, labels: np.ndarray | None, data: DataConfig) -> Images:

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from pixelcnn_tf.blocks import PixelCNNResBlock
 from pixelcnn_tf.checkpoints import Checkpoints, saved_steps
 from pixelcnn_tf.config import Config
 from pixelcnn_tf.data import Images, get_dataset
@@ -147,7 +148,8 @@ class Trainer:
             ``{'bits_per_dim': ...}`` and the other units of the likelihood.
 
         Raises:
-            UserError: the dataset holds no image.
+            UserError: the dataset holds no image, or labels where the model has no classes, or
+                none where it has.
         """
         n_dims = int(np.prod(tf.nest.flatten(dataset.element_spec)[0].shape[1:]))
         n_replicas = self.strategy.num_replicas_in_sync
@@ -157,6 +159,11 @@ class Trainer:
         for batch in bar:
             self._put_off.check()
             images, *labels = tf.nest.flatten(batch)
+            if bool(labels) != (self.model.n_classes is not None):
+                raise UserError(
+                    "evaluate: a class-conditional model needs a dataset of images and labels, "
+                    "any other one of images: get_dataset(..., labels=True or False)"
+                )
             # Smaller batches are filled up with images that do not count: one compiled shape,
             # and no device left without an image (which some operations do not bear).
             n = len(images)
@@ -169,8 +176,8 @@ class Trainer:
         return self.likelihood.report(total / count, n_dims)
 
     def create_image_samples(self, n_images: int | None = None, seed: int | None = None):
-        """Draw images from the model as it stands, of the size that the config knows; of a
-        class-conditional model, of all classes in turn, as many of each.
+        """Draw images from the model as it stands, of the size that the config knows; those
+        of a class-conditional model are spread evenly over its classes, in order.
 
         Returns:
             uint8 ``[n_images, height, width, channels]``.
@@ -292,9 +299,9 @@ class Trainer:
         real = images.test[: self.config.sampling.n_images]
         sheet = image_sheet(real, self.likelihood.n_values)
         self.summaries.image("imgs", "real", sheet, self.step)
-        kernel_size = getattr(self.model.blocks[0], "kernel_size", None)
-        masks = mask_panel(7, self.model.n_channels, kernel_size)
-        self.summaries.image("imgs", "masks", masks, self.step)
+        if isinstance(self.model.blocks[0], PixelCNNResBlock):  # the others use few or none
+            masks = mask_panel(7, self.model.n_channels, self.model.blocks[0].kernel_size)
+            self.summaries.image("imgs", "masks", masks, self.step)
         self.summaries.text("train", "config", self.config.to_yaml(), self.step)
 
     def _write_window(self, window: Window, bar: tqdm) -> None:

@@ -54,6 +54,7 @@ def warm(way: Callable) -> Callable[[], float]:
 
 
 def random_model(config: Config):
+    """The model of a config, as it is before training."""
     from pixelcnn_tf.models import build_model
 
     n_channels = config.model.n_channels or config.known_channels() or 3

@@ -16,6 +16,7 @@ examples:
 
 import json
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -24,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import numpy as np
+from results_table import write_table
 
 from pixelcnn_tf import startup
 from pixelcnn_tf.cli import Parser, exit_with, positive_number, whole_number
@@ -67,19 +69,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--table", action="store_true", help="only write the table and curves")
     args = parser.parse_args(argv)
     if args.table:
-        write_results(ROOT / "docs")
+        write_table(RESULTS)
         return 0
     if args.model is None:
         raise UserError(f"--model: not given; must be one of {', '.join(MODELS)}")
+    kind = {"sample": "static", "dynamic": "dynamic"}[args.binarize]
     overrides = [f"seed={args.seed}", f"data.seed={args.seed}", f"data.binarize={args.binarize}"]
+    overrides += ["training.schedule=constant", "training.warmup_steps=0", *args.overrides]
     if args.data:
         overrides.append(f"data.source={args.data}")
-    path = ROOT / "configs" / f"{args.job}_{args.model}.yml"
-    config = load_config(
-        path, [*overrides, "training.schedule=constant", "training.warmup_steps=0", *args.overrides]
-    )
-    kind = {"sample": "static", "dynamic": "dynamic"}[args.binarize]
-    name = args.name or f"{args.job}_{args.model}_{kind}"
+    config = load_config(ROOT / "configs" / f"{args.job}_{args.model}.yml", overrides)
+    by_class = "by_class_" if config.model.n_classes is not None else ""
+    name = args.name or f"{args.job}_{args.model}_{by_class}{kind}"
+    config = config.model_copy(update={"name": f"reproduce_{name}"})
     startup.import_tensorflow()
     startup.find_devices()
     model, record = train(config, args)
@@ -90,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
         "job": args.job,
         "model": args.model,
         "binarization": kind,
-        "command": "python scripts/reproduce.py " + " ".join(argv or sys.argv[1:]),
+        "command": shlex.join(["python", "scripts/reproduce.py", *(argv or sys.argv[1:])]),
         **record,
     }
     RESULTS.mkdir(parents=True, exist_ok=True)
@@ -99,13 +101,6 @@ def main(argv: list[str] | None = None) -> int:
     write_sheet(model, RESULTS / f"{name}.png", args.seed)
     print(f"written to {RESULTS / name}.json and .png")
     return 0
-
-
-def write_results(docs: Path) -> None:
-    """The table and the curves of all that has been measured."""
-    from results_table import write_table
-
-    write_table(docs / "results", docs)
 
 
 def write_sheet(model, path: Path, seed: int) -> None:
@@ -122,7 +117,7 @@ def write_sheet(model, path: Path, seed: int) -> None:
 
 class Average:
     """A running average of a model's weights, over the last tenth or so of the steps, at most
-    over the last thousand."""
+    over the last thousand; ``update`` it after each step."""
 
     def __init__(self, model):
         import tensorflow as tf
@@ -156,6 +151,7 @@ def train(config: Config, args) -> tuple:
     import tensorflow as tf
 
     from pixelcnn_tf.data import check_labels, get_dataset
+    from pixelcnn_tf.likelihoods import scale_to
     from pixelcnn_tf.models import build_model
     from pixelcnn_tf.optimizers import build_optimizer
     from pixelcnn_tf.sources import load_images
@@ -182,9 +178,9 @@ def train(config: Config, args) -> tuple:
         )
         dataset = get_dataset(part, "test", EVALUATION_BATCH, labels=by_class)
         average.swap()
-        nats = trainer.evaluate(dataset)["nats_per_image"]
+        figures = trainer.evaluate(dataset)
         average.swap()
-        return nats
+        return figures["bits_per_dim"] / scale_to("bits_per_dim", part.test[0].size)
 
     curve, checks, seen, seconds, at_images = [], next_check(0), 0, 0.0, None
     limit = 60 * args.minutes
@@ -217,15 +213,17 @@ def train(config: Config, args) -> tuple:
     test = score(images)
     print(f"test {test:.3f} nats after {seen:,} images, {seconds:,.0f} s")
     average.swap()
-    trainer.run.path.mkdir(parents=True, exist_ok=True)
+    old = trainer.run.set_aside()
+    if old:
+        print(f"the old run is now {old}")
+    trainer.run.create(config)
     with replacing(trainer.run.model) as temporary:
         model.save(temporary)
-    with replacing(trainer.run.config) as temporary:
-        temporary.write_text(config.to_yaml(), encoding="utf-8")
     print(f"model {trainer.run.model}")
     return model, {
         "weights": model.count_params(),
-        "seed": args.seed,
+        "seed": config.seed,
+        "batch_size": size,
         "minutes": args.minutes,
         "images_seen": seen,
         "images_per_second": seen / seconds,

@@ -138,10 +138,11 @@ FAMILY = {
 }
 
 
-def family_model(member, n_channels, n_classes=None, **options):
+def family_model(member, n_channels, n_classes=None, dropout=0.0, **options):
     """A tiny model of two blocks, and keyword arguments with its labels for ``n`` images."""
     options = {"hidden_dim": 2, "out_dim": 2, "skip_connections": n_channels == 3, **options}
-    model = small_model(n_channels, pixel_layer=FAMILY[member], n_classes=n_classes, **options)
+    block = functools.partial(FAMILY[member], dropout=dropout)
+    model = small_model(n_channels, pixel_layer=block, n_classes=n_classes, **options)
 
     def labels(n):
         return {} if n_classes is None else {"labels": np.arange(n) % n_classes}

@@ -100,7 +100,7 @@ def gated_block(block, stacks, labels=None):
     """Figure 2 of arXiv 1606.05328."""
     above, left = stacks
     weights, n = weights_of(block), block.n_channels
-    height, width = (block.kernel_size,) * 2
+    height, width = block.kernel_size
     stored = weights["vertical/kernel"]  # the rows of an n x n kernel down to the centre
     kernel = np.zeros((height, width, *stored.shape[2:]))
     kernel[: len(stored)] = stored

@@ -36,12 +36,28 @@ def run(tmp_path_factory):
 def test_a_class_conditional_run_is_scored_with_its_labels(run, capsys):
     model = load_model(run)
     assert model.n_classes == 10
+    assert [block.dropout for block in model.blocks] == [0.1]
     assert evaluate.main(["--run", str(run), "--batch-size", "50"]) == 0
     record = json.loads((run / "results.json").read_text())
     assert f"{record['test']['bits_per_dim']:.4f} bits per dim" in capsys.readouterr().out
 
 
-def test_sample_draws_one_class_or_a_row_of_each(run, tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def given(monkeypatch):
+    """The labels that ``generate_images`` is called with."""
+    from pixelcnn_tf import sampling
+
+    labels, generate = [], sampling.generate_images
+
+    def note(*arguments, **options):
+        labels.append(options["labels"])
+        return generate(*arguments, **options)
+
+    monkeypatch.setattr("pixelcnn_tf.generate_images", note, raising=False)
+    return labels
+
+
+def test_sample_draws_one_class_or_a_row_of_each(run, given, tmp_path, monkeypatch, capsys):
     drawn = []
     sheet = plots.image_sheet
     keep = lambda *a: drawn.append(a) or sheet(*a)  # noqa: E731
@@ -50,21 +66,14 @@ def test_sample_draws_one_class_or_a_row_of_each(run, tmp_path, monkeypatch, cap
     assert sample.main([*flags, "--label", "all"]) == 0
     images, _, columns = drawn.pop()
     assert images.shape == (30, 8, 8, 1) and columns == 3
+    np.testing.assert_array_equal(given[0], np.arange(10).repeat(3))
     assert sample.main([*flags, "--label", "7"]) == 0
     assert drawn.pop()[0].shape == (3, 8, 8, 1)
+    assert given[1] == 7
     assert "3 images of 8x8x1" in capsys.readouterr().out
 
 
-def test_complete_knows_the_labels_of_the_test_set(run, tmp_path, monkeypatch, capsys):
-    given = []
-    from pixelcnn_tf import sampling
-
-    generate = sampling.generate_images
-    monkeypatch.setattr(
-        "pixelcnn_tf.generate_images",
-        lambda *a, **k: given.append(k["labels"]) or generate(*a, **k),
-        raising=False,
-    )
+def test_complete_knows_the_labels_of_the_test_set(run, given, tmp_path):
     out = str(tmp_path / "c.png")
     flags = ["--run", str(run), "--n", "4", "--completions", "2", "--out", out]
     assert complete.main(flags) == 0
@@ -125,11 +134,11 @@ def test_reproduce_writes_a_row_and_the_table(tmp_path, monkeypatch, capsys):
     assert record["images_seen"] >= 16
     # 64 coins, more or less: nothing can be learned.
     assert 0.9 * 64 * np.log(2) < record["test_nats"] < 2 * 64 * np.log(2)
-    model = load_model(tmp_path / "mnist_binary_gated" / "model.keras")
+    model = load_model(tmp_path / "reproduce_mnist_binary_gated_dynamic")
     images = (images[200:] >= 128)[..., None].astype(np.uint8)
     assert np.isfinite(model.likelihood.nll(images, model(images))).all()
 
-    reproduce.write_results(tmp_path / "docs")
+    assert reproduce.main(["mnist_binary", "--table"]) == 0
     assert Image.open(tmp_path / "docs" / "results" / f"{name}.png").size[0] > 500
     table = (tmp_path / "docs" / "results.md").read_text()
     assert f"| Gated PixelCNN, dynamic | {record['weights']:,} |" in table

@@ -8,6 +8,7 @@ from PIL import Image
 from pixelcnn_tf import UserError, get_dataset, load_images
 from pixelcnn_tf.config import DataConfig
 from pixelcnn_tf.data import Images, check_labels
+from pixelcnn_tf.sources import folder_classes
 
 
 def load(source, labels=True, **options):
@@ -170,10 +171,27 @@ def test_classes_below_train_and_test(tmp_path):
     assert images.test_labels.tolist() == [1, 2]
 
 
+def test_numbers_are_sorted_by_their_value_and_given_names_stay(tmp_path):
+    for name in ("2", "10", "0", "x"):
+        write(tmp_path / name, 0, 0)
+    assert folder_classes(DataConfig(source=str(tmp_path))) == ["0", "2", "10", "x"]
+    assert folder_classes(DataConfig(source="digits")) is None
+    (tmp_path / "few").mkdir()
+    for name in ("2", "10"):
+        write(tmp_path / "few" / name, 0, 0)
+    data = DataConfig(source=str(tmp_path / "few"), class_names=["0", "2", "10", "x"])
+    images = load_images(data, labels=True)
+    assert set(images.train_labels) | set(images.test_labels) == {1, 2}
+    with pytest.raises(UserError, match=r"10: a class that training does not have \(0, 2\)"):
+        load_images(data.model_copy(update={"class_names": ["0", "2"]}), labels=True)
+
+
 def test_a_class_without_training_images(tmp_path):
     write(tmp_path / "train" / "cat", 0)
     write(tmp_path / "test" / "dog", 0)
-    with pytest.raises(UserError, match=r"test/dog: .* into .*train/dog, or remove it") as error:
+    with pytest.raises(
+        UserError, match=r"test/dog: .* not have \(cat\); put .* or remove it"
+    ) as error:
         load(tmp_path)
     assert "\n" not in str(error.value)
     assert load(tmp_path, labels=False).test_labels is None

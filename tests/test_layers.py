@@ -19,7 +19,7 @@ def full_kernel(layer):
     height, width = layer.kernel_size
     stored = layer.kernel.numpy()
     kernel = np.zeros((height, width, *stored.shape[2:]))
-    kernel[: height // 2 + 1] = stored
+    kernel[: stored.shape[0], : stored.shape[1]] = stored
     return kernel
 
 

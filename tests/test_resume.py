@@ -99,7 +99,7 @@ def test_a_signal_at_the_very_end_saves_and_the_next_fit_is_done(tmp_path, image
     trainer = make_trainer(small_config(tmp_path))
     with pytest.raises(Interrupted):
         trainer.fit(images)
-    assert trainer.evaluate(trainer._test_set(images))  # no signal is left behind
+    assert trainer.evaluate(trainer._dataset(images, "test"))  # no signal is left behind
     trainer = make_trainer(small_config(tmp_path))
     assert trainer.fit(images)["bits_per_dim"] > 0
     assert trainer.step == 8

@@ -9,7 +9,7 @@ from helpers import draw_weights, make_trainer, small_config, two_devices, weigh
 
 from pixelcnn_tf import UserError, load_model
 from pixelcnn_tf.config import Config
-from pixelcnn_tf.data import Images
+from pixelcnn_tf.data import Images, get_dataset
 from pixelcnn_tf.optimizers import build_optimizer
 
 # Steps
@@ -55,7 +55,7 @@ def test_two_devices_train_as_one(clip_norm, tmp_path, images):
         trainer = make_trainer(config, strategy)
         draw_weights(trainer.model)
         trainer.fit(images)
-        results.append((weights(trainer), trainer.evaluate(trainer._test_set(images))))
+        results.append((weights(trainer), trainer.evaluate(trainer._dataset(images, "test"))))
     for one, two in zip(results[0][0], results[1][0], strict=True):
         np.testing.assert_allclose(one, two, atol=2e-5)
     assert results[0][1]["bits_per_dim"] == pytest.approx(results[1][1]["bits_per_dim"], rel=1e-4)
@@ -102,9 +102,9 @@ def test_loss_falls(tmp_path):
     images = np.broadcast_to(images, (40, 4, 4, 3)).copy()
     config = small_config(tmp_path, steps=60, learning_rate=0.03, checkpoint_every=100)
     trainer = make_trainer(config)
-    before = trainer.evaluate(trainer._test_set(Images(images, images)))
+    before = trainer.evaluate(trainer._dataset(Images(images, images), "test"))
     trainer.fit(Images(images, images))
-    after = trainer.evaluate(trainer._test_set(Images(images, images)))
+    after = trainer.evaluate(trainer._dataset(Images(images, images), "test"))
     assert after["bits_per_dim"] < 0.3 * before["bits_per_dim"]
 
 
@@ -168,3 +168,42 @@ def test_model_file_is_a_whole_zip(tmp_path, images):
     path = tmp_path / "m.keras"
     trainer.model.save(path)
     assert zipfile.ZipFile(path).testzip() is None
+
+
+# Labels
+
+
+def conditional(config, **model):
+    values = config.model_dump()
+    values["model"].update(n_classes=4, **model)
+    return Config.model_validate(values)
+
+
+def test_labels_reach_the_model_in_training_evaluation_and_samples(tmp_path):
+    """Every image is filled with its label, so that only the label tells its first pixel."""
+    labels = np.arange(64) % 4
+    filled = (labels[:, None, None, None] * np.ones((1, 4, 4, 1))).astype(np.uint8)
+    images = Images(filled, filled[:16], labels, labels[:16])
+    config = small_config(tmp_path, steps=150, batch_size=16, eval_every=150, learning_rate=0.01)
+    trainer = make_trainer(conditional(config, n_channels=1, hidden_dim=8, out_dim=16))
+    unconditional = np.log(4) / (16 * np.log(2))  # bits a dimension
+    assert trainer.fit(images)["bits_per_dim"] < 0.3 * unconditional
+    wrong = images._replace(test_labels=(labels[:16] + 1) % 4)
+    assert trainer.evaluate(trainer._dataset(wrong, "test"))["bits_per_dim"] > unconditional
+    samples = trainer.create_image_samples(n_images=12)
+    assert (samples[:, 0, 0, 0] == np.arange(12) // 3).mean() > 0.7
+    with pytest.raises(UserError, match="needs a dataset of images and labels"):
+        trainer.evaluate(get_dataset(images, "test", 4))
+
+
+def test_resuming_with_labels_and_dropout_is_as_if_unbroken(tmp_path, images):
+    images = images._replace(train_labels=np.arange(40) % 4, test_labels=np.arange(7) % 4)
+    ends = []
+    for name, stops in [("straight", [8]), ("broken", [4, 8])]:
+        for steps in stops:
+            config = conditional(small_config(tmp_path / name, steps=steps), dropout=0.5)
+            trainer = make_trainer(config)
+            trainer.fit(images)
+        ends.append(weights(trainer))
+    for straight, broken in zip(*ends, strict=True):
+        np.testing.assert_allclose(straight, broken, atol=1e-6)
