@@ -227,6 +227,7 @@ def train(config: Config, args) -> tuple:
         "minutes": args.minutes,
         "images_seen": seen,
         "images_per_second": seen / seconds,
+        "test_images": len(images.test),
         "test_nats": test,
         "validation_nats": last,
         "at_images": at_images,
