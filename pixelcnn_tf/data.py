@@ -14,7 +14,8 @@ __all__ = ["Images", "check_labels", "get_dataset", "load_images"]
 #: What would give labels.
 _LABELLED = (
     "must be a built-in set, a .npz file with integers named by data.train_label_key (and "
-    "data.test_label_key), or a folder with each image in the sub-folder of its class"
+    "data.test_label_key), or a folder with every image in the sub-folder of its class and none "
+    "beside them"
 )
 
 

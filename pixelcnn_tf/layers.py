@@ -148,7 +148,7 @@ class MaskedConv2D(Causal, keras.layers.Layer):
         return self.activation(outputs)
 
     def reach(self, width):
-        return self.kernel_size[1] // 2 if self.kernel_size[0] > 1 else 0
+        return self.kernel_size[1] // 2
 
     def _around(self) -> list[tuple[int, int]]:
         """The pixels that it sees besides the centre, as (rows up, columns right)."""

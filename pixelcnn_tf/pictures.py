@@ -57,8 +57,8 @@ def class_labels(folder: Path, files: list[Path], names: list[str]) -> np.ndarra
     unknown = sorted({name or "" for name in classes} - set(names))
     if unknown:
         raise UserError(
-            f"{folder / unknown[0]}: a class that training does not have ({', '.join(names)}); put "
-            "training images of it into a folder of that name, or remove it"
+            f"{folder / unknown[0]}: is none of the classes ({', '.join(names)}), those of "
+            "data.class_names or else of training; add it there, or remove it"
         )
     return np.array([names.index(name) for name in classes], np.int32)
 

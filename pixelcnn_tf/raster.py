@@ -38,7 +38,7 @@ class Causal:
     """
 
     def reach(self, width: int) -> int:
-        """How many columns to the right the layer looks, in images of ``width`` columns."""
+        """How many columns to either side the layer looks, in images of ``width`` columns."""
         return 0
 
     def raster_weights(self):

@@ -139,6 +139,16 @@ class ModelConfig(Section):
     likelihood: Annotated[str, AfterValidator(_likelihood)] = "softmax-256"
     n_channels: Annotated[int, Field(ge=1, le=64)] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_block_defaults(cls, values):
+        if not isinstance(values, dict):
+            return values
+        name = values.get("pixel_layer", "resblock")
+        defaults = BLOCK_DEFAULTS.get(name, {}) if isinstance(name, str) else {}
+        missing = {key: value for key, value in defaults.items() if values.get(key) is None}
+        return {**values, **missing}
+
     @model_validator(mode="after")
     def _consistent(self):
         if self.variant and self.pixel_layer != "resblock":
@@ -160,9 +170,7 @@ class ModelConfig(Section):
 
     def block_options(self) -> dict[str, Any]:
         """The settings that only some blocks have, for ``pixel_layer``."""
-        own = {"kernel_size": self.kernel_size, "variant": self.variant}
-        own = {name: value for name, value in own.items() if value is not None}
-        return {**BLOCK_DEFAULTS[self.pixel_layer], **own}
+        return {name: getattr(self, name) for name in BLOCK_DEFAULTS[self.pixel_layer]}
 
 
 class TrainingConfig(Section):
@@ -267,7 +275,7 @@ class Config(Section):
         values = self.model_dump()
         values["data"]["image_size"] = (height, width)
         values["data"]["class_names"] = class_names or self.data.class_names
-        values["model"].update(self.model.block_options(), n_channels=channels)
+        values["model"]["n_channels"] = channels
         try:
             return Config.model_validate(values)
         except ValidationError as error:

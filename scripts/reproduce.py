@@ -3,7 +3,8 @@
 Training stops after --minutes of training (evaluations do not count). The model that is measured
 is the running average of the weights, so that no learning rate schedule favours the end. Along
 the way it is scored on held-out training images (the curve); on the test images only twice,
-after --images training images and at the end.
+after --images training images and at the end. Figures, a sheet and the model go to
+runs/reproduce_NAME.
 
 examples:
   python scripts/reproduce.py mnist_binary --model gated --minutes 20
@@ -11,11 +12,13 @@ examples:
   python scripts/reproduce.py mnist_binary --model gated --binarize dynamic
   python scripts/reproduce.py mnist_binary --model gated --minutes 1 --validate-only
   python scripts/reproduce.py mnist_binary --model gated --set model.n_classes=10 --name by_class
-  python scripts/reproduce.py mnist_binary --table    rewrites docs/results.md from all results
+  python scripts/reproduce.py mnist_binary --model gated --publish    into docs/results, too
+  python scripts/reproduce.py mnist_binary --table    rewrites docs/results.md from docs/results
 """
 
 import json
 import os
+import re
 import shlex
 import sys
 import time
@@ -66,6 +69,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--validate-only", action="store_true", help="leave the test images alone")
     parser.add_argument("--name", help="what the results are called (by model and binarization)")
     parser.add_overrides()
+    parser.add_argument(
+        "--publish", action="store_true", help="also put the row into docs/results, for --table"
+    )
     parser.add_argument("--table", action="store_true", help="only write the table and curves")
     args = parser.parse_args(argv)
     if args.table:
@@ -73,6 +79,20 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if args.model is None:
         raise UserError(f"--model: not given; must be one of {', '.join(MODELS)}")
+    for override in args.overrides:
+        if override.startswith(
+            ("data.", "model.pixel_layer", "model.likelihood", "seed=", "name=")
+        ):
+            raise UserError(
+                f"--set {override}: fixed by what is measured; see --model, --data, --binarize, "
+                "--seed, --name"
+            )
+    if args.data and (Path(args.data).suffix != ".npz" or not Path(args.data).is_file()):
+        raise UserError(f"--data {args.data}: must be a .npz file with x_train and x_test")
+    if args.name is not None and not re.fullmatch(r"[\w.-]{1,80}", args.name):
+        raise UserError(
+            f"--name {args.name!r}: must be letters, digits, '_', '-' or '.', at most 80"
+        )
     kind = {"sample": "static", "dynamic": "dynamic"}[args.binarize]
     overrides = [f"seed={args.seed}", f"data.seed={args.seed}", f"data.binarize={args.binarize}"]
     overrides += ["training.schedule=constant", "training.warmup_steps=0", *args.overrides]
@@ -95,11 +115,15 @@ def main(argv: list[str] | None = None) -> int:
         "command": shlex.join(["python", "scripts/reproduce.py", *(argv or sys.argv[1:])]),
         **record,
     }
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    with replacing(RESULTS / f"{name}.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    write_sheet(model, RESULTS / f"{name}.png", args.seed)
-    print(f"written to {RESULTS / name}.json and .png")
+    places = [config.run_dir / "measured"]
+    if args.publish:
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        places.append(RESULTS / name)
+    for place in places:
+        with replacing(place.with_name(f"{place.name}.json")) as temporary:
+            temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        write_sheet(model, place.with_name(f"{place.name}.png"), args.seed)
+        print(f"written to {place}.json and .png")
     return 0
 
 
@@ -151,7 +175,8 @@ def train(config: Config, args) -> tuple:
     import tensorflow as tf
 
     from pixelcnn_tf.data import check_labels, get_dataset
-    from pixelcnn_tf.likelihoods import scale_to
+    from pixelcnn_tf.experiment import check_values
+    from pixelcnn_tf.likelihoods import get_likelihood, scale_to
     from pixelcnn_tf.models import build_model
     from pixelcnn_tf.optimizers import build_optimizer
     from pixelcnn_tf.sources import load_images
@@ -162,6 +187,7 @@ def train(config: Config, args) -> tuple:
     if by_class:
         check_labels(images, config.model.n_classes, config.data.source)
     config = config.resolved(*images.train.shape[1:])
+    check_values(images, get_likelihood(config.model.likelihood))
     training, validation = split(images, config.data.seed)
     keras.utils.set_random_seed(config.seed)
     model = build_model(config)

@@ -125,7 +125,7 @@ def test_reproduce_writes_a_row_and_the_table(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reproduce, "SIDE", 8)
     small = {"runs_dir": tmp_path, "model.n_layers": 1, "model.hidden_dim": 2}
     typed = ["mnist_binary", "--model", "gated", "--minutes", "0.02", "--images", "16"]
-    typed += ["--data", str(tmp_path / "data.npz"), "--binarize", "dynamic"]
+    typed += ["--data", str(tmp_path / "data.npz"), "--binarize", "dynamic", "--publish"]
     typed += [f for k, v in small.items() for f in ("--set", f"{k}={v}")]
     assert reproduce.main(typed) == 0
     name = "mnist_binary_gated_dynamic"

@@ -169,8 +169,11 @@ def test_completion_does_not_look_at_what_is_hidden(model, rng):
 
 def test_low_temperature_takes_the_likeliest_value(model):
     images = generate_images(model, 3, 2, 0, temperature=1e-3)
+    second, first = np.moveaxis(np.sort(model(images), axis=-1)[..., -2:], -1, 0)
+    clear = first - second > 0.02  # less, and even a thousandfold leaves the other one a chance
     likeliest = tf.argmax(model(images), axis=-1).numpy()
-    np.testing.assert_array_equal(images, likeliest)
+    np.testing.assert_array_equal(images[clear], likeliest[clear])
+    assert clear.mean() > 0.8
 
 
 def test_tiny_top_p_takes_the_likeliest_value(model):

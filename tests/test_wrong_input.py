@@ -28,8 +28,9 @@ def tree(folder):
 # Wrong input: (command, flags, words of the one line)
 
 RUN = "{runs}/small"
+GATED = ["mnist_binary", "--model", "gated"]
 RGB = ["{new}", "--set", "data.source={tmp}/rgb.npy"]
-LSTM = ["{new}", "--set", "model.pixel_layer=row_lstm"]
+LSTM = ["{new}", "--set", "model.pixel_layer=row_lstm", "--set", "model.variant=null"]
 DIAGONAL = ["{new}", "--set", "model.pixel_layer=diagonal_bilstm", "--set", "model.variant=null"]
 WRONG = [
     (train_command, [], "--config"),
@@ -118,12 +119,12 @@ WRONG = [
     (
         train_command,
         ["{new}", "--set", "model.pixel_layer=lstm"],
-        "'row_lstm' or 'diagonal_bilstm'",
+        "one of resblock, gated, row_lstm, diagonal_bilstm",
     ),
     (train_command, [*LSTM, "--set", "model.kernel_size=3"], "has one row; must be [1, 3]"),
     (train_command, [*DIAGONAL, "--set", "model.kernel_size=3"], "'diagonal_bilstm' has none"),
     (train_command, [*LSTM, "--set", "model.kernel_size=[1, 4]"], "must be odd"),
-    (train_command, [*LSTM], "variant 'preactivation' is for pixel_layer 'resblock'"),
+    (train_command, LSTM[:3], "variant 'preactivation' is for pixel_layer 'resblock'"),
     (train_command, ["{new}", "--set", "model.dropout=1"], "model.dropout: 1"),
     (train_command, ["{new}", "--set", "model.n_classes=0"], "model.n_classes: 0"),
     (train_command, ["{new}", "--set", "model.n_classes=7"], "labels from 0 to 9"),
@@ -148,6 +149,9 @@ WRONG = [
     (reproduce, ["mnist_binary", "--model", "gatd"], "invalid choice: 'gatd'"),
     (reproduce, ["mnist_binary", "--model", "gated", "--minutes", "0"], "'0'"),
     (reproduce, ["mnist_binary", "--model", "gated", "--data", "none.npz"], "none.npz"),
+    (reproduce, [*GATED, "--set", "data.binarize=null"], "fixed by what is measured"),
+    (reproduce, [*GATED, "--name", "../x"], "--name '../x': must be letters"),
+    (reproduce, [*GATED, "--data", "{tmp}/mixed"], "must be a .npz file"),
     (benchmark, [], "job"),
     (benchmark, ["fly"], "invalid choice: 'fly'"),
     (benchmark, ["train", "--json", "{tmp}/none/f.json"], "there is no folder"),
