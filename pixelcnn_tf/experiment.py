@@ -118,7 +118,8 @@ def _print_header(config: Config, images: Images, model, strategy) -> None:
     n = strategy.num_replicas_in_sync
     names = config.data.class_names
     if names:
-        print("classes: " + ", ".join(f"{label} {name}" for label, name in enumerate(names)))
+        listed = ", ".join(f"{label} {name}" for label, name in enumerate(names))
+        print(f"{len(names)} of model.n_classes {config.model.n_classes} classes: {listed}")
     print(
         f"{config.data.source}: {len(images.train):,} training and {len(images.test):,} test "
         f"images of {height}x{width}x{channels}\n"
