@@ -23,7 +23,7 @@ NAMES = {
 INTRODUCTION = """# Results
 
 Written by `python scripts/reproduce.py mnist_binary --table` from the files in
-[results/](results), each of which one command below wrote.
+[results/](results), each of which one command below wrote (with `--publish`).
 
 ## Binarized MNIST
 
