@@ -9,7 +9,7 @@ from pixelcnn_tf.config import DataConfig
 from pixelcnn_tf.errors import UserError
 from pixelcnn_tf.sources import Images, load_images
 
-__all__ = ["Images", "check_labels", "get_dataset", "load_images"]
+__all__ = ["Images", "check_labels", "get_dataset", "load_for", "load_images"]
 
 #: What would give labels.
 _LABELLED = (
@@ -80,6 +80,22 @@ def get_dataset(
         return (chosen, tf.gather(numbers, at)) if labels else chosen
 
     return indices.enumerate(start_step).map(batch, num_parallel_calls=2).prefetch(2)
+
+
+def load_for(data: DataConfig, n_classes: int | None) -> Images:
+    """The images of a source for a model: with labels, checked, if it knows classes.
+
+    Args:
+        data: the ``data`` section of a config.
+        n_classes: of the model; None for one without classes.
+
+    Raises:
+        UserError: as ``load_images``, ``check_labels``.
+    """
+    images = load_images(data, labels=n_classes is not None)
+    if n_classes is not None:
+        check_labels(images, n_classes, data.source)
+    return images
 
 
 def check_labels(images: Images, n_classes: int, source: str) -> None:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from pixelcnn_tf import startup
 from pixelcnn_tf.config import Config
-from pixelcnn_tf.data import Images, check_labels, load_images
+from pixelcnn_tf.data import Images, load_for
 from pixelcnn_tf.errors import UserError
 from pixelcnn_tf.files import replacing
 from pixelcnn_tf.interrupt import Interrupted
@@ -35,11 +35,8 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     """
     started = time.perf_counter()
     run = RunFolder(config.run_dir)
-    by_class = config.model.n_classes is not None
-    images = load_images(config.data, labels=by_class)
-    if by_class:
-        check_labels(images, config.model.n_classes, config.data.source)
-    names = folder_classes(config.data) if by_class else None
+    images = load_for(config.data, config.model.n_classes)
+    names = folder_classes(config.data) if config.model.n_classes is not None else None
     config = config.resolved(*images.train.shape[1:], names)
     check_values(images, get_likelihood(config.model.likelihood))
     run.check(config, fresh)

@@ -40,11 +40,14 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
-def check_writable(path: str | Path) -> Path:
+def check_writable(path: str | Path, *endings: str) -> Path:
     """``path`` if a file can be put there, before long work begins.
 
+    Args:
+        endings: what its name may end in (``'.png'``); anything if none is given.
+
     Raises:
-        UserError: its folder does not exist, or it is a folder itself.
+        UserError: its folder does not exist, or it is a folder itself; another ending.
     """
     path = Path(path)
     if path.is_dir():
@@ -53,4 +56,6 @@ def check_writable(path: str | Path) -> Path:
         raise UserError(f"{path}: there is no folder {path.parent}; create it first")
     if not os.access(path.parent, os.W_OK):
         raise UserError(f"{path}: the folder {path.parent} cannot be written to")
+    if endings and path.suffix.lower() not in endings:
+        raise UserError(f"{path}: must end in {' or '.join(endings)}")
     return path

@@ -220,6 +220,9 @@ class RightDiagonalLSTMState(DiagonalLSTMState):
     def reach(self, width):
         return width - 1  # the row above must be complete
 
+    def raster_weights(self):
+        return gates_together(super().raster_weights(), self.n_channels)
+
     def init_state(self, raster):
         """Gates of the row at hand by column, ``[width + 1, batch, 4 * units]`` (the last takes
         what is outside of the image), and hidden states of the row above, ``[width, batch,
@@ -238,7 +241,6 @@ class RightDiagonalLSTMState(DiagonalLSTMState):
     def _row(self, kernel, gates, above):
         """Hidden states of a row ``[width, batch, units]`` from its gates ``[width + 1, batch, 4 *
         units]`` and the row above it."""
-        kernel = gates_together(kernel, self.n_channels)
         gates = gates_together(gates, self.n_channels)
         from_above = above @ kernel[self.units :]
         zeros = tf.zeros_like(above[0])

@@ -151,7 +151,13 @@ class Trainer:
             UserError: the dataset holds no image, or labels where the model has no classes, or
                 none where it has.
         """
-        n_dims = int(np.prod(tf.nest.flatten(dataset.element_spec)[0].shape[1:]))
+        image_spec, *label_spec = tf.nest.flatten(dataset.element_spec)
+        if bool(label_spec) != (self.model.n_classes is not None):
+            raise UserError(
+                "evaluate: a class-conditional model needs a dataset of images and labels, "
+                "any other one of images: get_dataset(..., labels=True or False)"
+            )
+        n_dims = int(np.prod(image_spec.shape[1:]))
         n_replicas = self.strategy.num_replicas_in_sync
         total, count, full = 0.0, 0, 0
         size = int(dataset.cardinality())
@@ -159,11 +165,6 @@ class Trainer:
         for batch in bar:
             self._put_off.check()
             images, *labels = tf.nest.flatten(batch)
-            if bool(labels) != (self.model.n_classes is not None):
-                raise UserError(
-                    "evaluate: a class-conditional model needs a dataset of images and labels, "
-                    "any other one of images: get_dataset(..., labels=True or False)"
-                )
             # Smaller batches are filled up with images that do not count: one compiled shape,
             # and no device left without an image (which some operations do not bear).
             n = len(images)

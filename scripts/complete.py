@@ -54,9 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_sampling()
     args = parser.parse_args(argv)
-    out = check_writable(args.out)
-    if out.suffix.lower() != ".png":
-        raise UserError(f"--out {args.out}: must end in .png")
+    out = check_writable(args.out, ".png")
     data = _data_config(args)
     if Path(args.hide).suffix and not Path(args.hide).is_file():
         raise UserError(f"--hide {args.hide}: no such file")
@@ -154,8 +152,7 @@ def _data_config(args) -> DataConfig:
 def _originals(args, data: DataConfig, model) -> tuple[np.ndarray, np.ndarray | None]:
     """At most ``--n`` images, uint8 ``[n, height, width, channels]``, and, for a
     class-conditional model, their labels ``[n]``."""
-    from pixelcnn_tf import load_images
-    from pixelcnn_tf.data import check_labels
+    from pixelcnn_tf.data import load_for
     from pixelcnn_tf.experiment import check_values
     from pixelcnn_tf.sources import Images, load_pictures
 
@@ -169,9 +166,7 @@ def _originals(args, data: DataConfig, model) -> tuple[np.ndarray, np.ndarray | 
             f"from 0 to {model.n_classes - 1}"
         )
     if args.images is None:
-        every = load_images(data, labels=by_class and own_labels)
-        if by_class and own_labels:
-            check_labels(every, model.n_classes, data.source)
+        every = load_for(data, model.n_classes if own_labels else None)
         images = every.test
         chosen = np.random.default_rng(args.seed % 2**32).permutation(len(images))[: args.n]
         chosen.sort()

@@ -33,17 +33,15 @@ def main(argv: list[str] | None = None) -> int:
     config = load_config(Path(args.run) / "config.yml", args.overrides)
 
     startup.import_tensorflow()
-    from pixelcnn_tf import NLLMetric, load_images, load_model
-    from pixelcnn_tf.data import check_labels
+    from pixelcnn_tf import NLLMetric, load_model
+    from pixelcnn_tf.data import load_for
     from pixelcnn_tf.experiment import check_values
     from pixelcnn_tf.likelihoods import in_words
 
     startup.find_devices()
     model = load_model(args.run)
     by_class = model.n_classes is not None
-    images = load_images(config.data, labels=by_class)
-    if by_class:
-        check_labels(images, model.n_classes, config.data.source)
+    images = load_for(config.data, model.n_classes)
     config.resolved(*images.test.shape[1:])
     check_values(images, model.likelihood)
     units = model.likelihood.units

@@ -24,9 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--channels", type=whole_number, default=3, help="1 is greyscale (3)")
     parser.add_argument("--out", default="masks.png", metavar="FILE", help="a .png (masks.png)")
     args = parser.parse_args(argv)
-    out = check_writable(args.out)
-    if out.suffix.lower() != ".png":
-        raise UserError(f"--out {args.out}: must end in .png")
+    out = check_writable(args.out, ".png")
     if args.channels * max(args.kernel) > 150:
         raise UserError("--channels times --kernel: must be at most 150, to be legible")
     try:

@@ -38,9 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the draws (0)")
     parser.add_argument("--out", default="receptive_field.png", metavar="FILE", help="a .png")
     args = parser.parse_args(argv)
-    out = check_writable(args.out)
-    if out.suffix.lower() != ".png":
-        raise UserError(f"--out {args.out}: must end in .png")
+    out = check_writable(args.out, ".png")
     if args.seed < 0:
         raise UserError(f"--seed {args.seed}: must be an integer from 0 up")
     configs = [load_config(path, args.overrides) for path in args.config]

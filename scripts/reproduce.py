@@ -35,6 +35,7 @@ from pixelcnn_tf.cli import Parser, exit_with, positive_number, whole_number
 from pixelcnn_tf.config import Config, load_config
 from pixelcnn_tf.errors import UserError
 from pixelcnn_tf.files import replacing
+from pixelcnn_tf.plots import image_sheet, save_picture
 from pixelcnn_tf.progress import progress
 
 MODELS = ("masked", "gated", "row_lstm", "diagonal_bilstm")
@@ -115,6 +116,7 @@ def main(argv: list[str] | None = None) -> int:
         "command": shlex.join(["python", "scripts/reproduce.py", *(argv or sys.argv[1:])]),
         **record,
     }
+    sheet = draw_sheet(model, args.seed)
     places = [config.run_dir / "measured"]
     if args.publish:
         RESULTS.mkdir(parents=True, exist_ok=True)
@@ -122,21 +124,20 @@ def main(argv: list[str] | None = None) -> int:
     for place in places:
         with replacing(place.with_name(f"{place.name}.json")) as temporary:
             temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        write_sheet(model, place.with_name(f"{place.name}.png"), args.seed)
+        save_picture(sheet, place.with_name(f"{place.name}.png"))
         print(f"written to {place}.json and .png")
     return 0
 
 
-def write_sheet(model, path: Path, seed: int) -> None:
-    """40 images drawn from the model, or a row of 8 of each class."""
+def draw_sheet(model, seed: int) -> np.ndarray:
+    """40 images drawn from the model, or a row of 8 of each class, as one picture."""
     from pixelcnn_tf import generate_images
-    from pixelcnn_tf.plots import image_sheet, save_picture
 
-    columns, labels = (10, None) if model.n_classes is None else (8, np.arange(model.n_classes))
-    n = 40 if labels is None else 8 * model.n_classes
-    labels = None if labels is None else labels.repeat(8)
+    n, columns, labels = 40, 10, None
+    if model.n_classes is not None:
+        n, columns, labels = 8 * model.n_classes, 8, np.arange(model.n_classes).repeat(8)
     images = generate_images(model, SIDE, n, seed, labels=labels)
-    save_picture(image_sheet(images, model.likelihood.n_values, columns), path)
+    return image_sheet(images, model.likelihood.n_values, columns)
 
 
 class Average:
@@ -174,18 +175,15 @@ def train(config: Config, args) -> tuple:
     import keras
     import tensorflow as tf
 
-    from pixelcnn_tf.data import check_labels, get_dataset
+    from pixelcnn_tf.data import get_dataset, load_for
     from pixelcnn_tf.experiment import check_values
     from pixelcnn_tf.likelihoods import get_likelihood, scale_to
     from pixelcnn_tf.models import build_model
     from pixelcnn_tf.optimizers import build_optimizer
-    from pixelcnn_tf.sources import load_images
     from pixelcnn_tf.trainer import Trainer
 
     by_class = config.model.n_classes is not None
-    images = load_images(config.data, by_class)
-    if by_class:
-        check_labels(images, config.model.n_classes, config.data.source)
+    images = load_for(config.data, config.model.n_classes)
     config = config.resolved(*images.train.shape[1:])
     check_values(images, get_likelihood(config.model.likelihood))
     training, validation = split(images, config.data.seed)

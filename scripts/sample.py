@@ -42,9 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--size", type=size, metavar="S or HxW", help="that of the training images")
     parser.add_argument("--columns", type=whole_number, help="images a row")
     args = parser.parse_args(argv)
-    out = check_writable(args.out)
-    if out.suffix.lower() not in (".png", ".npy"):
-        raise UserError(f"--out {args.out}: must end in .png or .npy")
+    out = check_writable(args.out, ".png", ".npy")
     image_size = args.size or _trained_size(Path(args.run))
 
     startup.import_tensorflow()
