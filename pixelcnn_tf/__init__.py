@@ -13,6 +13,9 @@ __version__ = "0.1.0"
 _HOME_OF = {
     "get_mask": "masks",
     "MaskedConv2D": "layers",
+    "ShiftedConv2D": "shifted",
+    "masked_to_shifted": "shifted",
+    "shifted_to_masked": "shifted",
     "PixelCNNResBlock": "blocks",
     "GatedBlock": "blocks",
     "RowLSTMBlock": "blocks",

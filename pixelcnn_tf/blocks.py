@@ -3,10 +3,11 @@
 import keras
 
 from pixelcnn_tf.errors import suggestion
-from pixelcnn_tf.gated import TwoStackInput, VerticalConv2D, VerticalToHorizontal, gate
+from pixelcnn_tf.gated import TwoStackInput, VerticalToHorizontal, gate
 from pixelcnn_tf.layers import PACKAGE, ClassBias, MaskedConv2D, PReLU
 from pixelcnn_tf.masks import kernel_shape
 from pixelcnn_tf.recurrent import DiagonalLSTMState, RightDiagonalLSTMState, RowLSTMState
+from pixelcnn_tf.shifted import ShiftedConv2D
 
 VARIANTS = ("relu", "preactivation")
 
@@ -211,10 +212,12 @@ class GatedBlock(Block):
         shape = inputs_shape[0] if isinstance(inputs_shape[0], list | tuple) else inputs_shape
         n = shape[-1]
         self.check_features(n)
-        self.vertical = self.make(VerticalConv2D, "vertical", n, 2 * n, self.kernel_size)
+        height, width = self.kernel_size
+        above = (height // 2 + 1, width)  # the rows of the kernel that its centre may see
+        self.vertical = self.make(ShiftedConv2D, "vertical", n, 2 * n, above, "down")
         self.vertical_bias = self.make_class_bias("vertical_class", 2 * n, 1)
         self.join = self.make(VerticalToHorizontal, "join", 2 * n, 2 * n, self.n_channels)
-        self.horizontal = self.make_conv("horizontal", n, 2 * n, (1, self.kernel_size[1]))
+        self.horizontal = self.make_conv("horizontal", n, 2 * n, (1, width))
         self.horizontal_bias = self.make_class_bias("horizontal_class", 2 * n, self.n_channels)
         self.out = self.make_conv("output", n, n)
 

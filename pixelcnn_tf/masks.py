@@ -11,18 +11,23 @@ import numpy as np
 MASK_TYPES = ("A", "B")
 
 
-def kernel_shape(kernel_size: int | tuple[int, int]) -> tuple[int, int]:
+def kernel_shape(kernel_size: int | tuple[int, int], odd: bool = True) -> tuple[int, int]:
     """``(height, width)`` of a kernel given as one number or two.
 
+    Args:
+        odd: whether both sides must be odd, as those of a masked kernel.
+
     Raises:
-        ValueError: not one or two odd, positive integers.
+        ValueError: not one or two positive integers, or even ones.
     """
     sizes = kernel_size if isinstance(kernel_size, (tuple, list)) else (kernel_size,) * 2
     if len(sizes) != 2 or not all(isinstance(s, (int, np.integer)) for s in sizes):
         raise ValueError(
             f"kernel_size={kernel_size!r}: must be an integer or a pair (height, width)"
         )
-    if any(s < 1 or s % 2 == 0 for s in sizes):
+    if not odd and min(sizes) < 1:
+        raise ValueError(f"kernel_size={kernel_size!r}: both sides must be from 1 up")
+    if odd and any(s < 1 or s % 2 == 0 for s in sizes):
         raise ValueError(
             f"kernel_size={kernel_size!r}: masked kernels have a centre, so both sides "
             "must be odd and positive (1, 3, 5, ...)"

@@ -38,7 +38,7 @@ class Causal:
     """
 
     def reach(self, width: int) -> int:
-        """How many columns to either side the layer looks, in images of ``width`` columns."""
+        """How many columns to the right the layer looks, in images of ``width`` columns."""
         return 0
 
     def raster_weights(self):
@@ -125,8 +125,9 @@ class Raster:
 
     def history(self, up: int, left: int, features: int, dtype):
         """An empty ring for ``Front.record``, long enough to ``look`` at pixels ``up`` rows above
-        and ``left`` columns to the left: zeros ``[steps, lanes + 2 * batch, features]``."""
-        return tf.zeros([up * self.lag + left, self.lanes + 2 * self.batch, features], dtype)
+        and ``left`` columns to the left: zeros ``[steps, lanes + 2 * margin, features]``."""
+        margin = max(1, -(-left // self.lag)) * self.batch  # see ``look``
+        return tf.zeros([up * self.lag + left, self.lanes + 2 * margin, features], dtype)
 
     def pixels(self, step, weights: list, states: list) -> "Pixels":
         """The pixels at hand at ``step`` (0 to ``n_steps - 1``)."""
@@ -157,7 +158,7 @@ class Front:
         """``history``, a ring of the last steps, with ``features`` ``[lanes, features]`` of these
         pixels in it: zeros for those outside of the image and on both margins."""
         features = tf.where(self._inside, features, tf.zeros([], features.dtype))
-        features = tf.pad(features, [[self.raster.batch] * 2, [0, 0]])
+        features = tf.pad(features, [[self._margin(history)] * 2, [0, 0]])
         now = self._entry(history, 0, 0)
         return tf.tensor_scatter_nd_update(history, now[None, None], features[None])
 
@@ -169,20 +170,24 @@ class Front:
             ``[lanes, features]``.
         """
         # Going right by ``right`` may step over the end of a place's ``lag`` columns, into the
-        # place before or after; its lanes are next to ours.
-        raster = self.raster
+        # place after, or, to the left, into one of those before; its lanes are next to ours.
+        raster, margin = self.raster, self._margin(history)
         at = self._once(
-            ("at", history.shape[0], up, right),
+            ("at", *history.shape[:2], up, right),
             lambda: tf.stack(
                 [
                     self._entry(history, up, right),
-                    ((self.time % raster.lag + right) // raster.lag + 1) * raster.batch,
+                    (self.time % raster.lag + right) // raster.lag * raster.batch + margin,
                     0,
                 ]
             ),
         )
         size = [1, raster.lanes, history.shape[2]]
         return tf.reshape(tf.slice(history, at, size), size[1:])
+
+    def _margin(self, history) -> int:
+        """How many lanes of zeros ``history`` has on either side."""
+        return (history.shape[1] - self.raster.lanes) // 2
 
     def _entry(self, history, up: int, right: int):
         """Where in a ring the step of the pixels ``up`` and ``right`` of these is."""

@@ -10,12 +10,12 @@ import tensorflow as tf
 from helpers import FAMILY, draw_weights, family_model, leaks, random_images
 
 from pixelcnn_tf import GatedBlock, UserError, generate_images
-from pixelcnn_tf.gated import VerticalConv2D
 from pixelcnn_tf.models import PixelRNN
 from pixelcnn_tf.raster import Raster
 from pixelcnn_tf.receptive import receptive_field
 from pixelcnn_tf.recurrent import RightDiagonalLSTMState
 from pixelcnn_tf.sampling import teacher_forced_logits
+from pixelcnn_tf.shifted import ShiftedConv2D
 
 SIZES = [(5, 4), (8, 8), (13, 9), (1, 1), (1, 7)]
 FULL = "FULL_GRID" in os.environ
@@ -58,14 +58,14 @@ def test_no_leak(member, n_channels, n_classes, rng):
 def test_a_vertical_stack_that_is_not_shifted_is_noticed(rng, monkeypatch):
     model, labels = family_model("gated_3", 1)
     assert not leaks_under_draws(model, labels, (5, 4), rng)[0]
-    call = VerticalConv2D.call
+    call = ShiftedConv2D.call
 
     def unshifted(self, inputs):
         if self.mask_type == "A":
             inputs = tf.pad(inputs[:, 1:], [[0, 0], [0, 1], [0, 0], [0, 0]])
         return call(self, inputs)
 
-    monkeypatch.setattr(VerticalConv2D, "call", unshifted)
+    monkeypatch.setattr(ShiftedConv2D, "call", unshifted)
     assert leaks_under_draws(model, labels, (5, 4), rng)[0]
 
 
