@@ -15,8 +15,10 @@ from pixelcnn_tf.config import Config
 from pixelcnn_tf.data import Images, load_for
 from pixelcnn_tf.errors import UserError
 from pixelcnn_tf.files import replacing
+from pixelcnn_tf.heads import get_likelihood
 from pixelcnn_tf.interrupt import Interrupted
-from pixelcnn_tf.likelihoods import Likelihood, get_likelihood, in_words
+from pixelcnn_tf.likelihoods import Likelihood, in_words
+from pixelcnn_tf.mixtures import LogisticMixture
 from pixelcnn_tf.models import build_model
 from pixelcnn_tf.optimizers import build_optimizer
 from pixelcnn_tf.runs import RunFolder
@@ -88,7 +90,8 @@ def check_values(images: Images, likelihood: Likelihood) -> None:
     """Make sure that the likelihood can give a probability to every image.
 
     Raises:
-        UserError: a value beyond those that the likelihood counts.
+        UserError: a value beyond those that the likelihood counts; logistics for images of a
+            few values at the dark end, of which a softmax makes better use.
     """
     n_values = likelihood.n_values
     # With images.dynamic the training images are intensities; zeros and ones are drawn of them.
@@ -99,6 +102,12 @@ def check_values(images: Images, likelihood: Likelihood) -> None:
         raise UserError(
             f"model.likelihood: {likelihood.name} knows values up to {n_values - 1}, the images go "
             f"up to {largest}; {cure}"
+        )
+    if isinstance(likelihood, LogisticMixture) and largest < 16:
+        cure = "bernoulli" if largest < 2 else f"softmax-{largest + 1}"
+        raise UserError(
+            f"model.likelihood: {likelihood.name} is for values up to 255, the images go up to "
+            f"{largest} only; choose {cure!r}"
         )
 
 

@@ -13,7 +13,6 @@ from abc import abstractmethod
 import keras
 import tensorflow as tf
 
-from pixelcnn_tf.config import parse_likelihood
 from pixelcnn_tf.layers import PACKAGE
 
 
@@ -229,16 +228,3 @@ class NLLMetric(keras.metrics.Mean):
     def from_config(cls, config):
         likelihood = keras.saving.deserialize_keras_object(config.pop("likelihood"))
         return cls(likelihood=likelihood, **config)
-
-
-def get_likelihood(name: str) -> Likelihood:
-    """The likelihood of a config name: ``'bernoulli'``, or ``'softmax-N'`` for N values.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    try:
-        kind, n_values = parse_likelihood(name)
-    except ValueError as error:
-        raise ValueError(f"likelihood {name!r}: {error}") from None
-    return Bernoulli() if kind == "bernoulli" else Softmax(n_values)

@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from pixelcnn_tf.blocks import PIXEL_LAYERS, Block, PixelCNNResBlock
 from pixelcnn_tf.errors import UserError, suggestion
+from pixelcnn_tf.heads import get_likelihood
 from pixelcnn_tf.layers import PACKAGE, MaskedConv2D
-from pixelcnn_tf.likelihoods import Likelihood, get_likelihood
+from pixelcnn_tf.likelihoods import Likelihood
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

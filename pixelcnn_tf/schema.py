@@ -52,7 +52,8 @@ def _odd(value: int) -> int:
 
 
 def parse_likelihood(name: str) -> tuple[str, int]:
-    """Kind and number of values: ``('softmax', 256)`` of ``'softmax-256'``.
+    """Kind and number: ``('softmax', 256)`` (values) of ``'softmax-256'``, ``('logistic', 10)``
+    (mixtures) of ``'logistic-10'``, ``('bernoulli', 2)`` (values) of ``'bernoulli'``.
 
     Raises:
         ValueError: an unknown name.
@@ -60,11 +61,13 @@ def parse_likelihood(name: str) -> tuple[str, int]:
     if name == "bernoulli":
         return "bernoulli", 2
     kind, _, number = name.partition("-")
-    if kind == "softmax" and number.isascii() and number.isdigit() and 2 <= int(number) <= 256:
-        return "softmax", int(number)
+    least, most = {"softmax": (2, 256), "logistic": (1, 100)}.get(kind, (1, 0))
+    if number.isascii() and number.isdigit() and least <= int(number) <= most:
+        return kind, int(number)
     raise ValueError(
-        "must be 'softmax-256' (or 'softmax-N', N values from 2 to 256) or 'bernoulli'"
-        f"{suggestion(name, ['softmax-256', 'bernoulli'])}"
+        "must be 'softmax-256' (or 'softmax-N', N values from 2 to 256), 'logistic-10' (or "
+        "'logistic-K', K mixtures from 1 to 100) or 'bernoulli'"
+        f"{suggestion(name, ['softmax-256', 'logistic-10', 'bernoulli'])}"
     )
 
 
@@ -232,7 +235,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self):
-        two_values = parse_likelihood(self.model.likelihood)[1] == 2
+        two_values = parse_likelihood(self.model.likelihood) in [("bernoulli", 2), ("softmax", 2)]
         if self.data.binarize and not two_values:
             raise ValueError(
                 f"data.binarize {self.data.binarize!r} makes images of zeros and ones, which "

@@ -177,7 +177,8 @@ def train(config: Config, args) -> tuple:
 
     from pixelcnn_tf.data import get_dataset, load_for
     from pixelcnn_tf.experiment import check_values
-    from pixelcnn_tf.likelihoods import get_likelihood, scale_to
+    from pixelcnn_tf.heads import get_likelihood
+    from pixelcnn_tf.likelihoods import scale_to
     from pixelcnn_tf.models import build_model
     from pixelcnn_tf.optimizers import build_optimizer
     from pixelcnn_tf.trainer import Trainer

@@ -7,7 +7,7 @@ from pixelcnn_tf import UserError, get_dataset, load_images
 from pixelcnn_tf.config import Config, DataConfig
 from pixelcnn_tf.data import Images
 from pixelcnn_tf.experiment import check_values
-from pixelcnn_tf.likelihoods import get_likelihood
+from pixelcnn_tf.heads import get_likelihood
 from pixelcnn_tf.sources import load_pictures
 
 

@@ -143,14 +143,27 @@ def test_draw_stays_in_range_at_the_ends(likelihood, rng):
         assert values.min() >= 0 and values.max() <= likelihood.n_values - 1
 
 
-@pytest.mark.parametrize("name", ["softmax-256", "softmax-2", "bernoulli"])
-def test_names_make_likelihoods(name):
+@pytest.mark.parametrize(
+    ("name", "n_values", "n_params"),
+    [
+        ("softmax-256", 256, 256),
+        ("softmax-2", 2, 2),
+        ("logistic-1", 256, 3),
+        ("logistic-100", 256, 300),
+        ("bernoulli", 2, 1),
+    ],
+)
+def test_names_make_likelihoods(name, n_values, n_params):
     likelihood = get_likelihood(name)
-    assert likelihood.n_values == (256 if name == "softmax-256" else 2)
+    assert (likelihood.n_values, likelihood.n_params) == (n_values, n_params)
 
 
 @pytest.mark.parametrize(
-    "name", ["softmax", "softmax-1", "softmax-257", "softmax-x", "bernouli", ""]
+    "name",
+    [
+        *("softmax", "softmax-1", "softmax-257", "softmax-x", "bernouli", ""),
+        *("logistic", "logistic-0", "logistic-101", "logistic--1", "logistic-1.5"),
+    ],
 )
 def test_unknown_names_are_said(name):
     with pytest.raises(ValueError, match="'softmax-256'"):

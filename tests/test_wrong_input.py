@@ -55,6 +55,12 @@ WRONG = [
     (train_command, ["{new}", "--set", "model.n_channels=3"], "model.n_channels: 3"),
     (train_command, ["{new}", "--set", "model.likelihood=softmax-4"], "knows values up to 3"),
     (train_command, ["{new}", "--set", "model.likelihood=bernoulli"], "set data.binarize"),
+    (train_command, ["{new}", "--set", "model.likelihood=logistic-0"], "K mixtures from 1 to 100"),
+    (
+        train_command,
+        [*RGB, "--set", "data.image_size=null", "--set", "model.likelihood=logistic-2"],
+        "go up to 0 only; choose 'bernoulli'",
+    ),
     (train_command, ["{new}", "--set", "model.kernel_size=2"], "must be odd"),
     (train_command, ["{new}", "--set", "runs_dir={tmp}/words.txt"], "words.txt"),
     (train_command, ["{new}", "--set", "name=other", "--set", "runs_dir={tmp}"], "no run"),

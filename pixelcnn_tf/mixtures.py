@@ -1,0 +1,143 @@
+"""Mixtures of logistic distributions, cut into the 256 values of 8-bit images.
+
+A softmax has 256 outputs a sub-pixel and knows nothing of their order; a mixture has three a
+component, and neighbouring values are alike from the first step on.
+"""
+
+import keras
+import tensorflow as tf
+
+from pixelcnn_tf.layers import PACKAGE
+from pixelcnn_tf.likelihoods import Likelihood, Softmax
+
+#: Bounds of the log scales: that of PixelCNN++ below; above, a logistic so wide that all values
+#: are alike (and the ends take the rest).
+MIN_LOG_SCALE, MAX_LOG_SCALE = -7.0, 7.0
+
+#: Values to one unit of the scale in which the model sees its images, [-1, 1]; also its middle.
+HALF = 127.5
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class LogisticMixture(Likelihood):
+    """Each sub-pixel is a mixture of logistic distributions, rounded to the values 0 to 255.
+
+    A component gives the value ``v`` the probability of the interval from ``v - 1/2`` to
+    ``v + 1/2``; 0 and 255 take the whole tails.
+
+    The parameters of a sub-pixel, ``[..., 3 * n_mixtures]``, are, ``n_mixtures`` of each:
+
+    - logits of the weights;
+    - means, in the scale in which the model sees its images: the value ``v`` is
+      ``2 * v / 255 - 1``;
+    - natural logarithms of the scales, in units of the means; taken as -7 below that and as 7
+      above.
+
+    Args:
+        n_mixtures: how many logistics, 1 to 100.
+
+    Raises:
+        ValueError: ``n_mixtures`` out of range.
+
+    Source: arXiv 1701.05517, section 2.1, equation 2.
+    """
+
+    n_values = 256
+
+    def __init__(self, n_mixtures: int = 10, name: str = "logistic_mixture", **kwargs):
+        super().__init__(name=name, **kwargs)
+        whole = isinstance(n_mixtures, int) and not isinstance(n_mixtures, bool)
+        if not whole or not 1 <= n_mixtures <= 100:
+            raise ValueError(f"n_mixtures={n_mixtures!r}: must be an integer from 1 to 100")
+        self.n_mixtures = n_mixtures
+        self.n_params = 3 * n_mixtures
+
+    def component_log_probs(self, values, params) -> tf.Tensor:
+        """Log-probabilities of values under each component alone.
+
+        Args:
+            values: ``[...]``, whole numbers 0 to 255 of any numeric dtype.
+            params: ``[..., 3 * n_mixtures]``.
+
+        Returns:
+            float32 ``[..., n_mixtures]``, nats; finite for means up to 1e30.
+        """
+        values = tf.cast(values, tf.float32)[..., None]
+        return _log_probs(values, *self._logistics(params))
+
+    def log_probs(self, values, params) -> tf.Tensor:
+        """Log-probabilities of values under the mixture, float32 ``[...]``, nats; arguments as
+        in ``component_log_probs``."""
+        log_weights = tf.nn.log_softmax(self._weight_logits(params))
+        return tf.reduce_logsumexp(log_weights + self.component_log_probs(values, params), axis=-1)
+
+    def nll(self, images, logits):
+        return -tf.reduce_sum(self.log_probs(images, logits), axis=[1, 2, 3])
+
+    def probabilities(self, logits):
+        return tf.exp(self._log_probs_of_all(logits))
+
+    def draw(self, logits, uniforms, temperature=None, top_p=None):
+        """Choose values by the inverse of the cumulative distribution; as in ``Likelihood``.
+
+        The cumulative distribution of a mixture is a sum of ``n_mixtures`` sigmoids, so the
+        value is found by halving the range eight times. With ``temperature`` (probabilities
+        to the power of ``1 / temperature``, which dividing logits is for a softmax) or
+        ``top_p`` it takes the probabilities of all 256 values.
+        """
+        if temperature is not None or top_p is not None:
+            # Log-probabilities are the logits of a softmax.
+            return Softmax(256).draw(self._log_probs_of_all(logits), uniforms, temperature, top_p)
+        weights = tf.nn.softmax(self._weight_logits(logits))
+        means, sharpness = self._logistics(logits)
+        # Rounding may end the sum of the weights just off 1: scale the uniform.
+        target = uniforms * tf.reduce_sum(weights, axis=-1)
+        values = tf.zeros_like(uniforms)
+        for half in (128, 64, 32, 16, 8, 4, 2, 1):  # unrolled, for XLA
+            below = values + (half - 1)  # the largest value of the lower half
+            at_most = tf.sigmoid((below[..., None] - 127 - means) * sharpness)
+            passed = tf.reduce_sum(weights * at_most, axis=-1) > target
+            values = tf.where(passed, values, values + half)
+        return values
+
+    def _log_probs_of_all(self, params):
+        """``log_probs`` of the values 0 to 255, float32 ``[..., 256]``."""
+        # Components in the last axis but one: long rows take XLA about half the time or less.
+        log_weights = tf.nn.log_softmax(self._weight_logits(params))[..., None]
+        means, sharpness = (part[..., None] for part in self._logistics(params))
+        log_probs = _log_probs(tf.range(256.0), means, sharpness)
+        return tf.reduce_logsumexp(log_weights + log_probs, axis=-2)
+
+    def _weight_logits(self, params):
+        return tf.cast(params[..., : self.n_mixtures], tf.float32)
+
+    def _logistics(self, params):
+        """Means, in values from the middle of the range, and one over the scales, per value;
+        float32 ``[..., n_mixtures]``.
+
+        From the middle, for then ``v + 1/2`` is the whole number ``v - 127``, and the edges
+        between values are exact.
+        """
+        params = tf.cast(params[..., self.n_mixtures :], tf.float32)
+        means, log_scales = tf.split(params, 2, axis=-1)
+        log_scales = tf.clip_by_value(log_scales, MIN_LOG_SCALE, MAX_LOG_SCALE)
+        return HALF * means, tf.exp(-log_scales) / HALF
+
+    def get_config(self):
+        return {**super().get_config(), "n_mixtures": self.n_mixtures}
+
+
+def _log_probs(values, means, sharpness):
+    """Log-probabilities of float32 values 0 to 255 under logistics as ``_logistics`` gives them.
+
+    ``sigmoid(upper) - sigmoid(lower)`` is taken as a product, which loses nothing in the tails:
+    ``sigmoid(upper) * sigmoid(-lower) * (1 - exp(lower - upper))``. At an end of the range one
+    sigmoid is all that there is. No branch is infinite, so that neither is a gradient.
+    """
+    upper = (values - 127 - means) * sharpness
+    lower = (values - 128 - means) * sharpness
+    first, last = values <= 0, values >= 255
+    log_at_most = tf.where(last, 0.0, -tf.nn.softplus(-upper))
+    log_at_least = tf.where(first, 0.0, -tf.nn.softplus(lower))
+    log_between = tf.where(first | last, 0.0, tf.math.log(-tf.math.expm1(-sharpness)))
+    return log_at_most + log_at_least + log_between
