@@ -305,3 +305,35 @@ class ClassBias(Causal, keras.layers.Layer):
     def get_config(self):
         config = {"n_classes": self.n_classes, "n_channels": self.n_channels}
         return {**super().get_config(), **config}
+
+
+def checked_labels(labels, n, n_classes: int | None):
+    """``labels`` as int32 ``[n]``, None without classes; those of Keras's own data sets are
+    ``[n, 1]``.
+
+    Args:
+        labels: integers 0 to ``n_classes - 1``.
+        n: number of images.
+        n_classes: of the model; None for one without classes.
+
+    Raises:
+        ValueError: they are missing, not wanted, or no integers.
+        tf.errors.InvalidArgumentError: not one an image, or out of range.
+    """
+    if (labels is None) != (n_classes is None):
+        raise ValueError(
+            f"labels: a model without classes takes none, not {labels!r:.80}"
+            if n_classes is None
+            else f"labels: not given; must be integers from 0 to {n_classes - 1}, for the model is "
+            "class-conditional"
+        )
+    if labels is None:
+        return None
+    labels = tf.convert_to_tensor(labels)
+    if not labels.dtype.is_integer:
+        raise ValueError(f"labels: {labels.dtype.name}; must be integers")
+    labels = tf.reshape(tf.cast(labels, tf.int32), [-1])
+    wanted = f"labels: must be one an image, from 0 to {n_classes - 1}"
+    tf.debugging.assert_equal(tf.size(labels), n, wanted)
+    tf.debugging.assert_equal(labels, tf.clip_by_value(labels, 0, n_classes - 1), wanted)
+    return labels

@@ -127,6 +127,64 @@ class LogisticMixture(Likelihood):
         return {**super().get_config(), "n_mixtures": self.n_mixtures}
 
 
+class PixelMixture:
+    """One mixture for whole pixels, told as mixtures of one sub-pixel after another.
+
+    A component has, for each colour, a mean and a scale; its mean of a colour moves with the
+    values of the colours before it, linearly. Given those values, what is left for the next
+    colour is again a mixture of logistics: the weight of a component is multiplied with the
+    probability that it gave to them. The probabilities of the colours of a pixel multiply to that
+    of the pixel under the one mixture, and they can be drawn one by one.
+
+    The parameters of a pixel, ``[..., n_params]``, are, ``n_mixtures`` of each: logits of the
+    weights; the mean of every colour; the log scale of every colour; and the coefficients of
+    green by red, blue by red, blue by green, before their tanh. As in ``LogisticMixture``
+    otherwise.
+
+    Args:
+        likelihood: of one sub-pixel.
+        n_channels: colours a pixel.
+
+    Source: arXiv 1701.05517, section 2.2, equation 3.
+    """
+
+    def __init__(self, likelihood: LogisticMixture, n_channels: int):
+        self.likelihood = likelihood
+        self.n_channels = n_channels
+        n_pairs = n_channels * (n_channels - 1) // 2
+        self._parts = [1, n_channels, n_channels, n_pairs]
+        self.n_params = likelihood.n_mixtures * sum(self._parts)
+
+    def of_colours(self, params, values: list) -> list:
+        """The parameters of the sub-pixels of a pixel, each given the values before it.
+
+        Args:
+            params: ``[..., n_params]``.
+            values: of the first colours, ``[...]`` each, whole numbers 0 to 255.
+
+        Returns:
+            ``[..., 3 * n_mixtures]`` for each of those and for the next colour, if there is one.
+        """
+        n = self.likelihood.n_mixtures
+        params = tf.cast(params, tf.float32)
+        logits, means, log_scales, pairs = tf.split(params, [n * k for k in self._parts], axis=-1)
+        means = tf.split(means, self.n_channels, axis=-1)
+        log_scales = tf.split(log_scales, self.n_channels, axis=-1)
+        n_pairs = self._parts[-1]
+        coefficients = iter(tf.split(tf.tanh(pairs), n_pairs, axis=-1) if n_pairs else ())
+        scaled = [tf.cast(value, tf.float32)[..., None] / HALF - 1 for value in values]
+        colours = []
+        for channel in range(min(len(values) + 1, self.n_channels)):
+            if channel:
+                before = values[channel - 1]
+                logits += self.likelihood.component_log_probs(before, colours[-1])
+            mean = means[channel]
+            for earlier in scaled[:channel]:
+                mean += next(coefficients) * earlier
+            colours.append(tf.concat([logits, mean, log_scales[channel]], axis=-1))
+        return colours
+
+
 def _log_probs(values, means, sharpness):
     """Log-probabilities of float32 values 0 to 255 under logistics as ``_logistics`` gives them.
 

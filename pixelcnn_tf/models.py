@@ -7,7 +7,7 @@ import tensorflow as tf
 from pixelcnn_tf.blocks import PIXEL_LAYERS, Block, PixelCNNResBlock
 from pixelcnn_tf.errors import UserError, suggestion
 from pixelcnn_tf.heads import get_likelihood
-from pixelcnn_tf.layers import PACKAGE, MaskedConv2D
+from pixelcnn_tf.layers import PACKAGE, MaskedConv2D, checked_labels
 from pixelcnn_tf.likelihoods import Likelihood
 
 
@@ -130,7 +130,7 @@ class PixelRNN(keras.Model):
     def call(self, images, labels=None, training=False):
         if isinstance(images, list | tuple):
             images, labels = images
-        labels = self._checked_labels(labels, tf.shape(images)[0])
+        labels = checked_labels(labels, tf.shape(images)[0], self.n_classes)
         x = self.input_conv(self.scale(images))
         given = {} if labels is None else {"labels": labels}
         skipped = []
@@ -144,26 +144,6 @@ class PixelRNN(keras.Model):
         outputs = self.output_conv(tf.nn.relu(x))
         shape = tf.concat([tf.shape(images), [self.likelihood.n_params]], axis=0)
         return tf.reshape(outputs, shape)
-
-    def _checked_labels(self, labels, n):
-        """``labels`` as int32 ``[n]``; those of Keras's own data sets are ``[n, 1]``."""
-        if (labels is None) != (self.n_classes is None):
-            raise ValueError(
-                f"labels: a model without classes takes none, not {labels!r:.80}"
-                if self.n_classes is None
-                else f"labels: not given; must be integers from 0 to {self.n_classes - 1}, for the "
-                "model is class-conditional"
-            )
-        if labels is None:
-            return None
-        labels = tf.convert_to_tensor(labels)
-        if not labels.dtype.is_integer:
-            raise ValueError(f"labels: {labels.dtype.name}; must be integers")
-        labels = tf.reshape(tf.cast(labels, tf.int32), [-1])
-        wanted = f"labels: must be one an image, from 0 to {self.n_classes - 1}"
-        tf.debugging.assert_equal(tf.size(labels), n, wanted)
-        tf.debugging.assert_equal(labels, tf.clip_by_value(labels, 0, self.n_classes - 1), wanted)
-        return labels
 
     def layers_ahead(self):
         """The layers that depend on the rows above only, from the first to the last."""

@@ -58,6 +58,14 @@ class Causal:
         return slot.state
 
 
+def causal_layers(layer) -> list[Causal]:
+    """The ``Causal`` layers of a layer. What is in one of them is its own affair."""
+    if isinstance(layer, Causal):
+        return [layer]
+    inside = layer._flatten_layers(include_self=False, recursive=False)
+    return [causal for part in inside for causal in causal_layers(part)]
+
+
 @dataclasses.dataclass
 class Slot:
     """What one layer knows of the pixels at hand.
@@ -84,6 +92,7 @@ class Raster:
         batch: images at once.
         height, width: of the images, in pixels.
         labels: int32 ``[batch]``, for ``init_states`` of a class-conditional model.
+        lag: if given, in place of what the layers need at least.
 
     Attributes:
         lag: columns between a row at hand and the row below it.
@@ -95,13 +104,12 @@ class Raster:
         n_steps: in all.
     """
 
-    def __init__(self, layer, batch: int, height: int, width: int, labels=None):
-        inside = layer._flatten_layers(include_self=True, recursive=True)
-        self.layers = [part for part in inside if isinstance(part, Causal)]
+    def __init__(self, layer, batch: int, height: int, width: int, labels=None, lag=None):
+        self.layers = causal_layers(layer)
         self.batch, self.height, self.width, self.labels = batch, height, width, labels
         ahead = layer.layers_ahead() if hasattr(layer, "layers_ahead") else []
         reaches = [part.reach(width) for part in self.layers if part not in ahead]
-        self.lag = 1 + max([0, sum(part.reach(width) for part in ahead), *reaches])
+        self.lag = lag or 1 + max([0, sum(part.reach(width) for part in ahead), *reaches])
         self.rows = -(-width // self.lag)
         self.lanes = self.rows * batch
         self.leads, lead = dict.fromkeys(self.layers, 0), self.lag - 1

@@ -62,6 +62,8 @@ class ShiftedConv2D(Causal, keras.layers.Layer):
         TensorShape([1, 8, 8, 6])
     """
 
+    strides = 1
+
     def __init__(
         self,
         filters: int,
@@ -131,10 +133,15 @@ class ShiftedConv2D(Causal, keras.layers.Layer):
         sides = [self._left, max(self._right, 0)]
         if self._up or any(sides):
             inputs = tf.pad(inputs, [[0, 0], [self._up, 0], sides, [0, 0]])
-        outputs = tf.nn.conv2d(inputs, self.kernel, strides=1, padding="VALID")
+        kernel = self.used_kernel()
+        outputs = tf.nn.conv2d(inputs, kernel, strides=self.strides, padding="VALID")
         if self.use_bias:
             outputs = outputs + self.bias
         return self.activation(outputs)
+
+    def used_kernel(self):
+        """The kernel that inputs are convolved with; a subclass may make another of it."""
+        return self.kernel
 
     # The raster way. Features of whole rows ('down') are made on a front of their own, ahead of
     # the pixels at hand, by ``advance``; the others pixel by pixel, by ``step``.
@@ -162,7 +169,7 @@ class ShiftedConv2D(Causal, keras.layers.Layer):
 
     def raster_weights(self):
         """``[rows * columns * features, filters]``, ``[filters]``."""
-        kernel = tf.cast(self.kernel, self.compute_dtype)
+        kernel = tf.cast(self.used_kernel(), self.compute_dtype)
         bias = self.bias if self.use_bias else tf.zeros([self.filters])
         return tf.reshape(kernel, [-1, self.filters]), tf.cast(bias, kernel.dtype)
 
@@ -206,8 +213,13 @@ class ShiftedConv2D(Causal, keras.layers.Layer):
         if pixels.channel == 0:
             if self.mask_type == "B":
                 self.observe(x, pixels)
-            slot.sums = self._outputs(pixels, slot, slot.groups[0] if slot.groups else None)
+            slot.sums = self.outputs(pixels)
         return slot.sums
+
+    def outputs(self, pixels):
+        """The outputs at the pixels at hand, from what was observed."""
+        slot = pixels[self]
+        return self._outputs(pixels, slot, slot.groups[0] if slot.groups else None)
 
     def observe(self, x, pixels):
         """Type A: take in the next colour of this pixel, for later pixels."""

@@ -1,0 +1,214 @@
+"""Layers of PixelCNN++: convolutions with normalized weights, and gated residual blocks.
+
+Two streams of features run side by side. The one above (``'down'`` convolutions) knows the rows
+above a pixel, the left one (``'down_right'``) also what is left of it in its own row. All colours
+of a pixel are seen together.
+"""
+
+import keras
+import tensorflow as tf
+
+from pixelcnn_tf.layers import PACKAGE, ClassBias
+from pixelcnn_tf.shifted import ShiftedConv2D
+
+#: Rows and columns of the convolutions of each stream.
+KERNELS = {"down": (2, 3), "down_right": (2, 2)}
+
+
+def concat_elu(x):
+    """ELU of ``x`` and of ``-x``, twice the features (Shang et al. 2016, arXiv 1603.05201)."""
+    return tf.nn.elu(tf.concat([x, -x], axis=-1))
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class NormalizedConv2D(ShiftedConv2D):
+    """A shifted convolution whose kernels have a length of their own, ``gain``, apart from their
+    direction: ``gain * v / |v|`` (Salimans and Kingma 2016, arXiv 1602.07868, equation 2).
+
+    Args:
+        filters, kernel_size, direction, mask_type: as in ``ShiftedConv2D``.
+        strides: 1, or 2: only every second row and column of outputs, the first ones.
+        init_scale: standard deviation of the outputs after ``initialize_from``.
+
+    Raises:
+        ValueError: as ``ShiftedConv2D``; other strides.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        direction: str,
+        mask_type: str = "B",
+        strides: int = 1,
+        init_scale: float = 1.0,
+        **kwargs,
+    ):
+        options = {"kernel_initializer": keras.initializers.RandomNormal(0.0, 0.05)}
+        super().__init__(filters, kernel_size, direction, mask_type, **{**options, **kwargs})
+        if strides not in (1, 2):
+            raise ValueError(f"strides={strides!r}: must be 1 or 2")
+        self.strides = strides
+        self.init_scale = init_scale
+        #: Whether the next call sets gain and bias.
+        self.initializing = False
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.gain = self.add_weight(name="gain", shape=(self.filters,), initializer="ones")
+
+    def used_kernel(self):
+        return self.gain * tf.math.l2_normalize(self.kernel, axis=[0, 1, 2])
+
+    def call(self, inputs):
+        if self.initializing:
+            self._initialize(inputs)
+        return super().call(inputs)
+
+    def _initialize(self, inputs):
+        """Gain and bias such that these inputs give outputs of mean 0 and the standard deviation
+        ``init_scale`` in every feature (arXiv 1602.07868, section 3)."""
+        self.initializing = False
+        self.gain.assign(tf.ones_like(self.gain))
+        self.bias.assign(tf.zeros_like(self.bias))
+        mean, variance = tf.nn.moments(tf.cast(super().call(inputs), tf.float32), [0, 1, 2])
+        gain = self.init_scale * tf.math.rsqrt(variance + 1e-10)
+        self.gain.assign(gain)
+        self.bias.assign(-gain * mean)
+
+    # The raster way of 'down': whole rows, when the row above is complete. One row of inputs,
+    # the last one, is the state.
+
+    def init_state(self, raster):
+        if self.direction == "down_right":
+            return super().init_state(raster)
+        if self.kernel_size[0] == 1:
+            return ()
+        shape = [raster.width, raster.batch, self.kernel.shape[2]]
+        return tf.zeros(shape, self.compute_dtype)
+
+    def row(self, x, pixels):
+        """Outputs of the next row of pixels; ``observe_row`` comes after.
+
+        Args:
+            x: inputs of this row, ``[width, batch, features]``.
+
+        Returns:
+            ``[width / strides, batch, filters]``.
+        """
+        slot = pixels[self]
+        above = [slot.state] if self.kernel_size[0] == 2 else []
+        return self.row_from([*above, x], slot.weights)
+
+    def observe_row(self, x, pixels):
+        if self.kernel_size[0] == 2:
+            pixels[self].state = x
+
+    def row_from(self, rows, weights):
+        """Outputs of one row from the rows of inputs that it sees, ``[width, batch, features]``
+        each, upper first."""
+        kernel, bias = weights
+        width, sides = rows[0].shape[0], [self._left, self._right]
+        padded = [tf.pad(row, [sides, [0, 0], [0, 0]]) for row in rows]
+        seen = [row[at : at + width] for row in padded for at in range(self.kernel_size[1])]
+        return tf.concat(seen, axis=-1)[:: self.strides] @ kernel + bias
+
+    def compute_output_shape(self, input_shape):
+        batch, *size, _ = input_shape
+        size = [side and -(-side // self.strides) for side in size]
+        return (batch, *size, self.filters)
+
+    def get_config(self):
+        config = {"strides": self.strides, "init_scale": self.init_scale}
+        return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class GatedResnet(keras.layers.Layer):
+    """Two convolutions of concatenated ELUs and a gate, added to the input.
+
+    Args:
+        direction: of its convolutions: ``'down'`` (2 x 3) or ``'down_right'`` (2 x 2).
+        n_classes: for a class-conditional model: a bias for each class within the gate.
+        dropout: the share of features left out before the second convolution, in training.
+
+    Input: ``[batch, height, width, features]``; an auxiliary map of any features (the other
+    stream, or what an earlier layer made), which enters through a 1x1 convolution; integer
+    labels ``[batch]``. Output: of the shape of the input.
+
+    Source: arXiv 1701.05517, section 2.5, and the code that its section 3 names, for the gate.
+    """
+
+    def __init__(self, direction: str, n_classes: int | None = None, dropout: float = 0.5, **kw):
+        super().__init__(**kw)
+        self.direction = direction
+        self.n_classes = n_classes
+        self.dropout = dropout
+        self._drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy) if dropout else None
+
+    def build(self, inputs_shape, aux_shape=None, labels_shape=None):
+        features, options = inputs_shape[-1], {"dtype": self.dtype_policy}
+
+        def conv(name, n_in, n_out, kernel_size, **more):
+            layer = NormalizedConv2D(
+                n_out, kernel_size, self.direction, name=name, **options, **more
+            )
+            layer.build((None, None, None, n_in))
+            return layer
+
+        kernel_size = KERNELS[self.direction]
+        self.first = conv("first", 2 * features, features, kernel_size)
+        self.second = conv("second", 2 * features, 2 * features, kernel_size, init_scale=0.1)
+        self.join = self.bias = None
+        if aux_shape is not None:
+            self.join = conv("join", 2 * aux_shape[-1], features, 1)
+        if self.n_classes is not None:
+            self.bias = ClassBias(self.n_classes, 1, name="class", **options)
+            self.bias.build((None, None, None, 2 * features))
+
+    def call(self, inputs, aux=None, labels=None, training=False):
+        x = self.first(concat_elu(inputs))
+        if aux is not None:
+            x += self.join(concat_elu(aux))
+        x = concat_elu(x)
+        x = self.second(x if self._drop is None else self._drop(x, training=training))
+        return _gated(inputs, x if self.bias is None else self.bias(x, labels))
+
+    def row(self, inputs, aux, pixels):
+        """The raster way of ``'down'``: a whole row, ``[width, batch, features]``."""
+
+        def conv(layer, x):
+            x = concat_elu(x)
+            outputs = layer.row(x, pixels)
+            layer.observe_row(x, pixels)
+            return outputs
+
+        x = conv(self.first, inputs)
+        if aux is not None:
+            x += conv(self.join, aux)
+        x = conv(self.second, x)
+        return _gated(inputs, x if self.bias is None else x + pixels[self.bias].state)
+
+    def step(self, inputs, aux, pixels):
+        """The raster way of ``'down_right'``: one pixel, ``[batch, features]``."""
+        x = self.first.step(concat_elu(inputs), pixels)
+        if aux is not None:
+            x += self.join.step(concat_elu(aux), pixels)
+        x = self.second.step(concat_elu(x), pixels)
+        return _gated(inputs, x if self.bias is None else self.bias.step(x, pixels))
+
+    def compute_output_shape(self, inputs_shape, aux_shape=None, labels_shape=None):
+        return inputs_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "direction": self.direction,
+            "n_classes": self.n_classes,
+            "dropout": self.dropout,
+        }
+
+
+def _gated(inputs, x):
+    a, b = tf.split(x, 2, axis=-1)
+    return inputs + a * tf.sigmoid(b)
