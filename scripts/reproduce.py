@@ -2,8 +2,8 @@
 
 Training stops after --minutes of training (evaluations do not count). The model that is measured
 is the running average of the weights, so that no learning rate schedule favours the end. Along
-the way it is scored on held-out training images (the curve); on the test images only twice,
-after --images training images and at the end. Figures, a sheet and the model go to
+the way it is scored on held-out training images (the curve); on the test images only after
+--images training images and at the end. Figures, a sheet and the model go to
 runs/reproduce_NAME.
 
 examples:
@@ -55,8 +55,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--images",
         type=whole_number,
-        default=20_000,
-        help="training images after which the test images are scored, too (20000)",
+        nargs="+",
+        default=[20_000, 55_000],
+        metavar="N",
+        help="after how many training images the test images are scored, too (20000 55000)",
     )
     parser.add_argument(
         "--data",
@@ -207,7 +209,8 @@ def train(config: Config, args) -> tuple:
         average.swap()
         return figures["bits_per_dim"] / scale_to("bits_per_dim", part.test[0].size)
 
-    curve, checks, seen, seconds, at_images = [], next_check(0), 0, 0.0, None
+    curve, checks, seen, seconds, at_images = [], next_check(0), 0, 0.0, []
+    marks = [] if args.validate_only else sorted(args.images)
     limit = 60 * args.minutes
     bar = progress("training", round(limit), "s", delay=0, leave=True)
     window: list = []
@@ -226,9 +229,9 @@ def train(config: Config, args) -> tuple:
             checks = next_check(seen)
             curve.append([seen, round(seconds, 1), score(validation, SCORED_ON_THE_WAY)])
             bar.write(f"{seen:,} images, {seconds:,.0f} s: validation {curve[-1][2]:.2f} nats")
-        if at_images is None and seen >= args.images and not args.validate_only:
-            at_images = [seen, round(seconds, 1), score(images)]
-            bar.write(f"{seen:,} images: test {at_images[2]:.2f} nats")
+        if marks and seen >= marks[0]:
+            at_images.append([marks.pop(0), round(seconds, 1), score(images)])
+            bar.write(f"{seen:,} images: test {at_images[-1][2]:.2f} nats")
     bar.close()
     curve.append([seen, round(seconds, 1), score(validation, SCORED_ON_THE_WAY)])
     last = score(validation)

@@ -61,36 +61,16 @@ def write_table(results: Path) -> None:
     records.sort(
         key=lambda r: (bool(_classes(r)), r["binarization"] == "dynamic", order.index(r["model"]))
     )
-    lines = [
-        INTRODUCTION,
-        _row(
-            "model",
-            "weights",
-            "images/s",
-            "after images",
-            "test",
-            "after minutes",
-            "images seen",
-            "test",
-            "test images",
-        ),
-    ]
-    lines.append(_row(*["---"] * 9))
+    marks = sorted({at[0] for r in records for at in r["at_images"]})
+    titles = ["model", "weights", "images/s", *(f"test after {mark:,} images" for mark in marks)]
+    titles += ["test at the end", "minutes", "images seen", "test images"]
+    lines = [INTRODUCTION, _row(*titles), _row(*["---"] * len(titles))]
     for r in records:
-        at = r["at_images"]
-        lines.append(
-            _row(
-                _title(r),
-                f"{r['weights']:,}",
-                f"{r['images_per_second']:.0f}",
-                f"{at[0]:,}" if at else "-",
-                f"{at[2]:.2f}" if at else "-",
-                f"{r['minutes']:g}",
-                f"{r['images_seen']:,}",
-                f"**{r['test_nats']:.2f}**",
-                f"{r['test_images']:,}",
-            )
-        )
+        at = {mark: f"{nats:.2f}" for mark, _, nats in r["at_images"]}
+        cells = [_title(r), f"{r['weights']:,}", f"{r['images_per_second']:.0f}"]
+        cells += [at.get(mark, "-") for mark in marks]
+        cells += [f"**{r['test_nats']:.2f}**", f"{r['minutes']:g}"]
+        lines.append(_row(*cells, f"{r['images_seen']:,}", f"{r['test_images']:,}"))
     lines += [PAPERS, "Commands, in the order of the table:\n", "```"]
     lines += [f"{r['command']}  # seed {r['seed']}, {r['cores']} cores" for r in records]
     lines += ["```\n", "![Validation NLL against images seen and against time](curves.png)\n"]
