@@ -21,6 +21,7 @@ _HOME_OF = {
     "RowLSTMBlock": "blocks",
     "DiagonalBiLSTMBlock": "blocks",
     "PixelRNN": "models",
+    "PixelCNNPlusPlus": "plusplus",
     "build_model": "models",
     "Bernoulli": "likelihoods",
     "Likelihood": "likelihoods",

@@ -131,14 +131,15 @@ def _plain_loop(model, size, tables, results, first, stop):
     height, width = size
     channels, n = tables.images.shape[1:]
     choose = _chooser(tables, model.likelihood)
-    batch = tf.range(n)
+    batch, unit = tf.range(n), getattr(model, "size_unit", 1)
     shape = [height, width, channels, n]
     images = tf.transpose(tf.reshape(results.images[:-1], shape), [3, 0, 1, 2])
 
     def step(i, images):
         row, column, channel = i // (width * channels), i // channels % width, i % channels
         labels = () if tables.labels is None else (tables.labels,)
-        logits = model(images[:, : row + 1], *labels, training=False)[:, row, column, channel]
+        seen = images[:, : (row // unit + 1) * unit]
+        logits = model(seen, *labels, training=False)[:, row, column, channel]
         values = choose(logits, lambda table: table[i // channels, channel])
         where = [tf.fill([n], at) for at in (row, column, channel)]
         indices = tf.stack([batch, *where], axis=1)

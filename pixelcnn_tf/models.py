@@ -9,6 +9,7 @@ from pixelcnn_tf.errors import UserError, suggestion
 from pixelcnn_tf.heads import get_likelihood
 from pixelcnn_tf.layers import PACKAGE, MaskedConv2D, checked_labels
 from pixelcnn_tf.likelihoods import Likelihood
+from pixelcnn_tf.plusplus import PixelCNNPlusPlus
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -229,7 +230,7 @@ def _make_block(pixel_layer, **options):
     return pixel_layer(**options)
 
 
-def build_model(config) -> PixelRNN:
+def build_model(config) -> "PixelRNN | PixelCNNPlusPlus":
     """The model that a config describes, built and ready to train.
 
     Args:
@@ -246,22 +247,28 @@ def build_model(config) -> PixelRNN:
             "model.n_channels: not set, and not known before the images of "
             f"data.source {config.data.source!r} are loaded; set it to 1 or 3"
         )
+    shared = {
+        "n_channels": n_channels,
+        "n_classes": m.n_classes,
+        "dtype": config.precision,
+        "name": m.architecture,
+    }
     try:
-        block = PIXEL_LAYERS[m.pixel_layer](
-            n_channels=n_channels, dropout=m.dropout, **m.block_options()
-        )
-        model = PixelRNN(
-            hidden_dim=m.hidden_dim,
-            out_dim=m.out_dim,
-            n_layers=m.n_layers,
-            pixel_layer=block,
-            n_channels=n_channels,
-            likelihood=m.likelihood,
-            skip_connections=m.skip_connections,
-            n_classes=m.n_classes,
-            dtype=config.precision,
-            name="pixel_rnn",
-        )
+        if m.architecture == "pixelcnn_pp":
+            model = PixelCNNPlusPlus(m.n_resnet, m.n_filters, m.n_mix, dropout=m.dropout, **shared)
+        else:
+            block = PIXEL_LAYERS[m.pixel_layer](
+                n_channels=n_channels, dropout=m.dropout, **m.block_options()
+            )
+            model = PixelRNN(
+                hidden_dim=m.hidden_dim,
+                out_dim=m.out_dim,
+                n_layers=m.n_layers,
+                pixel_layer=block,
+                likelihood=m.likelihood,
+                skip_connections=m.skip_connections,
+                **shared,
+            )
     except ValueError as error:
         raise UserError(f"model: {error}") from None
     model.build((None, None, None, n_channels))

@@ -21,37 +21,10 @@ from pixelcnn_tf.heads import get_likelihood
 from pixelcnn_tf.layers import PACKAGE, checked_labels
 from pixelcnn_tf.mixtures import PixelMixture
 from pixelcnn_tf.raster import Causal, Raster
-from pixelcnn_tf.resnet import GatedResnet, NormalizedConv2D
+from pixelcnn_tf.resnet import Above, Left, NormalizedConv2D, Stream
 
 #: Resolutions: each half of the one before it.
 N_LEVELS = 3
-
-
-class Above(NamedTuple):
-    """What is known of the stream above at one level, at some row.
-
-    Attributes:
-        layers: the states of its layers.
-        made: what its blocks made of this row, ``[width, batch, features]`` each.
-        grown: what came from the next level for two rows, ``[2, width, batch, features]``.
-    """
-
-    layers: list
-    made: list
-    grown: tf.Tensor | tuple = ()
-
-
-class Left(NamedTuple):
-    """What is known of the left stream at one level, at some pixel.
-
-    Attributes:
-        layers: the states of its layers.
-        grown: what came from the next level, ``[width / 2, batch, 4 * features]``: for two rows,
-            as far as it has been made.
-    """
-
-    layers: list
-    grown: tf.Tensor | tuple = ()
 
 
 class Walk(NamedTuple):
@@ -67,47 +40,6 @@ class Walk(NamedTuple):
     first: tf.Tensor
     above: tuple
     left: tuple
-
-
-class Stream(keras.layers.Layer):
-    """One of the two streams at one resolution: blocks on the way to half the resolution, blocks
-    on the way back from it.
-
-    Args:
-        direction: ``'down'`` (the stream above) or ``'down_right'`` (the left one).
-        filters: feature maps.
-        n_resnet: blocks on the way there.
-        deepest: whether there is no half resolution below.
-        options: for ``GatedResnet``.
-    """
-
-    def __init__(self, direction: str, filters: int, n_resnet: int, deepest: bool, name, **options):
-        super().__init__(name=name, dtype=options.get("dtype"))
-        dtype = {"dtype": self.dtype_policy}
-        n_back = n_resnet + (not deepest)
-        self.there = [GatedResnet(direction, name=f"there_{i}", **options) for i in range(n_resnet)]
-        self.back = [GatedResnet(direction, name=f"back_{i}", **options) for i in range(n_back)]
-        self.shrink = self.grow = None
-        if not deepest:
-            size = (2, 3) if direction == "down" else (2, 2)
-            self.shrink = NormalizedConv2D(
-                filters, size, direction, strides=2, name="shrink", **dtype
-            )
-            self.grow = NormalizedConv2D(4 * filters, 1, direction, name="grow", **dtype)
-        self.filters = filters
-        above = direction == "down"
-        shape = (None, None, None, filters)
-        for block in self.there:
-            block.build(shape, None if above else shape)
-        for block in self.back:
-            block.build(shape, shape if above else (*shape[:-1], 2 * filters))
-        for conv in () if deepest else (self.shrink, self.grow):
-            conv.build(shape)
-        self.built = True
-
-    def enlarged(self, x):
-        """``[batch, height, width, features]`` to twice the height and width."""
-        return tf.nn.depth_to_space(self.grow(x), 2)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -132,6 +64,9 @@ class PixelCNNPlusPlus(Causal, keras.Model):
         ValueError: numbers out of range, other channels, sides that do not divide by 4; labels as
             ``PixelRNN``.
     """
+
+    #: What the sides of images are multiples of.
+    size_unit = 2 ** (N_LEVELS - 1)
 
     def __init__(
         self,
@@ -234,7 +169,7 @@ class PixelCNNPlusPlus(Causal, keras.Model):
 
     def check_size(self, height: int | None, width: int | None) -> None:
         """Raises ValueError for images whose sides do not divide by 4."""
-        unit = 2 ** (N_LEVELS - 1)
+        unit = self.size_unit
         if any(side is not None and side % unit for side in (height, width)):
             fits = [f"{-(-s // unit) * unit}" if s else "?" for s in (height, width)]
             raise ValueError(
@@ -278,7 +213,7 @@ class PixelCNNPlusPlus(Causal, keras.Model):
             columns, deepest = width >> level, level + 1 == N_LEVELS
             row = columns, batch, features
             states = [
-                _level_raster(streams[level], raster, level).init_states()
+                streams[level].raster(raster, level).init_states()
                 for streams in (self.above, self.left)
             ]
             made = [zeros(*row) for _ in self.above[level].there + self.above[level].back]
@@ -337,7 +272,7 @@ class PixelCNNPlusPlus(Causal, keras.Model):
         """The stream above at a new row of a level and at those below it that have a new row,
         too; their states."""
         stream, (here, *below) = self.above[level], states
-        pixels = _level_raster(stream, raster, level).pixels(0, weights[level], here.layers)
+        pixels = stream.raster(raster, level).pixels(0, weights[level], here.layers)
         known, made = [x], []
         for block in stream.there:
             x = block.row(x, None, pixels)
@@ -367,7 +302,7 @@ class PixelCNNPlusPlus(Causal, keras.Model):
         """The left stream at a pixel of a level and at those below it that begin there; their
         states."""
         stream, (here, *below) = self.left[level], states
-        level_raster = _level_raster(stream, raster, level)
+        level_raster = stream.raster(raster, level)
         pixels = level_raster.pixels(row * level_raster.width + column, weights[level], here.layers)
         above, known = [rows[column] for rows in made[level]], [x]
         for block in stream.there:
@@ -410,9 +345,3 @@ class PixelCNNPlusPlus(Causal, keras.Model):
             "n_classes": self.n_classes,
             "dropout": self.dropout,
         }
-
-
-def _level_raster(stream: Stream, raster: Raster, level: int) -> Raster:
-    """The walk of ``raster`` as one level sees it, row by row."""
-    height, width = raster.height >> level, raster.width >> level
-    return Raster(stream, raster.batch, height, width, raster.labels, lag=width)

@@ -5,10 +5,13 @@ above a pixel, the left one (``'down_right'``) also what is left of it in its ow
 of a pixel are seen together.
 """
 
+from typing import NamedTuple
+
 import keras
 import tensorflow as tf
 
 from pixelcnn_tf.layers import PACKAGE, ClassBias
+from pixelcnn_tf.raster import Raster
 from pixelcnn_tf.shifted import ShiftedConv2D
 
 #: Rows and columns of the convolutions of each stream.
@@ -212,3 +215,76 @@ class GatedResnet(keras.layers.Layer):
 def _gated(inputs, x):
     a, b = tf.split(x, 2, axis=-1)
     return inputs + a * tf.sigmoid(b)
+
+
+class Stream(keras.layers.Layer):
+    """One of the two streams at one resolution: blocks on the way to half the resolution, blocks
+    on the way back from it.
+
+    Args:
+        direction: ``'down'`` (the stream above) or ``'down_right'`` (the left one).
+        filters: feature maps.
+        n_resnet: blocks on the way there.
+        deepest: whether there is no half resolution below.
+        options: for ``GatedResnet``.
+    """
+
+    def __init__(self, direction: str, filters: int, n_resnet: int, deepest: bool, name, **options):
+        super().__init__(name=name, dtype=options.get("dtype"))
+        dtype = {"dtype": self.dtype_policy}
+        n_back = n_resnet + (not deepest)
+        self.there = [GatedResnet(direction, name=f"there_{i}", **options) for i in range(n_resnet)]
+        self.back = [GatedResnet(direction, name=f"back_{i}", **options) for i in range(n_back)]
+        self.shrink = self.grow = None
+        if not deepest:
+            size = (2, 3) if direction == "down" else (2, 2)
+            self.shrink = NormalizedConv2D(
+                filters, size, direction, strides=2, name="shrink", **dtype
+            )
+            self.grow = NormalizedConv2D(4 * filters, 1, direction, name="grow", **dtype)
+        self.filters = filters
+        above = direction == "down"
+        shape = (None, None, None, filters)
+        for block in self.there:
+            block.build(shape, None if above else shape)
+        for block in self.back:
+            block.build(shape, shape if above else (*shape[:-1], 2 * filters))
+        for conv in () if deepest else (self.shrink, self.grow):
+            conv.build(shape)
+        self.built = True
+
+    def enlarged(self, x):
+        """``[batch, height, width, features]`` to twice the height and width."""
+        return tf.nn.depth_to_space(self.grow(x), 2)
+
+    def raster(self, raster: Raster, level: int) -> Raster:
+        """The walk of ``raster`` as this level sees it, row by row."""
+        height, width = raster.height >> level, raster.width >> level
+        return Raster(self, raster.batch, height, width, raster.labels, lag=width)
+
+
+class Above(NamedTuple):
+    """What is known of the stream above at one level, at some row.
+
+    Attributes:
+        layers: the states of its layers.
+        made: what its blocks made of this row, ``[width, batch, features]`` each.
+        grown: what came from the next level for two rows, ``[2, width, batch, features]``.
+    """
+
+    layers: list
+    made: list
+    grown: tf.Tensor | tuple = ()
+
+
+class Left(NamedTuple):
+    """What is known of the left stream at one level, at some pixel.
+
+    Attributes:
+        layers: the states of its layers.
+        grown: what came from the next level, ``[width / 2, batch, 4 * features]``: for two rows,
+            as far as it has been made.
+    """
+
+    layers: list
+    grown: tf.Tensor | tuple = ()

@@ -133,6 +133,7 @@ def teacher_forced_logits(
             f"images {images.shape}: must be (batch, height, width, {model.n_channels})"
         )
     size = images.shape[1:3]
+    _check_size(model, *size)
     labels = labels_for(model, labels, len(images))
     tables = Tables(
         images=tf.constant(table_of(images, len(images)), tf.float32),
@@ -221,7 +222,17 @@ def _image_shape(model, image_size, n_images) -> tuple[int, int, int, int]:
         )
     if not _is_whole(n_images) or n_images < 1:
         raise UserError(f"n_images={n_images!r}: must be an integer from 1 up")
+    _check_size(model, *size)
     return int(n_images), int(size[0]), int(size[1]), model.n_channels
+
+
+def _check_size(model, height, width) -> None:
+    """Raises UserError for images of a size that the model cannot take."""
+    if hasattr(model, "check_size"):
+        try:
+            model.check_size(height, width)
+        except ValueError as error:
+            raise UserError(str(error)) from None
 
 
 def _initial_state(model, shape, initial_images, known) -> tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,9 @@ from pixelcnn_tf.runs import RunFolder
 from pixelcnn_tf.sampling import generate_images, has_raster_way
 from pixelcnn_tf.summaries import Summaries, Window
 
+#: What ``model.initialize_from`` is given at least.
+INITIAL_IMAGES = 100
+
 
 class Trainer:
     """Trains a model as a config says, resumably, and writes down how it goes.
@@ -237,6 +240,7 @@ class Trainer:
         dataset = self._dataset(images, "train", self.config.seed, self.step)
         batches = iter(self.strategy.experimental_distribute_dataset(dataset))
         if self.step == 0:
+            self._initialize(images)
             self._write_once(images)
         window = Window(images.train[0].size, t.batch_size)
         bar = progress("training", t.steps, "step", initial=self.step, delay=0, leave=True)
@@ -255,6 +259,14 @@ class Trainer:
             finally:
                 self._put_off = PutOff()
         return results
+
+    def _initialize(self, images: Images) -> None:
+        """Let a model with normalized weights see some images before its first step."""
+        if hasattr(self.model, "initialize_from"):
+            first = self._dataset(images, "train", self.config.seed)
+            enough = -(-INITIAL_IMAGES // self.config.training.batch_size)
+            batches = [tf.nest.flatten(batch) for batch in first.take(enough)]
+            self.model.initialize_from(*(tf.concat(part, 0) for part in zip(*batches, strict=True)))
 
     def _after_step(self, window: Window, bar: tqdm, images: Images) -> dict[str, float]:
         """Write what is due at this step; at the last one all but the samples are."""
@@ -300,8 +312,9 @@ class Trainer:
         real = images.test[: self.config.sampling.n_images]
         sheet = image_sheet(real, self.likelihood.n_values)
         self.summaries.image("imgs", "real", sheet, self.step)
-        if isinstance(self.model.blocks[0], PixelCNNResBlock):  # the others use few or none
-            masks = mask_panel(7, self.model.n_channels, self.model.blocks[0].kernel_size)
+        blocks = getattr(self.model, "blocks", [None])
+        if isinstance(blocks[0], PixelCNNResBlock):  # the others use few or none
+            masks = mask_panel(7, self.model.n_channels, blocks[0].kernel_size)
             self.summaries.image("imgs", "masks", masks, self.step)
         self.summaries.text("train", "config", self.config.to_yaml(), self.step)
 
