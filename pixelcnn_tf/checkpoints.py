@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from pixelcnn_tf.errors import TrainingDiverged, UserError
 from pixelcnn_tf.files import flush
+from pixelcnn_tf.optimizers import averages
 
 #: What TensorFlow raises for a checkpoint that is missing a part, cut short or altered.
 _DAMAGE = (tf.errors.OpError, IndexError, ValueError, AssertionError, OSError)
@@ -31,7 +32,8 @@ class Checkpoints:
     Args:
         folder: where; created at the first save.
         model: a built Keras model.
-        optimizer: a built Keras optimizer; ``None`` restores the model alone.
+        optimizer: a built Keras optimizer; ``None`` restores the model alone, with the moving
+            averages for weights where the checkpoint has them.
         keep: how many to keep, at least 2, so that a damaged one is not the last.
     """
 
@@ -46,6 +48,8 @@ class Checkpoints:
         parts = {"model": [weight.value for weight in weights]}
         if optimizer is not None:
             parts["optimizer"] = [variable.value for variable in optimizer.variables]
+            if averages(optimizer):  # by a name of their own as well; written only once
+                parts["averages"] = [average.value for average in averages(optimizer)]
         self._whole = optimizer is not None
         self._state = tf.train.Checkpoint(step=tf.Variable(0, dtype=tf.int64), **parts)
         self._manager = None
@@ -96,6 +100,7 @@ class Checkpoints:
                 status.assert_existing_objects_matched()
                 if not self._whole:
                     status.expect_partial()
+                    self._take_averages(step)
                 return int(self._state.step)
             except _DAMAGE as error:
                 reason = getattr(error, "message", str(error)) or type(error).__name__
@@ -108,6 +113,14 @@ class Checkpoints:
                 "or start anew with --fresh"
             )
         return 0
+
+    def _take_averages(self, step: int) -> None:
+        """Give the model the moving averages of a checkpoint, if it has any."""
+        saved = tf.train.load_checkpoint(str(self.folder / f"ckpt-{step}"))
+        for index, weight in enumerate(self.model.trainable_variables):
+            name = f"averages/{index}/.ATTRIBUTES/VARIABLE_VALUE"
+            if step and saved.has_tensor(name):  # at step 0 there is nothing to average
+                weight.assign(saved.get_tensor(name))
 
     def _warn(self, step: int, reason: str) -> None:
         text = f"{self.folder}/ckpt-{step} is damaged and was skipped: {reason}"

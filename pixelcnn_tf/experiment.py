@@ -72,7 +72,7 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
         )
         return 128 + stop.signum
     trainer.write_samples("final")
-    with replacing(run.model) as temporary:
+    with trainer.averaged_weights(), replacing(run.model) as temporary:
         model.save(temporary)
     record = {
         "step": trainer.step,

@@ -1,4 +1,4 @@
-"""Optimizers and learning rate schedules, from Keras."""
+"""Optimizers, learning rate schedules and averages of the weights, from Keras."""
 
 import math
 
@@ -21,6 +21,18 @@ def build_optimizer(training: TrainingConfig) -> keras.optimizers.Optimizer:
             warmup_target=rate if training.warmup_steps else None,
             warmup_steps=training.warmup_steps,
         )
-    return keras.optimizers.get(
-        {"class_name": training.optimizer, "config": {"learning_rate": rate}}
-    )
+    options = {"learning_rate": rate}
+    if training.ema_decay is not None:
+        options |= {"use_ema": True, "ema_momentum": training.ema_decay}
+    return keras.optimizers.get({"class_name": training.optimizer, "config": options})
+
+
+def averages(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """The moving averages that a built optimizer keeps, one for each variable it was built
+    with, in that order; none without ``use_ema``.
+
+    Zeros before the first step, where ``optimizer.iterations`` is 0.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
+    # Not public, but Keras's own SwapEMAWeights has no other way to them either.
+    return list(optimizer._model_variables_moving_average) if optimizer.use_ema else []

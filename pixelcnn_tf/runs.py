@@ -159,7 +159,7 @@ def load_model(run_or_keras_path: str | Path):
             where that is newer: while it trains) or the path of a ``.keras`` file.
 
     Returns:
-        the ``PixelRNN``, not compiled.
+        the ``PixelRNN``, not compiled, with the averaged weights if the run averages them.
 
     Raises:
         UserError: no such path, no model in it, or a damaged or foreign file.

@@ -244,6 +244,7 @@ class TrainingConfig(Section):
     decay: Annotated[Real, Field(gt=0, le=1)] = 1.0
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     clip_norm: Annotated[Real, Field(gt=0)] | None = None
+    ema_decay: Annotated[Real, Field(gt=0, lt=1)] | None = None
     log_every: Count = 50
     eval_every: Count = 500
     sample_every: Count = 1000

@@ -1,6 +1,7 @@
 """Trainer: steps, evaluation, checkpoints, TensorBoard."""
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -15,6 +16,7 @@ from pixelcnn_tf.data import Images, get_dataset
 from pixelcnn_tf.errors import TrainingDiverged, UserError
 from pixelcnn_tf.interrupt import Interrupted, PutOff, StopAsked
 from pixelcnn_tf.likelihoods import Likelihood, scale_to
+from pixelcnn_tf.optimizers import averages
 from pixelcnn_tf.plots import image_sheet, mask_panel, save_picture
 from pixelcnn_tf.progress import progress, sampling_progress
 from pixelcnn_tf.runs import RunFolder
@@ -28,6 +30,9 @@ INITIAL_IMAGES = 100
 class Trainer:
     """Trains a model as a config says, resumably, and writes down how it goes.
 
+    With ``training.ema_decay``, or an optimizer made with ``use_ema=True``, evaluation and
+    samples are those of the moving averages of the weights; see ``averaged_weights``.
+
     Args:
         config: from ``load_config``; ``training`` and ``sampling`` are used here.
         model: a built ``PixelRNN``.
@@ -38,7 +43,8 @@ class Trainer:
             under its ``scope()``. The default one, on one device, if not given.
 
     Raises:
-        UserError: the batch size does not divide by the number of devices.
+        UserError: the batch size does not divide by the number of devices, or the optimizer
+            keeps no averages where the config asks for them.
     """
 
     def __init__(
@@ -64,6 +70,11 @@ class Trainer:
             )
         with self.strategy.scope():
             optimizer.build(model.trainable_variables)
+        if config.training.ema_decay is not None and not averages(optimizer):
+            raise UserError(
+                f"training.ema_decay: {config.training.ema_decay}, but the optimizer keeps no "
+                "averages; make it with use_ema=True, or with build_optimizer(config.training)"
+            )
         self.checkpoints = Checkpoints(
             self.run.checkpoints, model, optimizer, config.training.keep_checkpoints
         )
@@ -140,8 +151,33 @@ class Trainer:
 
     # Whole jobs.
 
+    @contextlib.contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Within the ``with`` block the model has the moving averages of its weights, if the
+        optimizer keeps any and a step has been made; afterwards its weights again, to the bit,
+        however the block is left. May be nested; must not be trained or checkpointed in.
+
+            with trainer.averaged_weights():
+                trainer.model.save("model.keras")
+        """
+        optimizer = self.optimizer
+        if not averages(optimizer) or int(tf.convert_to_tensor(optimizer.iterations)) == 0:
+            yield
+            return
+        # Kept aside, on the host, rather than swapped with the averages by sums as Keras's
+        # SwapEMAWeights does: that rounds, and training would go on a little off.
+        weights = self.model.trainable_variables
+        plain = [weight.numpy() for weight in weights]
+        try:
+            optimizer.finalize_variable_values(weights)
+            yield
+        finally:
+            for weight, value in zip(weights, plain, strict=True):
+                weight.assign(value)
+
     def evaluate(self, dataset: tf.data.Dataset) -> dict[str, float]:
-        """The mean over every image of ``dataset``, exact whatever its batches are.
+        """The mean over every image of ``dataset``, exact whatever its batches are, with the
+        averaged weights if there are any.
 
         Args:
             dataset: of images, or of images and labels for a class-conditional model, as from
@@ -165,23 +201,25 @@ class Trainer:
         total, count, full = 0.0, 0, 0
         size = int(dataset.cardinality())
         bar = progress("evaluating", size if size > 0 else None, "batch", dataset)
-        for batch in bar:
-            self._put_off.check()
-            images, *labels = tf.nest.flatten(batch)
-            # Smaller batches are filled up with images that do not count: one compiled shape,
-            # and no device left without an image (which some operations do not bear).
-            n = len(images)
-            full = max(full, -(-n // n_replicas) * n_replicas)
-            parts = [_filled_up(part, full) for part in (images, tf.ones([n]), *labels)]
-            total += float(self.valid_step(*map(self._spread, parts)))
-            count += n
+        with self.averaged_weights():
+            for batch in bar:
+                self._put_off.check()
+                images, *labels = tf.nest.flatten(batch)
+                # Smaller batches are filled up with images that do not count: one compiled
+                # shape, and no device left without an image (which some operations do not bear).
+                n = len(images)
+                full = max(full, -(-n // n_replicas) * n_replicas)
+                parts = [_filled_up(part, full) for part in (images, tf.ones([n]), *labels)]
+                total += float(self.valid_step(*map(self._spread, parts)))
+                count += n
         if not count:
             raise UserError("evaluate: the dataset holds no image")
         return self.likelihood.report(total / count, n_dims)
 
     def create_image_samples(self, n_images: int | None = None, seed: int | None = None):
-        """Draw images from the model as it stands, of the size that the config knows; those
-        of a class-conditional model are spread evenly over its classes, in order.
+        """Draw images from the model as it stands, with the averaged weights if there are any,
+        of the size that the config knows; those of a class-conditional model are spread evenly
+        over its classes, in order.
 
         Returns:
             uint8 ``[n_images, height, width, channels]``.
@@ -193,7 +231,7 @@ class Trainer:
         n_images = n_images or sampling.n_images
         n_classes = self.model.n_classes
         labels = None if n_classes is None else np.arange(n_images) * n_classes // n_images
-        with sampling_progress(n_images, image_size) as show:
+        with sampling_progress(n_images, image_size) as show, self.averaged_weights():
 
             def between(done: int, total: int) -> None:
                 self._put_off.check()

@@ -84,7 +84,8 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"--model: not given; must be one of {', '.join(MODELS)}")
     for override in args.overrides:
         if override.startswith(
-            ("data.", "model.pixel_layer", "model.likelihood", "seed=", "name=")
+            # Weights are averaged here in a way of its own: see Average.
+            ("data.", "model.pixel_layer", "model.likelihood", "training.ema_", "seed=", "name=")
         ):
             raise UserError(
                 f"--set {override}: fixed by what is measured; see --model, --data, --binarize, "

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from helpers import make_trainer, small_config, weights
 
 from pixelcnn_tf import Trainer, UserError, load_config, load_model
@@ -237,6 +238,7 @@ def train_in_a_process(names, tmp_path):
         "training.steps": 40,
         "training.batch_size": 4,
         "training.warmup_steps": 5,
+        "training.ema_decay": 0.9,
         "training.checkpoint_every": 10,
         "training.eval_every": 1000,
         "sampling.n_images": 1,
@@ -267,6 +269,13 @@ def test_killed_and_resumed_is_the_same_to_the_last_bit(tmp_path):
         json.loads((tmp_path / n / "results.json").read_text()) for n in ("straight", "killed")
     ]
     assert results[0]["test"] == results[1]["test"]
+    # The model file has averages; weights and the optimizer's state are here.
+    paths = [str(tmp_path / n / "checkpoints" / "ckpt-40") for n in ("straight", "killed")]
+    one, two = (tf.train.load_checkpoint(path) for path in paths)
+    names = [n for n in one.get_variable_to_shape_map() if n.startswith(("model", "opt", "aver"))]
+    assert {name.split("/")[0] for name in names} == {"model", "optimizer", "averages"}
+    for name in names:
+        np.testing.assert_array_equal(one.get_tensor(name), two.get_tensor(name))
 
 
 def damage(folder, how):
