@@ -4,95 +4,27 @@ import os
 import reprlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     model_validator,
 )
 
 from pixelcnn_tf.errors import UserError, suggestion
-
-
-def _number(value: Any) -> Any:
-    """YAML 1.1 reads ``1e-3`` (no point) as text; a user means a number."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _whole(value: Any) -> Any:
-    """``1e3`` is a whole number too."""
-    number = _number(value) if isinstance(value, str) else None
-    return int(number) if isinstance(number, float) and number.is_integer() else value
-
-
-def _pair(value: Any) -> Any:
-    """One number stands for a square."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return (value, value)
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        raise ValueError("must be an integer or [height, width]")
-    return tuple(value)
-
-
-def _odd(value: int) -> int:
-    if value % 2 == 0:
-        raise ValueError("must be odd, so that the kernel has a centre")
-    return value
-
-
-def parse_likelihood(name: str) -> tuple[str, int]:
-    """Kind and number: ``('softmax', 256)`` (values) of ``'softmax-256'``, ``('logistic', 10)``
-    (mixtures) of ``'logistic-10'``, ``('bernoulli', 2)`` (values) of ``'bernoulli'``.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    if name == "bernoulli":
-        return "bernoulli", 2
-    kind, _, number = name.partition("-")
-    least, most = {"softmax": (2, 256), "logistic": (1, 100)}.get(kind, (1, 0))
-    if number.isascii() and number.isdigit() and least <= int(number) <= most:
-        return kind, int(number)
-    raise ValueError(
-        "must be 'softmax-256' (or 'softmax-N', N values from 2 to 256), 'logistic-10' (or "
-        "'logistic-K', K mixtures from 1 to 100) or 'bernoulli'"
-        f"{suggestion(name, ['softmax-256', 'logistic-10', 'bernoulli'])}"
-    )
-
-
-def _likelihood(value: str) -> str:
-    parse_likelihood(value)
-    return value
-
-
-def _one_folder(value: str) -> str:
-    plain = value == Path(value).name and value.isprintable() and len(value) <= 100
-    if not value or not plain or value in (".", ".."):
-        raise ValueError("must be a plain folder name, without '/', of at most 100 characters")
-    return value
-
-
-Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
-Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10**9)]
-Side = Annotated[int, Field(ge=1, le=4096)]
-Size = Annotated[tuple[Side, Side], BeforeValidator(_pair)]
-OddSide = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+from pixelcnn_tf.model_config import ModelConfig
+from pixelcnn_tf.settings import (
+    Count,
+    FolderName,
+    Real,
+    Section,
+    Seed,
+    Size,
+    parse_likelihood,
+)
 
 
 class DataConfig(Section):
@@ -109,128 +41,6 @@ class DataConfig(Section):
     test_share: Annotated[Real, Field(gt=0, lt=1)] = 0.1
     binarize: Literal["threshold", "sample", "dynamic"] | None = None
     seed: Seed = 0
-
-
-#: What the blocks' own settings are where a config leaves them out.
-BLOCK_DEFAULTS: dict[str, dict[str, Any]] = {
-    "resblock": {"kernel_size": (3, 3), "variant": "relu"},
-    "gated": {"kernel_size": (3, 3)},
-    "row_lstm": {"kernel_size": (1, 3)},
-    "diagonal_bilstm": {},
-}
-
-
-def _block(name: str) -> str:
-    if name not in BLOCK_DEFAULTS:
-        known = ", ".join(BLOCK_DEFAULTS)
-        raise ValueError(f"must be one of {known}{suggestion(name, list(BLOCK_DEFAULTS))}")
-    return name
-
-
-#: What settings are where a config leaves them out; those of the pixel layer come on top.
-ARCHITECTURE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "pixel_rnn": {
-        "pixel_layer": "resblock",
-        "hidden_dim": 32,
-        "out_dim": 64,
-        "n_layers": 8,
-        "skip_connections": False,
-        "dropout": 0.0,
-        "likelihood": "softmax-256",
-    },
-    "pixelcnn_pp": {"n_resnet": 5, "n_filters": 160, "dropout": 0.5},
-}
-
-#: The settings that an architecture does not have.
-FOREIGN = {
-    "pixel_rnn": ["n_resnet", "n_filters", "n_mix"],
-    "pixelcnn_pp": [
-        *["pixel_layer", "hidden_dim", "out_dim", "n_layers", "kernel_size", "variant"],
-        "skip_connections",
-    ],
-}
-
-
-class ModelConfig(Section):
-    """The network; see ``PixelRNN`` and ``PixelCNNPlusPlus``."""
-
-    architecture: Literal["pixel_rnn", "pixelcnn_pp"] = "pixel_rnn"
-    pixel_layer: Annotated[str, AfterValidator(_block)] | None = None
-    hidden_dim: Annotated[int, Field(ge=1, le=4096)] | None = None
-    out_dim: Annotated[int, Field(ge=1, le=4096)] | None = None
-    n_layers: Annotated[int, Field(ge=1, le=1000)] | None = None
-    kernel_size: Annotated[tuple[OddSide, OddSide], BeforeValidator(_pair)] | None = None
-    variant: Literal["relu", "preactivation"] | None = None
-    skip_connections: bool | None = None
-    n_resnet: Annotated[int, Field(ge=1, le=100)] | None = None
-    n_filters: Annotated[int, Field(ge=1, le=4096)] | None = None
-    n_mix: Annotated[int, Field(ge=1, le=100)] | None = None
-    dropout: Annotated[Real, Field(ge=0, lt=1)] | None = None
-    n_classes: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    likelihood: Annotated[str, AfterValidator(_likelihood)] | None = None
-    n_channels: Annotated[int, Field(ge=1, le=64)] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_defaults(cls, values):
-        if not isinstance(values, dict):
-            return values
-        given = {key: value for key, value in values.items() if value is not None}
-        architecture = given.get("architecture", "pixel_rnn")
-        filled = {**_named(ARCHITECTURE_DEFAULTS, architecture), **given}
-        if architecture == "pixelcnn_pp":
-            mixtures = _mixtures(filled.get("likelihood"))
-            filled = {"n_mix": mixtures or 10, **filled}
-            filled = {"likelihood": f"logistic-{filled['n_mix']}", **filled}
-        return {**values, **_named(BLOCK_DEFAULTS, filled.get("pixel_layer")), **filled}
-
-    @model_validator(mode="after")
-    def _consistent(self):
-        for name in FOREIGN[self.architecture]:
-            if getattr(self, name) is not None:
-                raise ValueError(
-                    f"{name} {getattr(self, name)!r}: architecture {self.architecture!r} has "
-                    f"none; leave it out, or set model.{name}=null"
-                )
-        if self.architecture == "pixelcnn_pp" and _mixtures(self.likelihood) != self.n_mix:
-            raise ValueError(
-                f"likelihood {self.likelihood!r}: architecture 'pixelcnn_pp' with n_mix "
-                f"{self.n_mix} has 'logistic-{self.n_mix}'; leave it out"
-            )
-        if self.variant and self.pixel_layer != "resblock":
-            raise ValueError(
-                f"variant {self.variant!r} is for pixel_layer 'resblock', not "
-                f"{self.pixel_layer!r}; leave it out, or set model.variant=null"
-            )
-        if self.kernel_size and self.pixel_layer == "diagonal_bilstm":
-            raise ValueError(
-                f"kernel_size {list(self.kernel_size)}: pixel_layer 'diagonal_bilstm' has none (it "
-                "sees the pixels left and above); leave it out, or set model.kernel_size=null"
-            )
-        if self.kernel_size and self.kernel_size[0] > 1 and self.pixel_layer == "row_lstm":
-            raise ValueError(
-                f"kernel_size {list(self.kernel_size)}: a row_lstm's kernel has one row; must be "
-                f"[1, {self.kernel_size[1]}], say"
-            )
-        return self
-
-    def block_options(self) -> dict[str, Any]:
-        """The settings that only some blocks have, for ``pixel_layer``."""
-        return {name: getattr(self, name) for name in BLOCK_DEFAULTS[self.pixel_layer]}
-
-
-def _named(table: dict[str, dict], name) -> dict:
-    """The entry of a table; empty for what is not in it, which is told elsewhere."""
-    return table.get(name, {}) if isinstance(name, str) else {}
-
-
-def _mixtures(likelihood) -> int | None:
-    """How many mixtures a likelihood has; None for one of another kind."""
-    try:
-        kind, number = parse_likelihood(likelihood)
-    except (ValueError, AttributeError):
-        return None
-    return number if kind == "logistic" else None
 
 
 class TrainingConfig(Section):
@@ -281,7 +91,7 @@ class SamplingConfig(Section):
 class Config(Section):
     """A whole experiment."""
 
-    name: Annotated[str, AfterValidator(_one_folder)] = "digits"
+    name: FolderName = "digits"
     runs_dir: Annotated[str, Field(min_length=1)] = "runs"
     seed: Seed = 0
     deterministic: bool = False
