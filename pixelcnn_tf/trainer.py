@@ -278,7 +278,7 @@ class Trainer:
         dataset = self._dataset(images, "train", self.config.seed, self.step)
         batches = iter(self.strategy.experimental_distribute_dataset(dataset))
         if self.step == 0:
-            self._initialize(images)
+            self.initialize(images)
             self._write_once(images)
         window = Window(images.train[0].size, t.batch_size)
         bar = progress("training", t.steps, "step", initial=self.step, delay=0, leave=True)
@@ -298,8 +298,9 @@ class Trainer:
                 self._put_off = PutOff()
         return results
 
-    def _initialize(self, images: Images) -> None:
-        """Let a model with normalized weights see some images before its first step."""
+    def initialize(self, images: Images) -> None:
+        """Show some training images to a model that sets its first weights by them (PixelCNN++);
+        ``fit`` does so before the first step."""
         if hasattr(self.model, "initialize_from"):
             first = self._dataset(images, "train", self.config.seed)
             enough = -(-INITIAL_IMAGES // self.config.training.batch_size)

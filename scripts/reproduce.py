@@ -1,5 +1,8 @@
 """Train a model for a given time and measure it: a row of docs/results.md.
 
+Jobs: mnist_binary (models masked, gated, row_lstm, diagonal_bilstm; nats an image) and
+cifar10_small (masked_softmax, masked, gated, plusplus; bits per dimension).
+
 Training stops after --minutes of training (evaluations do not count). The model that is measured
 is the running average of the weights, so that no learning rate schedule favours the end. Along
 the way it is scored on held-out training images (the curve); on the test images only after
@@ -12,6 +15,7 @@ examples:
   python scripts/reproduce.py mnist_binary --model gated --binarize dynamic
   python scripts/reproduce.py mnist_binary --model gated --minutes 1 --validate-only
   python scripts/reproduce.py mnist_binary --model gated --set model.n_classes=10 --name by_class
+  python scripts/reproduce.py cifar10_small --model plusplus --data cifar10_3k.npz
   python scripts/reproduce.py mnist_binary --model gated --publish    into docs/results, too
   python scripts/reproduce.py mnist_binary --table    rewrites docs/results.md from docs/results
 """
@@ -23,6 +27,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -38,13 +43,45 @@ from pixelcnn_tf.files import replacing
 from pixelcnn_tf.plots import image_sheet, save_picture
 from pixelcnn_tf.progress import progress
 
-MODELS = ("masked", "gated", "row_lstm", "diagonal_bilstm")
-JOBS = {"mnist_binary": MODELS}
+
+class Job(NamedTuple):
+    """What a table compares.
+
+    Attributes:
+        models: configs/JOB_MODEL.yml each.
+        binarized: whether images are made zeros and ones.
+        images: after how many training images the test images are scored.
+        unit: of the scores, and as the terminal shows it.
+    """
+
+    models: tuple[str, ...]
+    binarized: bool
+    images: list[int]
+    unit: str
+    shown: str
+
+
+JOBS = {
+    "mnist_binary": Job(
+        ("masked", "gated", "row_lstm", "diagonal_bilstm"),
+        True,
+        [20_000, 55_000],
+        "nats_per_image",
+        "nats",
+    ),
+    "cifar10_small": Job(
+        ("masked_softmax", "masked", "gated", "plusplus"),
+        False,
+        [25_000],
+        "bits_per_dim",
+        "bits/dim",
+    ),
+}
+MODELS = sorted({model for job in JOBS.values() for model in job.models})
 RESULTS = ROOT / "docs" / "results"
 N_VALIDATION = 5000
 SCORED_ON_THE_WAY = 1000  # of them
 EVALUATION_BATCH = 100
-SIDE = 28  # of the images drawn
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -56,9 +93,9 @@ def main(argv: list[str] | None = None) -> int:
         "--images",
         type=whole_number,
         nargs="+",
-        default=[20_000, 55_000],
         metavar="N",
-        help="after how many training images the test images are scored, too (20000 55000)",
+        help="after how many training images the test images are scored, too (the job's: 20000 "
+        "55000 or 25000)",
     )
     parser.add_argument(
         "--data",
@@ -66,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
         help="a .npz file with x_train, x_test (and y_train, y_test), in place of the download",
     )
     parser.add_argument(
-        "--binarize", choices=("sample", "dynamic"), default="sample", help="static or dynamic"
+        "--binarize", choices=("sample", "dynamic"), help="mnist_binary: static (sample) or dynamic"
     )
     parser.add_argument("--seed", type=int, default=0, help="of weights, order, binarization (0)")
     parser.add_argument("--validate-only", action="store_true", help="leave the test images alone")
@@ -80,8 +117,13 @@ def main(argv: list[str] | None = None) -> int:
     if args.table:
         write_table(RESULTS)
         return 0
-    if args.model is None:
-        raise UserError(f"--model: not given; must be one of {', '.join(MODELS)}")
+    job = JOBS[args.job]
+    if args.model not in job.models:
+        given = args.model or "not given"
+        raise UserError(f"--model: {given}; must be one of {', '.join(job.models)} for {args.job}")
+    if args.binarize and not job.binarized:
+        raise UserError(f"--binarize {args.binarize}: {args.job} has images of 256 values")
+    args.images = args.images or job.images
     for override in args.overrides:
         if override.startswith(
             # Weights are averaged here in a way of its own: see Average.
@@ -97,18 +139,21 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(
             f"--name {args.name!r}: must be letters, digits, '_', '-' or '.', at most 80"
         )
-    kind = {"sample": "static", "dynamic": "dynamic"}[args.binarize]
-    overrides = [f"seed={args.seed}", f"data.seed={args.seed}", f"data.binarize={args.binarize}"]
+    kind = ""
+    overrides = [f"seed={args.seed}", f"data.seed={args.seed}"]
+    if job.binarized:
+        kind = "dynamic" if args.binarize == "dynamic" else "static"
+        overrides.append(f"data.binarize={args.binarize or 'sample'}")
     overrides += ["training.schedule=constant", "training.warmup_steps=0", *args.overrides]
     if args.data:
         overrides.append(f"data.source={args.data}")
     config = load_config(ROOT / "configs" / f"{args.job}_{args.model}.yml", overrides)
-    by_class = "by_class_" if config.model.n_classes is not None else ""
-    name = args.name or f"{args.job}_{args.model}_{by_class}{kind}"
+    by_class = "by_class" if config.model.n_classes is not None else ""
+    name = args.name or "_".join(filter(None, [args.job, args.model, by_class, kind]))
     config = config.model_copy(update={"name": f"reproduce_{name}"})
     startup.import_tensorflow()
     startup.find_devices()
-    model, record = train(config, args)
+    model, record = train(config, args, job)
     if args.validate_only:
         return 0
     record = {
@@ -119,7 +164,7 @@ def main(argv: list[str] | None = None) -> int:
         "command": shlex.join(["python", "scripts/reproduce.py", *(argv or sys.argv[1:])]),
         **record,
     }
-    sheet = draw_sheet(model, args.seed)
+    sheet = draw_sheet(model, record["config"]["data"]["image_size"], args.seed)
     places = [config.run_dir / "measured"]
     if args.publish:
         RESULTS.mkdir(parents=True, exist_ok=True)
@@ -132,15 +177,24 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def draw_sheet(model, seed: int) -> np.ndarray:
+def draw_sheet(model, size, seed: int) -> np.ndarray:
     """40 images drawn from the model, or a row of 8 of each class, as one picture."""
     from pixelcnn_tf import generate_images
 
     n, columns, labels = 40, 10, None
     if model.n_classes is not None:
         n, columns, labels = 8 * model.n_classes, 8, np.arange(model.n_classes).repeat(8)
-    images = generate_images(model, SIDE, n, seed, labels=labels)
+    images = generate_images(model, size, n, seed, labels=labels)
     return image_sheet(images, model.likelihood.n_values, columns)
+
+
+def used_weights(model) -> int:
+    """How many weights the model has, less those that masks close."""
+    from pixelcnn_tf import MaskedConv2D
+
+    parts = model._flatten_layers(include_self=False, recursive=True)
+    masks = [part.mask for part in parts if isinstance(part, MaskedConv2D)]
+    return model.count_params() - sum(int((~mask).sum()) for mask in masks)
 
 
 class Average:
@@ -173,7 +227,7 @@ class Average:
             average.assign(held)
 
 
-def train(config: Config, args) -> tuple:
+def train(config: Config, args, job: Job) -> tuple:
     """Train and measure; the model and what goes into the results file."""
     import keras
     import tensorflow as tf
@@ -194,10 +248,11 @@ def train(config: Config, args) -> tuple:
     keras.utils.set_random_seed(config.seed)
     model = build_model(config)
     trainer = Trainer(config, model, model.likelihood, build_optimizer(config.training))
+    trainer.initialize(training)
     average = Average(model)
     size, seed = config.training.batch_size, config.seed
     batches = iter(get_dataset(training, "train", size, seed, labels=by_class))
-    print(f"{model.count_params():,} weights; {len(training.train):,} training images", flush=True)
+    print(f"{used_weights(model):,} weights; {len(training.train):,} training images", flush=True)
 
     def score(part, n: int | None = None) -> float:
         part = part._replace(
@@ -208,11 +263,11 @@ def train(config: Config, args) -> tuple:
         average.swap()
         figures = trainer.evaluate(dataset)
         average.swap()
-        return figures["bits_per_dim"] / scale_to("bits_per_dim", part.test[0].size)
+        return figures[job.unit]
 
     curve, checks, seen, seconds, at_images = [], next_check(0), 0, 0.0, []
     marks = [] if args.validate_only else sorted(args.images)
-    limit = 60 * args.minutes
+    limit, n_dims = 60 * args.minutes, training.train[0].size
     bar = progress("training", round(limit), "s", delay=0, leave=True)
     window: list = []
     while seconds < limit:
@@ -221,26 +276,29 @@ def train(config: Config, args) -> tuple:
         average.update()
         seen += size
         if len(window) == 20:
-            shown = float(tf.reduce_mean(tf.stack(window))) / size  # waits for the steps
+            nats = float(tf.reduce_mean(tf.stack(window))) / size  # waits for the steps
             window.clear()
-            bar.set_postfix_str(f"{shown:.1f} nats, {seen:,} images", refresh=False)
+            shown = nats * scale_to(job.unit, n_dims)
+            bar.set_postfix_str(f"{shown:.2f} {job.shown}, {seen:,} images", refresh=False)
         seconds += time.perf_counter() - began
         bar.update(min(round(seconds), bar.total) - bar.n)
         if seen >= checks:
             checks = next_check(seen)
             curve.append([seen, round(seconds, 1), score(validation, SCORED_ON_THE_WAY)])
-            bar.write(f"{seen:,} images, {seconds:,.0f} s: validation {curve[-1][2]:.2f} nats")
+            bar.write(
+                f"{seen:,} images, {seconds:,.0f} s: validation {curve[-1][2]:.3f} {job.shown}"
+            )
         if marks and seen >= marks[0]:
             at_images.append([marks.pop(0), round(seconds, 1), score(images)])
-            bar.write(f"{seen:,} images: test {at_images[-1][2]:.2f} nats")
+            bar.write(f"{seen:,} images: test {at_images[-1][2]:.3f} {job.shown}")
     bar.close()
     curve.append([seen, round(seconds, 1), score(validation, SCORED_ON_THE_WAY)])
     last = score(validation)
-    print(f"validation {last:.3f} nats after {seen:,} images")
+    print(f"validation {last:.3f} {job.shown} after {seen:,} images")
     if args.validate_only:
         return model, {}
     test = score(images)
-    print(f"test {test:.3f} nats after {seen:,} images, {seconds:,.0f} s")
+    print(f"test {test:.3f} {job.shown} after {seen:,} images, {seconds:,.0f} s")
     average.swap()
     old = trainer.run.set_aside()
     if old:
@@ -250,15 +308,16 @@ def train(config: Config, args) -> tuple:
         model.save(temporary)
     print(f"model {trainer.run.model}")
     return model, {
-        "weights": model.count_params(),
+        "weights": used_weights(model),
         "seed": config.seed,
         "batch_size": size,
         "minutes": args.minutes,
         "images_seen": seen,
         "images_per_second": seen / seconds,
         "test_images": len(images.test),
-        "test_nats": test,
-        "validation_nats": last,
+        "unit": job.unit,
+        "test": test,
+        "validation": last,
         "at_images": at_images,
         "curve": curve,
         "cores": len(os.sched_getaffinity(0)),

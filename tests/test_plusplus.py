@@ -1,0 +1,339 @@
+"""PixelCNN++ and its mixture over whole pixels."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers import draw_weights, leaks, random_images
+
+from pixelcnn_tf import (
+    LogisticMixture,
+    PixelCNNPlusPlus,
+    UserError,
+    build_model,
+    generate_images,
+)
+from pixelcnn_tf.config import Config
+from pixelcnn_tf.mixtures import PixelMixture
+from pixelcnn_tf.resnet import GatedResnet, NormalizedConv2D, concat_elu
+from pixelcnn_tf.sampling import teacher_forced_logits
+
+
+def small(n_channels=3, n_classes=None, seed=0, n_resnet=1, n_filters=4, n_mix=2, scale=0.7):
+    """A tiny model, all of whose weights are drawn."""
+    model = PixelCNNPlusPlus(n_resnet, n_filters, n_mix, n_channels, n_classes, dropout=0.0)
+    model.build()
+    draw_weights(model, seed, scale)
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        if weight.path.endswith("gain"):
+            weight.assign(scale * (0.5 + rng.random(weight.shape)))
+    return model
+
+
+# The mixture.
+
+
+def log_prob_reference(pixel, params, n_mix):
+    """Equation 3 of arXiv 1701.05517 in float64: the log-probability of one pixel [channels] from
+    one mixture over it."""
+    n = len(pixel)
+    params = params.astype(np.float64)
+    logits, params = params[:n_mix], params[n_mix:]
+    means, log_scales = params[: n * n_mix], params[n * n_mix : 2 * n * n_mix]
+    coefficients = np.tanh(params[2 * n * n_mix :].reshape(-1, n_mix))
+    weights = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    total = 0.0
+    for k in range(n_mix):
+        product, x, used = weights[k], 2 * pixel / 255.0 - 1, 0
+        for c in range(n):
+            mean = means[c * n_mix + k]
+            for earlier in range(c):
+                mean += coefficients[used, k] * x[earlier]
+                used += 1
+            scale = np.exp(max(log_scales[c * n_mix + k], -7))
+
+            def cdf(at, mean=mean, scale=scale):
+                return 1 / (1 + np.exp(-(at - mean) / scale))
+
+            upper = 1.0 if pixel[c] == 255 else cdf(x[c] + 1 / 255)
+            lower = 0.0 if pixel[c] == 0 else cdf(x[c] - 1 / 255)
+            product *= upper - lower
+        total += product
+    return np.log(total)
+
+
+@pytest.mark.parametrize("n_channels", [1, 3, 4])
+def test_pixel_mixture_equals_the_paper_in_double_precision(n_channels, rng):
+    n_mix, n = 3, 40
+    mixture = PixelMixture(LogisticMixture(n_mix), n_channels)
+    assert n_channels != 3 or mixture.n_params == 10 * n_mix
+    params = rng.normal(size=(n, mixture.n_params)).astype("float32")
+    pixels = rng.integers(256, size=(n, n_channels))
+    pixels[:4] = [[0], [255], [1], [254]]
+    colours = mixture.of_colours(params, list(pixels.T[:-1].astype("float32")))
+    assert len(colours) == n_channels
+    got = sum(
+        mixture.likelihood.log_probs(pixels[:, c], colours[c]).numpy() for c in range(n_channels)
+    )
+    expected = [
+        log_prob_reference(pixel, row, n_mix) for pixel, row in zip(pixels, params, strict=True)
+    ]
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_pixel_mixture_is_finite_at_extremes(rng):
+    mixture = PixelMixture(LogisticMixture(4), 3)
+    params = tf.constant((200 * rng.normal(size=(256, 40))).astype("float32"))
+    values = [tf.range(256.0)] * 2
+    with tf.GradientTape() as tape:
+        tape.watch(params)
+        colours = mixture.of_colours(params, values)
+        nats = [-mixture.likelihood.log_probs(tf.range(256.0), part) for part in colours]
+        loss = tf.add_n(nats)
+    assert np.isfinite(loss).all()
+    assert np.isfinite(tape.gradient(loss, params)).all()
+
+
+# Layers.
+
+
+@pytest.mark.parametrize(("direction", "kernel_size"), [("down", (2, 3)), ("down_right", (2, 2))])
+@pytest.mark.parametrize("strides", [1, 2])
+def test_normalized_convolution(direction, kernel_size, strides, rng):
+    """The kernel of each output has the length of its gain; strides leave outputs out."""
+    layer = NormalizedConv2D(5, kernel_size, direction, strides=strides)
+    layer.build((None, None, None, 3))
+    draw_weights(layer)
+    gain = 0.5 + rng.random(5)
+    layer.gain.assign(gain)
+    x = rng.normal(size=(2, 6, 8, 3)).astype("float32")
+    kernel = layer.kernel.numpy()
+    kernel = gain * kernel / np.sqrt((kernel**2).sum((0, 1, 2)))
+    left, right = (1, 1) if direction == "down" else (1, 0)
+    padded = np.pad(x, [(0, 0), (1, 0), (left, right), (0, 0)])
+    expected = np.zeros((2, 6, 8, 5)) + layer.bias.numpy()
+    for row in range(6):
+        for column in range(8):
+            patch = padded[:, row : row + 2, column : column + kernel_size[1]]
+            expected[:, row, column] += np.einsum("nhwi,hwio->no", patch, kernel)
+    np.testing.assert_allclose(layer(x), expected[:, ::strides, ::strides], atol=1e-5)
+    assert layer.compute_output_shape((2, 6, 8, 3)) == layer(x).shape
+
+
+def test_gated_resnet_equals_its_formula(rng):
+    block = GatedResnet("down_right", n_classes=3, dropout=0.0)
+    x = rng.normal(size=(2, 4, 6, 4)).astype("float32")
+    aux = rng.normal(size=(2, 4, 6, 8)).astype("float32")
+    block.build(x.shape, aux.shape)
+    draw_weights(block)
+    labels = np.array([2, 0])
+    got = block(x, aux, labels)
+
+    def elu(x):
+        return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+
+    def concat(x):
+        return np.concatenate([elu(x), elu(-x)], axis=-1)
+
+    np.testing.assert_allclose(concat_elu(x), concat(x), atol=1e-6)
+    inner = block.first(concat(x)) + block.join(concat(aux))
+    a, b = np.split(block.second(concat(inner.numpy())).numpy(), 2, axis=-1)
+    bias_a, bias_b = np.split(block.bias.biases.numpy()[labels][:, None, None], 2, axis=-1)
+    expected = x + (a + bias_a) / (1 + np.exp(-(b + bias_b)))
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_strides_that_are_not_known():
+    with pytest.raises(ValueError, match="must be 1 or 2"):
+        NormalizedConv2D(2, 2, "down", strides=3)
+
+
+# The model: the two properties.
+
+
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_no_leak(n_channels, rng):
+    moved = 0
+    for seed in range(3):
+        model = small(n_channels, seed=seed, n_filters=3)
+        images = random_images(rng, 1, 4, 8, n_channels, 256).astype(int)
+        found, moved_now = leaks(model, images, 256)
+        assert not found
+        moved += moved_now
+    assert moved > 3 * 4 * 8 * n_channels
+
+
+def test_a_leak_is_noticed(rng, monkeypatch):
+    """Without the shift of the image one column to the right."""
+    honest = NormalizedConv2D.call
+
+    def unshifted(self, inputs):
+        outputs = honest(self, inputs)
+        if self.name == "input_left":
+            outputs = tf.concat([outputs[:, :, 1:], outputs[:, :, :1]], axis=2)
+        return outputs
+
+    monkeypatch.setattr(NormalizedConv2D, "call", unshifted)
+    assert leaks(small(1), random_images(rng, 1, 4, 4, 1, 256).astype(int), 256)[0]
+
+
+@pytest.mark.parametrize(
+    ("n_channels", "n_classes", "size"),
+    [(1, None, (8, 8)), (3, None, (4, 12)), (1, 3, (12, 4)), (3, 3, (8, 4))],
+)
+def test_raster_way_equals_call(n_channels, n_classes, size, rng):
+    model = small(n_channels, n_classes, n_resnet=1 + (n_channels == 1))
+    images = random_images(rng, 2, *size, n_channels, 256)
+    labels = None if n_classes is None else np.array([2, 0], "int32")
+    expected = model(images, labels).numpy()
+    logits = teacher_forced_logits(model, images, jit_compile=False, labels=labels)
+    np.testing.assert_allclose(logits, expected, atol=1e-4 * max(1, np.abs(expected).max()))
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_samplers_draw_the_same(jit_compile):
+    model = small(3, 2)
+    arguments = {"image_size": (8, 4), "n_images": 3, "seed": 5, "labels": [0, 1, 1]}
+    images = generate_images(model, **arguments, jit_compile=jit_compile)
+    plain = generate_images(model, **arguments, method="plain")
+    differ = images != plain
+    assert differ.mean() < 0.02  # a draw at a tie, and what follows from it
+    assert len(np.unique(images)) > 20
+
+
+def test_completion_keeps_what_is_known(rng):
+    model = small(1)
+    images = random_images(rng, 2, 8, 8, 1, 256)
+    known = np.zeros((8, 8), bool)
+    known[:, :4] = True
+    filled = generate_images(model, 8, 2, 0, images, known=known, jit_compile=False)
+    assert (filled[:, :, :4] == images[:, :, :4]).all()
+    assert (filled[:, :, 4:] != images[:, :, 4:]).any()
+
+
+# Around it.
+
+
+def test_initialization_from_data(rng):
+    """Every convolution gives mean 0 and its standard deviation in every feature."""
+    model = PixelCNNPlusPlus(1, 6, 2, dropout=0.0)
+    model.build()
+    images = random_images(rng, 20, 8, 8, 3, 256)
+    model.initialize_from(images)
+    seen = {}
+    honest = NormalizedConv2D.call
+
+    def watched(self, inputs):
+        outputs = honest(self, inputs)
+        seen[id(self)] = outputs.numpy().reshape(-1, self.filters), self.init_scale
+        return outputs
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NormalizedConv2D, "call", watched)
+        first = model.likelihood.nll(images, model(images)).numpy()
+    assert len(seen) > 40
+    for outputs, scale in seen.values():
+        np.testing.assert_allclose(outputs.mean(0), 0, atol=1e-3)
+        np.testing.assert_allclose(outputs.std(0), scale, rtol=2e-2)
+    assert np.isfinite(first).all()
+
+
+@pytest.mark.parametrize("value", [0, 17, 127, 255])
+def test_flat_images_of_any_value_are_finite_at_first(value):
+    model = PixelCNNPlusPlus(1, 6, 3)
+    images = np.full((2, 8, 8, 3), value, np.uint8)
+    assert np.isfinite(model.likelihood.nll(images, model(images))).all()
+
+
+def test_saved_and_loaded_it_is_the_same(tmp_path, rng):
+    model = small(3, 4)
+    images, labels = random_images(rng, 2, 8, 4, 3, 256), np.array([3, 1])
+    model.save(tmp_path / "m.keras")
+    twin = keras.models.load_model(tmp_path / "m.keras", compile=False)
+    np.testing.assert_array_equal(twin(images, labels), model(images, labels))
+
+
+def test_paper_size():
+    """The paper's model has some 53 million weights in its authors' code."""
+    model = PixelCNNPlusPlus()
+    model.build()
+    assert 53e6 < model.count_params() < 54e6
+
+
+def test_it_learns(rng):
+    config = Config.model_validate(
+        {
+            "data": {"source": "digits_grey", "image_size": 8},
+            "model": {"architecture": "pixelcnn_pp", "n_resnet": 1, "n_filters": 6, "n_mix": 2},
+        }
+    )
+    model = build_model(config)
+    row = np.repeat(rng.integers(256, size=(16, 1, 8, 1)), 8, axis=1)  # columns of one value
+    model.initialize_from(row)
+    model.compile(keras.optimizers.Adam(0.01), loss=model.likelihood, jit_compile=False)
+    before = model.evaluate(row, row, verbose=0)
+    model.fit(row, row, epochs=30, verbose=0)
+    assert model.evaluate(row, row, verbose=0) < before - 1
+
+
+# Wrong input.
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"n_resnet": 0}, "n_resnet=0: must be an integer from 1 up"),
+        ({"n_mix": 0}, "n_mix=0: must be an integer from 1 up"),
+        ({"n_filters": 2.5}, "n_filters=2.5"),
+        ({"dropout": 1.0}, r"dropout=1.0: must be a number from 0 to below 1"),
+    ],
+)
+def test_numbers_out_of_range(options, words):
+    with pytest.raises(ValueError, match=words):
+        PixelCNNPlusPlus(**options)
+
+
+def test_sides_that_do_not_divide(rng):
+    model = small(1)
+    images = random_images(rng, 1, 6, 8, 1, 256)
+    with pytest.raises(ValueError, match=r"6x8: .* must be multiples of 4: 8x8, say"):
+        model(images)
+    with pytest.raises(UserError, match="multiples of 4"):
+        teacher_forced_logits(model, images)
+    with pytest.raises(UserError, match="multiples of 4: 12x8, say"):
+        generate_images(model, (10, 8), 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ({"n_mix": 0}, "model.n_mix"),
+        ({"hidden_dim": 16}, "hidden_dim 16: architecture 'pixelcnn_pp' has none"),
+        ({"likelihood": "softmax-256"}, "has 'logistic-10'; leave it out"),
+        ({"likelihood": "logistic-4", "n_mix": 5}, "has 'logistic-5'"),
+    ],
+)
+def test_configs_that_do_not_fit(section, words):
+    from pydantic import ValidationError
+
+    from pixelcnn_tf.schema import first_problem
+
+    with pytest.raises(ValidationError) as caught:
+        Config.model_validate({"model": {"architecture": "pixelcnn_pp", **section}})
+    assert words in first_problem(caught.value)
+
+
+def test_config_fills_in_what_belongs_together():
+    def resolved(**section):
+        return Config.model_validate({"model": section}).model
+
+    assert resolved(architecture="pixelcnn_pp", n_mix=4).likelihood == "logistic-4"
+    assert resolved(architecture="pixelcnn_pp", likelihood="logistic-3").n_mix == 3
+    assert resolved(architecture="pixelcnn_pp").dropout == 0.5
+    assert resolved().dropout == 0.0
+    assert resolved().n_resnet is None
+    again = Config.model_validate(
+        Config.model_validate({"model": {"architecture": "pixelcnn_pp"}}).model_dump()
+    )
+    assert again.model.n_filters == 160
