@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from pixelcnn_tf.sampling import check_size
+
 
 def receptive_field(
     model, image_size: tuple[int, int], channel: int = 0, n_draws: int = 8, seed: int = 0
@@ -12,7 +14,7 @@ def receptive_field(
     the model are afterwards what they were.
 
     Args:
-        model: a built ``PixelRNN``.
+        model: a built ``PixelRNN`` or ``PixelCNNPlusPlus``.
         image_size: (height, width); the centre is (height // 2, width // 2).
         channel: the colour in the centre.
         n_draws: of weights, each with an image of its own.
@@ -21,7 +23,11 @@ def receptive_field(
     Returns:
         float64 ``[height, width, channels]``, the mean size of the gradient; exactly 0 where
         nothing reaches the centre.
+
+    Raises:
+        UserError: a size that the model cannot take.
     """
+    check_size(model, *image_size)
     rng = np.random.default_rng(seed)
     height, width = image_size
     shape = (1, height, width, model.n_channels)

@@ -159,7 +159,8 @@ def load_model(run_or_keras_path: str | Path):
             where that is newer: while it trains) or the path of a ``.keras`` file.
 
     Returns:
-        the ``PixelRNN``, not compiled, with the averaged weights if the run averages them.
+        the ``PixelRNN`` or ``PixelCNNPlusPlus``, not compiled, with the averaged weights if the
+        run averages them.
 
     Raises:
         UserError: no such path, no model in it, or a damaged or foreign file.
@@ -183,7 +184,7 @@ def load_model(run_or_keras_path: str | Path):
 def _load_keras(path: Path):
     import keras
 
-    from pixelcnn_tf.models import PixelRNN
+    from pixelcnn_tf.models import PixelCNNPlusPlus, PixelRNN
 
     if path.suffix != ".keras" or not zipfile.is_zipfile(path):
         raise UserError(f"{path}: no Keras model file; must be a run folder or a .keras file")
@@ -192,7 +193,7 @@ def _load_keras(path: Path):
     except Exception as error:
         reason = str(error).splitlines()[0][:150] if str(error) else type(error).__name__
         raise UserError(f"{path}: cannot be loaded as a model: {reason}") from None
-    if not isinstance(model, PixelRNN):
+    if not isinstance(model, PixelRNN | PixelCNNPlusPlus):
         raise UserError(f"{path}: holds a {type(model).__name__}, not a model of this package")
     return model
 

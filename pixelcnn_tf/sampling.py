@@ -40,14 +40,16 @@ def generate_images(
     """Images drawn from ``model``, one sub-pixel after another, the first one too.
 
     Args:
-        model: a ``PixelRNN`` (or any model with ``likelihood`` and ``n_channels``).
+        model: a ``PixelRNN`` or ``PixelCNNPlusPlus`` (or any model with ``likelihood`` and
+            ``n_channels``).
         image_size: side, or ``(height, width)``.
         n_images: how many.
         seed: the same seed draws the same images; image ``i`` of a seed is the same
             whatever ``n_images``, ``batch_size`` and ``method`` are, up to float rounding.
         initial_images: integers ``[height, width, channels]`` (for all) or ``[n_images,
             height, width, channels]``, for completion.
-        temperature: divides the logits, 0.001 to 1000; 1 draws from the model itself.
+        temperature: divides the logits (of a mixture: the log-probabilities), 0.001 to 1000; 1
+            draws from the model itself.
         known: booleans of the shape of ``initial_images`` or ``[height, width]``: which
             of its sub-pixels are kept as they are. The rest is drawn.
         progress: called with (pixels done, pixels in all) several times, in this thread.
@@ -69,7 +71,9 @@ def generate_images(
             that does not fit memory.
     """
     if not hasattr(model, "likelihood"):
-        raise UserError(f"model={model!r:.80}: must be a PixelRNN, as load_model returns")
+        raise UserError(
+            f"model={model!r:.80}: must be a PixelRNN or PixelCNNPlusPlus, as load_model returns"
+        )
     shape = _image_shape(model, image_size, n_images)
     if not model.built:
         model.build((None, None, None, model.n_channels))
@@ -117,7 +121,7 @@ def teacher_forced_logits(
     """The logits of given images the raster way: ``model(images)`` by other means.
 
     Args:
-        model: a ``PixelRNN``.
+        model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
         images: integers ``[batch, height, width, channels]``, 0 to ``n_values - 1``.
         jit_compile, labels: as in ``generate_images``.
 
@@ -133,7 +137,7 @@ def teacher_forced_logits(
             f"images {images.shape}: must be (batch, height, width, {model.n_channels})"
         )
     size = images.shape[1:3]
-    _check_size(model, *size)
+    check_size(model, *size)
     labels = labels_for(model, labels, len(images))
     tables = Tables(
         images=tf.constant(table_of(images, len(images)), tf.float32),
@@ -222,11 +226,11 @@ def _image_shape(model, image_size, n_images) -> tuple[int, int, int, int]:
         )
     if not _is_whole(n_images) or n_images < 1:
         raise UserError(f"n_images={n_images!r}: must be an integer from 1 up")
-    _check_size(model, *size)
+    check_size(model, *size)
     return int(n_images), int(size[0]), int(size[1]), model.n_channels
 
 
-def _check_size(model, height, width) -> None:
+def check_size(model, height: int, width: int) -> None:
     """Raises UserError for images of a size that the model cannot take."""
     if hasattr(model, "check_size"):
         try:

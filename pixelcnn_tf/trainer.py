@@ -35,7 +35,7 @@ class Trainer:
 
     Args:
         config: from ``load_config``; ``training`` and ``sampling`` are used here.
-        model: a built ``PixelRNN``.
+        model: a built ``PixelRNN`` or ``PixelCNNPlusPlus``.
         likelihood: what its outputs mean, ``model.likelihood``.
         optimizer: a Keras optimizer, ``optimizers.build_optimizer(config.training)``.
         run_dir: where checkpoints, logs and sheets go; ``config.run_dir`` if not given.

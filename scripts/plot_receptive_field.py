@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_overrides()
     parser.add_argument(
-        "--size", type=size, default=(27, 27), metavar="S or HxW", help="of the image (27)"
+        "--size", type=size, default=(28, 28), metavar="S or HxW", help="of the image (28)"
     )
     parser.add_argument(
         "--channel", type=whole_number, default=1, help="which colour of the centre, from 1 (1)"
