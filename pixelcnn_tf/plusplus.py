@@ -118,7 +118,13 @@ class PixelCNNPlusPlus(Causal, keras.Model):
             "output_conv", 1, "down_right", "B", self._mixture.n_params, dtype="float32"
         )
 
-    def build(self, images_shape=None, labels_shape=None):
+    def build(self, images_shape, labels_shape=None):
+        if isinstance(images_shape[0], list | tuple):  # of (images, labels)
+            images_shape = images_shape[0]
+        if images_shape[-1] != self.n_channels:
+            raise ValueError(
+                f"images of {images_shape[-1]} channels for a model of n_channels={self.n_channels}"
+            )
         shape = (None, None, None, self.n_channels + 1)
         for layer in (self.input_above, self.input_left_above, self.input_left):
             layer.build(shape)

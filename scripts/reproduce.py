@@ -79,6 +79,9 @@ JOBS = {
 }
 MODELS = sorted({model for job in JOBS.values() for model in job.models})
 RESULTS = ROOT / "docs" / "results"
+#: Settings that are part of what is measured. Weights are averaged in a way of its own: see Average.
+FIXED = ("data.", "model.architecture", "model.pixel_layer", "model.likelihood", "training.ema_")
+FIXED += ("seed=", "name=")
 N_VALIDATION = 5000
 SCORED_ON_THE_WAY = 1000  # of them
 EVALUATION_BATCH = 100
@@ -125,10 +128,7 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"--binarize {args.binarize}: {args.job} has images of 256 values")
     args.images = args.images or job.images
     for override in args.overrides:
-        if override.startswith(
-            # Weights are averaged here in a way of its own: see Average.
-            ("data.", "model.pixel_layer", "model.likelihood", "training.ema_", "seed=", "name=")
-        ):
+        if override.startswith(FIXED):
             raise UserError(
                 f"--set {override}: fixed by what is measured; see --model, --data, --binarize, "
                 "--seed, --name"

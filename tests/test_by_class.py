@@ -8,7 +8,6 @@ import evaluate
 import numpy as np
 import plot_receptive_field
 import pytest
-import reproduce
 import sample
 from command_line import ROOT, train
 from PIL import Image
@@ -115,35 +114,6 @@ def test_receptive_fields_are_drawn_side_by_side(tmp_path, capsys):
     picture = np.asarray(Image.open(out))
     assert picture.shape[1] > 1.5 * picture.shape[0]
     assert picture.std() > 20
-
-
-def test_reproduce_writes_a_row_and_the_table(tmp_path, monkeypatch, capsys):
-    rng = np.random.default_rng(0)
-    images = rng.integers(256, size=(240, 8, 8)).astype(np.uint8)
-    np.savez(tmp_path / "data.npz", x_train=images[:200], x_test=images[200:])
-    monkeypatch.setattr(reproduce, "RESULTS", tmp_path / "docs" / "results")
-    monkeypatch.setattr(reproduce, "SIDE", 8)
-    small = {"runs_dir": tmp_path, "model.n_layers": 1, "model.hidden_dim": 2}
-    typed = ["mnist_binary", "--model", "gated", "--minutes", "0.02", "--images", "16"]
-    typed += ["--data", str(tmp_path / "data.npz"), "--binarize", "dynamic", "--publish"]
-    typed += [f for k, v in small.items() for f in ("--set", f"{k}={v}")]
-    assert reproduce.main(typed) == 0
-    name = "mnist_binary_gated_dynamic"
-    record = json.loads((tmp_path / "docs" / "results" / f"{name}.json").read_text())
-    assert [at[0] for at in record["at_images"]] == [16]
-    assert record["images_seen"] >= 16
-    # 64 coins, more or less: nothing can be learned.
-    assert 0.9 * 64 * np.log(2) < record["test_nats"] < 2 * 64 * np.log(2)
-    model = load_model(tmp_path / "reproduce_mnist_binary_gated_dynamic")
-    images = (images[200:] >= 128)[..., None].astype(np.uint8)
-    assert np.isfinite(model.likelihood.nll(images, model(images))).all()
-
-    assert reproduce.main(["mnist_binary", "--table"]) == 0
-    assert Image.open(tmp_path / "docs" / "results" / f"{name}.png").size[0] > 500
-    table = (tmp_path / "docs" / "results.md").read_text()
-    assert f"| Gated PixelCNN, dynamic | {record['weights']:,} |" in table
-    assert f"**{record['test_nats']:.2f}**" in table
-    assert Image.open(tmp_path / "docs" / "curves_mnist_binary.png").size[0] > 500
 
 
 def test_benchmark_of_the_family_writes_its_figures(tmp_path, monkeypatch, capsys):

@@ -22,7 +22,7 @@ from pixelcnn_tf.sampling import teacher_forced_logits
 def small(n_channels=3, n_classes=None, seed=0, n_resnet=1, n_filters=4, n_mix=2, scale=0.7):
     """A tiny model, all of whose weights are drawn."""
     model = PixelCNNPlusPlus(n_resnet, n_filters, n_mix, n_channels, n_classes, dropout=0.0)
-    model.build()
+    model.build((None, None, None, n_channels))
     draw_weights(model, seed, scale)
     rng = np.random.default_rng(seed)
     for weight in model.weights:
@@ -218,7 +218,7 @@ def test_completion_keeps_what_is_known(rng):
 def test_initialization_from_data(rng):
     """Every convolution gives mean 0 and its standard deviation in every feature."""
     model = PixelCNNPlusPlus(1, 6, 2, dropout=0.0)
-    model.build()
+    model.build((None, None, None, 3))
     images = random_images(rng, 20, 8, 8, 3, 256)
     model.initialize_from(images)
     seen = {}
@@ -254,10 +254,19 @@ def test_saved_and_loaded_it_is_the_same(tmp_path, rng):
     np.testing.assert_array_equal(twin(images, labels), model(images, labels))
 
 
+def test_exported_it_is_the_same(tmp_path, rng):
+    model = small(1)
+    images = random_images(rng, 2, 8, 4, 1, 256).astype("float32")
+    expected = model(images)
+    model.export(tmp_path / "exported", verbose=False)
+    loaded = tf.saved_model.load(tmp_path / "exported")
+    np.testing.assert_allclose(loaded.serve(images), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_paper_size():
     """The paper's model has some 53 million weights in its authors' code."""
     model = PixelCNNPlusPlus()
-    model.build()
+    model.build((None, None, None, 3))
     assert 53e6 < model.count_params() < 54e6
 
 

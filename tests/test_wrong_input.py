@@ -28,6 +28,7 @@ def tree(folder):
 # Wrong input: (command, flags, words of the one line)
 
 RUN = "{runs}/small"
+PLUS = ["cifar10_small", "--model", "plusplus"]
 GATED = ["mnist_binary", "--model", "gated"]
 RGB = ["{new}", "--set", "data.source={tmp}/rgb.npy"]
 LSTM = ["{new}", "--set", "model.pixel_layer=row_lstm", "--set", "model.variant=null"]
@@ -158,6 +159,13 @@ WRONG = [
     (reproduce, ["mnist_binary", "--model", "gated", "--data", "none.npz"], "none.npz"),
     (reproduce, [*GATED, "--set", "data.binarize=null"], "fixed by what is measured"),
     (reproduce, [*GATED, "--set", "training.ema_decay=0.9"], "fixed by what is measured"),
+    (
+        reproduce,
+        ["cifar10_small", "--model", "row_lstm"],
+        "--model: row_lstm; must be one of masked",
+    ),
+    (reproduce, [*PLUS, "--binarize", "dynamic"], "cifar10_small has images of 256 values"),
+    (reproduce, [*PLUS, "--set", "model.architecture=pixel_rnn"], "fixed by what is measured"),
     (reproduce, [*GATED, "--name", "../x"], "--name '../x': must be letters"),
     (reproduce, [*GATED, "--data", "{tmp}/mixed"], "must be a .npz file"),
     (benchmark, [], "job"),
