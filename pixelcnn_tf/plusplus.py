@@ -20,7 +20,7 @@ import tensorflow as tf
 from pixelcnn_tf.heads import get_likelihood
 from pixelcnn_tf.layers import PACKAGE, checked_labels
 from pixelcnn_tf.mixtures import PixelMixture
-from pixelcnn_tf.raster import Causal, Raster
+from pixelcnn_tf.raster import Causal, Raster, where
 from pixelcnn_tf.resnet import Above, Left, NormalizedConv2D, Stream
 
 #: Resolutions: each half of the one before it.
@@ -255,15 +255,13 @@ class PixelCNNPlusPlus(Causal, keras.Model):
         walk, raster, (row, column) = slot.state, pixels.raster, (pixels.row[0], pixels.column[0])
         convs, weights_above, weights_left = slot.weights
 
-        def new_row():
-            image = tf.concat([walk.image[1:], tf.zeros_like(walk.image[:1])], axis=0)
+        def new_row(image, _, above):
+            image = tf.concat([image[1:], tf.zeros_like(image[:1])], axis=0)
             x = self.input_above.row_from([image[0], image[1]], convs[0])
-            above = self._row(0, row, x, raster, weights_above, walk.above)[1]
+            above = self._row(0, row, x, raster, weights_above, above)[1]
             return image, self.input_left_above.row_from([image[1]], convs[1]), above
 
-        image, first, above = tf.cond(
-            column == 0, new_row, lambda: (walk.image, walk.first, walk.above)
-        )
+        image, first, above = where(column == 0, new_row, walk.image, walk.first, walk.above)
         before = tf.gather(image[1:], tf.maximum(column - 1, 0), axis=1)
         before = tf.where(column > 0, before, tf.zeros_like(before))
         kernel, bias = convs[2]
@@ -289,14 +287,14 @@ class PixelCNNPlusPlus(Causal, keras.Model):
             x = known.pop()
         else:
 
-            def half():
+            def half(grown, states):
                 x = stream.shrink.row(known[-1], pixels)
-                x, states = self._row(level + 1, row // 2, x, raster, weights, below)
+                x, states = self._row(level + 1, row // 2, x, raster, weights, states)
                 x = stream.grow.row(x, pixels)
                 four = tf.reshape(x, [*x.shape[:2], 2, 2, self.n_filters])
-                return tf.reshape(tf.transpose(four, [2, 0, 3, 1, 4]), here.grown.shape), states
+                return tf.reshape(tf.transpose(four, [2, 0, 3, 1, 4]), grown.shape), states
 
-            grown, below = tf.cond(row % 2 == 0, half, lambda: (here.grown, tuple(below)))
+            grown, below = where(row % 2 == 0, half, grown, tuple(below))
             stream.shrink.observe_row(x, pixels)
             x = grown[row % 2]
         for block in stream.back:
@@ -320,16 +318,16 @@ class PixelCNNPlusPlus(Causal, keras.Model):
         else:
             stream.shrink.observe(x, pixels)
 
-            def half():
+            def half(grown, states):
                 x = stream.shrink.outputs(pixels)
                 x, states = self._pixel(
-                    level + 1, row // 2, column // 2, x, raster, weights, made, below
+                    level + 1, row // 2, column // 2, x, raster, weights, made, states
                 )
                 x = stream.grow.step(x, pixels)
                 return tf.tensor_scatter_nd_update(grown, [[column // 2]], x[None]), states
 
             begins = (row % 2 == 0) & (column % 2 == 0)
-            grown, below = tf.cond(begins, half, lambda: (here.grown, tuple(below)))
+            grown, below = where(begins, half, grown, tuple(below))
             four = tf.reshape(grown[column // 2], [-1, 4, self.n_filters])
             x = four[:, 2 * (row % 2) + column % 2]
         for block in stream.back:

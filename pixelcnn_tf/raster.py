@@ -239,3 +239,16 @@ class Pixels(Front):
     def end(self) -> list:
         """The states of every layer after these pixels, all of whose colours are known."""
         return [layer.end_pixel(at, self) for layer, at in self._slots.items()]
+
+
+def where(condition, change, *states):
+    """``change(*states)`` where the scalar ``condition`` holds, else ``states``.
+
+    A loop of at most one turn: XLA lets it work in place, while it copies all that goes into and
+    comes out of a ``tf.cond``.
+    """
+
+    def body(_, *states):
+        return False, *change(*states)
+
+    return tf.while_loop(lambda again, *_: again, body, (condition, *states))[1:]

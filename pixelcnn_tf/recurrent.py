@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from pixelcnn_tf.layers import PACKAGE
 from pixelcnn_tf.masks import kernel_shape
-from pixelcnn_tf.raster import Causal
+from pixelcnn_tf.raster import Causal, where
 from pixelcnn_tf.scans import lstm_lines
 
 
@@ -217,7 +217,7 @@ class RightDiagonalLSTMState(DiagonalLSTMState):
         """At the start of a row, the states of the whole row above, from right to left."""
         gates, above = state
         new_row = (pixels.column[0] == 0) & (pixels.row[0] > 0)
-        hidden = tf.cond(new_row, lambda: self._row(weights, gates, above), lambda: above)
+        [hidden] = where(new_row, lambda above: [self._row(weights, gates, above)], above)
         return hidden, tf.gather(hidden, tf.minimum(pixels.column[0], pixels.raster.width - 1))
 
     def _row(self, kernel, gates, above):

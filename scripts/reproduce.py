@@ -79,7 +79,7 @@ JOBS = {
 }
 MODELS = sorted({model for job in JOBS.values() for model in job.models})
 RESULTS = ROOT / "docs" / "results"
-#: Settings that are part of what is measured. Weights are averaged in a way of its own: see Average.
+#: Settings that are part of what is measured. Weights are averaged in their own way: see Average.
 FIXED = ("data.", "model.architecture", "model.pixel_layer", "model.likelihood", "training.ema_")
 FIXED += ("seed=", "name=")
 N_VALIDATION = 5000
