@@ -1,17 +1,17 @@
-"""Train a model for a given time and measure it: a row of docs/results.md.
+"""Train a model for a given time, or on so many images, and measure it for docs/results.md.
 
 Jobs: mnist_binary (models masked, gated, row_lstm, diagonal_bilstm; nats an image) and
 cifar10_small (masked_softmax, masked, gated, plusplus; bits per dimension).
 
-Training stops after --minutes of training (evaluations do not count). The model that is measured
-is the running average of the weights, so that no learning rate schedule favours the end. Along
-the way it is scored on held-out training images (the curve); on the test images only after
---images training images and at the end. Figures, a sheet and the model go to
+Evaluations do not count as training. The learning rate falls from the config's to 0 along a cosine
+over the given time or images, and what is measured is the running average of the weights. Along
+the way it is scored on held-out training images (the curve); on the test images only once, at the
+end. Figures, a sheet and the model go to
 runs/reproduce_NAME.
 
 examples:
   python scripts/reproduce.py mnist_binary --model gated --minutes 20
-  python scripts/reproduce.py mnist_binary --model masked --minutes 20 --data mnist.npz
+  python scripts/reproduce.py mnist_binary --model masked --images 20000 --data mnist.npz
   python scripts/reproduce.py mnist_binary --model gated --binarize dynamic
   python scripts/reproduce.py mnist_binary --model gated --minutes 1 --validate-only
   python scripts/reproduce.py mnist_binary --model gated --set model.n_classes=10 --name by_class
@@ -21,6 +21,7 @@ examples:
 """
 
 import json
+import math
 import os
 import re
 import shlex
@@ -50,13 +51,11 @@ class Job(NamedTuple):
     Attributes:
         models: configs/JOB_MODEL.yml each.
         binarized: whether images are made zeros and ones.
-        images: after how many training images the test images are scored.
         unit: of the scores, and as the terminal shows it.
     """
 
     models: tuple[str, ...]
     binarized: bool
-    images: list[int]
     unit: str
     shown: str
 
@@ -65,14 +64,12 @@ JOBS = {
     "mnist_binary": Job(
         ("masked", "gated", "row_lstm", "diagonal_bilstm"),
         True,
-        [20_000, 55_000],
         "nats_per_image",
         "nats",
     ),
     "cifar10_small": Job(
         ("masked_softmax", "masked", "gated", "plusplus"),
         False,
-        [25_000],
         "bits_per_dim",
         "bits/dim",
     ),
@@ -91,15 +88,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = Parser(description=__doc__)
     parser.add_argument("job", choices=sorted(JOBS), help="which table")
     parser.add_argument("--model", choices=MODELS, help="which row")
-    parser.add_argument("--minutes", type=positive_number, default=20.0, help="of training (20)")
-    parser.add_argument(
-        "--images",
-        type=whole_number,
-        nargs="+",
-        metavar="N",
-        help="after how many training images the test images are scored, too (the job's: 20000 "
-        "55000 or 25000)",
-    )
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=positive_number, help="of training (20)")
+    budget.add_argument("--images", type=whole_number, help="train on so many images instead")
     parser.add_argument(
         "--data",
         metavar="FILE",
@@ -126,7 +117,8 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"--model: {given}; must be one of {', '.join(job.models)} for {args.job}")
     if args.binarize and not job.binarized:
         raise UserError(f"--binarize {args.binarize}: {args.job} has images of 256 values")
-    args.images = args.images or job.images
+    if args.images is None:
+        args.minutes = args.minutes or 20.0
     for override in args.overrides:
         if override.startswith(FIXED):
             raise UserError(
@@ -149,7 +141,8 @@ def main(argv: list[str] | None = None) -> int:
         overrides.append(f"data.source={args.data}")
     config = load_config(ROOT / "configs" / f"{args.job}_{args.model}.yml", overrides)
     by_class = "by_class" if config.model.n_classes is not None else ""
-    name = args.name or "_".join(filter(None, [args.job, args.model, by_class, kind]))
+    budget = f"{args.images}_images" if args.images else f"{args.minutes:g}_minutes"
+    name = args.name or "_".join(filter(None, [args.job, args.model, by_class, kind, budget]))
     config = config.model_copy(update={"name": f"reproduce_{name}"})
     startup.import_tensorflow()
     startup.find_devices()
@@ -265,13 +258,14 @@ def train(config: Config, args, job: Job) -> tuple:
         average.swap()
         return figures[job.unit]
 
-    curve, checks, seen, seconds, at_images = [], next_check(0), 0, 0.0, []
-    marks = [] if args.validate_only else sorted(args.images)
-    limit, n_dims = 60 * args.minutes, training.train[0].size
-    bar = progress("training", round(limit), "s", delay=0, leave=True)
+    curve, checks, seen, seconds, done = [], next_check(0), 0, 0.0, 0.0
+    limit, n_dims = args.images or 60 * args.minutes, training.train[0].size
+    highest = config.training.learning_rate
+    bar = progress("training", round(limit), "image" if args.images else "s", delay=0, leave=True)
     window: list = []
-    while seconds < limit:
+    while done < limit:
         began = time.perf_counter()
+        trainer.optimizer.learning_rate = highest * (1 + math.cos(math.pi * done / limit)) / 2
         window.append(trainer.train_step(*tf.nest.flatten(next(batches)))[0])
         average.update()
         seen += size
@@ -281,16 +275,14 @@ def train(config: Config, args, job: Job) -> tuple:
             shown = nats * scale_to(job.unit, n_dims)
             bar.set_postfix_str(f"{shown:.2f} {job.shown}, {seen:,} images", refresh=False)
         seconds += time.perf_counter() - began
-        bar.update(min(round(seconds), bar.total) - bar.n)
+        done = seen if args.images else seconds
+        bar.update(min(round(done), bar.total) - bar.n)
         if seen >= checks:
             checks = next_check(seen)
             curve.append([seen, round(seconds, 1), score(validation, SCORED_ON_THE_WAY)])
             bar.write(
                 f"{seen:,} images, {seconds:,.0f} s: validation {curve[-1][2]:.3f} {job.shown}"
             )
-        if marks and seen >= marks[0]:
-            at_images.append([marks.pop(0), round(seconds, 1), score(images)])
-            bar.write(f"{seen:,} images: test {at_images[-1][2]:.3f} {job.shown}")
     bar.close()
     curve.append([seen, round(seconds, 1), score(validation, SCORED_ON_THE_WAY)])
     last = score(validation)
@@ -312,13 +304,14 @@ def train(config: Config, args, job: Job) -> tuple:
         "seed": config.seed,
         "batch_size": size,
         "minutes": args.minutes,
+        "images": args.images,
+        "seconds": round(seconds, 1),
         "images_seen": seen,
         "images_per_second": seen / seconds,
         "test_images": len(images.test),
         "unit": job.unit,
         "test": test,
         "validation": last,
-        "at_images": at_images,
         "curve": curve,
         "cores": len(os.sched_getaffinity(0)),
         "config": config.model_dump(mode="json"),

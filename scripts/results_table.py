@@ -18,9 +18,10 @@ INTRODUCTION = """# Results
 
 Written by `python scripts/reproduce.py mnist_binary --table` from the files in
 [results/](results), each of which one command below wrote (with `--publish`). Weights that a mask
-closes are not counted. Every model is scored with the running average of its weights; no schedule.
-A part of the training images is held out for the curves and for every choice; the test images were
-scored at the points of the tables only.
+closes are not counted. Every figure of the tables is a training run of its own: the learning rate
+falls to 0 along a cosine, over the images or over the time, and the running average of the weights
+is scored. A part of the training images is held out for the curves and for every choice; the test
+images were scored once, at the end.
 """
 
 
@@ -47,10 +48,9 @@ PARTS = {
         "Binarized MNIST",
         """
 Negative log-likelihood in nats an image (lower is better) on the first so many test images of MNIST
-as the table says, after the same numbers of training images (55,000 is every training image once)
-and after the same time. Four models of 7 layers and about as many weights each
-(configs/mnist_binary_*.yml), Adam, learning rates (0.005 for the first two, 0.01 for the LSTMs)
-from short trials on the 5,000 training images held out.
+as the table says, after the same number of training images and after the same time. Four models of
+7 layers and about as many weights each (configs/mnist_binary_*.yml), Adam, learning rates from short
+trials on the 5,000 training images held out.
 
 *Static*: each pixel was drawn once with its intensity as probability (the seed is `data.seed`, 0;
 the papers' own draw is another one). *Dynamic*: training pixels are drawn anew each time they are
@@ -112,6 +112,7 @@ def write_table(results: Path) -> None:
                 bool(_classes(r)),
                 r["binarization"] == "dynamic",
                 order.index(r["model"]),
+                r["minutes"] or 0,
             )
         )
         if mine:
@@ -125,24 +126,34 @@ def write_table(results: Path) -> None:
 
 def _section(part: Part, records: list[dict], results: Path, curves: str) -> list[str]:
     """The lines of one table and what belongs to it."""
-    marks = sorted({at[0] for r in records for at in r["at_images"]})
-    titles = ["model", "weights", "images/s", *(f"test after {mark:,} images" for mark in marks)]
-    titles += ["test at the end", "minutes", "images seen", "test images"]
+    budgets = sorted({_budget(r) for r in records})
+    titles = ["model", "weights"]
+    for n, unit in budgets:
+        titles += [f"after {n:,g} {unit}", "images/s" if unit == "images" else "images seen"]
+    titles.append("test images")
     lines = [f"## {part.title}", part.before, _row(*titles), _row(*["---"] * len(titles))]
-    for r in records:
-        at = {mark: f"{score:.{part.digits}f}" for mark, _, score in r["at_images"]}
-        cells = [_title(r, part), f"{r['weights']:,}", f"{r['images_per_second']:.0f}"]
-        cells += [at.get(mark, "-") for mark in marks]
-        cells += [f"**{r['test']:.{part.digits}f}**", f"{r['minutes']:g}"]
-        lines.append(_row(*cells, f"{r['images_seen']:,}", f"{r['test_images']:,}"))
+    for title in dict.fromkeys(_title(r, part) for r in records):
+        mine = {_budget(r): r for r in records if _title(r, part) == title}
+        last = list(mine.values())[-1]
+        cells = [title, f"{last['weights']:,}"]
+        for budget in budgets:
+            r = mine.get(budget)
+            if r is None:
+                cells += ["-", "-"]
+                continue
+            seen = r["images_per_second"] if r["images"] else r["images_seen"]
+            cells += [f"**{r['test']:.{part.digits}f}**", f"{seen:,.0f}"]
+        lines.append(_row(*cells, f"{last['test_images']:,}"))
     lines += [part.after, "Commands, in the order of the table:\n", "```"]
     lines += [f"{r['command']}  # seed {r['seed']}, {r['cores']} cores" for r in records]
     lines += ["```\n", f"![Validation NLL against images seen and against time]({curves})\n"]
-    lines.append("*Held-out training images (at most 1,000) against images seen, and time.*\n")
+    lines.append("*On at most 1,000 held-out training images.*\n")
     for r in records:
-        if (results / f"{r['name']}.png").exists():
+        if r["minutes"] and (results / f"{r['name']}.png").exists():
             what = "a row a class" if _classes(r) else "40 images"
-            lines.append(f"### {_title(r, part)}\n\n![Samples](results/{r['name']}.png)\n")
+            n, unit = _budget(r)
+            lines.append(f"### {_title(r, part)}, {n:,g} {unit}\n")
+            lines.append(f"![Samples](results/{r['name']}.png)\n")
             lines.append(f"*Drawn by this model, {what}, temperature 1, none picked.*\n")
     return lines
 
@@ -156,6 +167,11 @@ def _title(record: dict, part: Part) -> str:
     return ", ".join(filter(None, [part.names[record["model"]], by_class, record["binarization"]]))
 
 
+def _budget(record: dict) -> tuple[float, str]:
+    """What training was limited by."""
+    return (record["images"], "images") if record["images"] else (record["minutes"], "minutes")
+
+
 def _row(*cells: str) -> str:
     return "| " + " | ".join(cells) + " |"
 
@@ -163,17 +179,31 @@ def _row(*cells: str) -> str:
 def _curves(records: list[dict], part: Part) -> np.ndarray:
     figure = Figure(figsize=(9, 3.6), dpi=100, layout="constrained")
     by_images, by_time = figure.subplots(1, 2, sharey=True)
+    titles = list(dict.fromkeys(_title(r, part) for r in records))
     for r in records:
         curve = np.array(r["curve"])
-        style = {"marker": "o", "markersize": 3, "label": _title(r, part)}
-        by_images.plot(curve[:, 0], curve[:, 2], **style)
-        by_time.plot(curve[:, 1] / 60, curve[:, 2], **style)
+        colour = f"C{titles.index(_title(r, part))}"
+        style = {"marker": "o", "markersize": 3, "label": _title(r, part), "color": colour}
+        if r["images"]:
+            by_images.plot(curve[:, 0], curve[:, 2], **style)
+        else:
+            by_time.plot(curve[:, 1] / 60, curve[:, 2], **style)
     by_images.set_xscale("log")
-    by_images.set_xlabel("training images seen")
+    by_images.set_xlabel("training images seen (runs for so many images)")
     by_images.set_ylabel(f"validation, {part.unit}")
-    by_time.set_xlabel("minutes of training")
-    by_time.legend(frameon=False, fontsize=8)
+    by_time.set_xlabel("minutes of training (runs for so long)")
+    figure.legend(*_first_of_each(by_images, by_time), loc="outside right upper", fontsize=8)
     for axis in (by_images, by_time):
         axis.grid(color="0.9")
         axis.spines[["top", "right"]].set_visible(False)
     return figure_pixels(figure)
+
+
+def _first_of_each(*axes) -> tuple[list, list]:
+    """Handles and labels of the lines of all axes, each label once."""
+    found = {
+        label: handle
+        for axis in axes
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    return list(found.values()), list(found)
