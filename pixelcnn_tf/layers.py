@@ -26,8 +26,86 @@ def _for_group(initializer, group: int):
     return type(initializer).from_config(config)
 
 
+class CausalConv2D(Causal, keras.layers.Layer):
+    """What masked and shifted convolutions share.
+
+    Args:
+        filters: output feature maps.
+        mask_type: ``'A'`` (the first layer) or ``'B'`` (all others).
+        activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer,
+            bias_regularizer: as in ``keras.layers.Conv2D``.
+    """
+
+    #: The shape of a kernel of which all is seen, ``(height, width)``.
+    kernel_size: tuple[int, int]
+
+    def __init__(
+        self,
+        filters: int,
+        mask_type: str = "B",
+        activation=None,
+        use_bias: bool = True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.mask_type = mask_type
+        self.activation = keras.activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def add_kernel(self, shape, initializer, features: int) -> None:
+        """Make the weights, for so many input features."""
+        self.kernel = self.add_weight(
+            name="kernel", shape=shape, initializer=initializer, regularizer=self.kernel_regularizer
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.filters,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+            )
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: features})
+
+    def known_features(self, input_shape) -> int:
+        """Of the input; ValueError if they are not known."""
+        if input_shape[-1] is None:
+            raise ValueError(f"{self.name}: the number of input features must be known")
+        return input_shape[-1]
+
+    def raster_bias(self, dtype):
+        """The bias, or zeros, ``[filters]``."""
+        return tf.cast(self.bias, dtype) if self.use_bias else tf.zeros([self.filters], dtype)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.filters)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "mask_type": self.mask_type,
+            "activation": keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
+        }
+
+
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class MaskedConv2D(Causal, keras.layers.Layer):
+class MaskedConv2D(CausalConv2D):
     """A 2D convolution that sees only what comes earlier in the raster order.
 
     Stride 1, zero padding, spatial size kept. Only the rows that the mask keeps are
@@ -68,31 +146,15 @@ class MaskedConv2D(Causal, keras.layers.Layer):
         mask_type: str = "B",
         n_channels: int = 3,
         activation=None,
-        use_bias: bool = True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        **kwargs,
+        **options,
     ):
-        super().__init__(**kwargs)
-        self.filters = filters
+        super().__init__(filters, mask_type, activation, **options)
         self.kernel_size = kernel_shape(kernel_size)
-        self.mask_type = mask_type
         self.n_channels = n_channels
-        self.activation = keras.activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
         get_mask(1, n_channels, filters, mask_type, n_channels)  # checks the arguments
-        self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):
-        features = input_shape[-1]
-        if features is None:
-            raise ValueError(f"{self.name}: the number of input features must be known")
+        features = self.known_features(input_shape)
         height, width = self.kernel_size
         mask = get_mask(self.kernel_size, features, self.filters, self.mask_type, self.n_channels)
         columns = width
@@ -100,20 +162,7 @@ class MaskedConv2D(Causal, keras.layers.Layer):
             sees_centre = bool(mask[0, width // 2].any()) or width == 1
             columns = width // 2 + sees_centre
         self.mask = mask[: height // 2 + 1, :columns] > 0
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=self.mask.shape,
-            initializer=self._initial_kernel,
-            regularizer=self.kernel_regularizer,
-        )
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.filters,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-            )
-        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: features})
+        self.add_kernel(self.mask.shape, self._initial_kernel, features)
 
     def _initial_kernel(self, shape, dtype):
         """Each group's visible weights as one dense matrix, placed where they belong."""
@@ -170,8 +219,7 @@ class MaskedConv2D(Causal, keras.layers.Layer):
             rows[:, first + group * (self.filters // self.n_channels) :]
             for group, rows in enumerate(tf.split(centre, self.n_channels))
         ]
-        bias = tf.cast(self.bias, kernel.dtype) if self.use_bias else tf.zeros([self.filters])
-        return tf.concat(around, axis=0) if around else (), here, tf.cast(bias, kernel.dtype)
+        return tf.concat(around, axis=0) if around else (), here, self.raster_bias(kernel.dtype)
 
     def init_state(self, raster):
         if not self._around():
@@ -209,23 +257,8 @@ class MaskedConv2D(Causal, keras.layers.Layer):
             return ()
         return pixels.record(slot.state, tf.concat(slot.groups, axis=-1))
 
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self.filters)
-
     def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "mask_type": self.mask_type,
-            "n_channels": self.n_channels,
-            "activation": keras.activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
-        }
+        return {**super().get_config(), "n_channels": self.n_channels}
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

@@ -9,15 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.errors import suggestion
-from pixelcnn_tf.layers import PACKAGE, MaskedConv2D
+from pixelcnn_tf.layers import PACKAGE, CausalConv2D, MaskedConv2D
 from pixelcnn_tf.masks import MASK_TYPES, kernel_shape
-from pixelcnn_tf.raster import Causal
 
 DIRECTIONS = ("down", "down_right")
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class ShiftedConv2D(Causal, keras.layers.Layer):
+class ShiftedConv2D(CausalConv2D):
     """A 2D convolution of ``rows x columns`` that is causal by where its kernel lies.
 
     Where the kernels lie, here 2 x 3, of an output at ``o`` (which a kernel of type B sees,
@@ -71,14 +70,9 @@ class ShiftedConv2D(Causal, keras.layers.Layer):
         direction: str,
         mask_type: str = "B",
         activation=None,
-        use_bias: bool = True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        **kwargs,
+        **options,
     ):
-        super().__init__(**kwargs)
+        super().__init__(filters, mask_type, activation, **options)
         if not isinstance(filters, int | np.integer) or filters < 1:
             raise ValueError(f"filters={filters!r}: must be an integer from 1 up")
         if direction not in DIRECTIONS:
@@ -88,17 +82,8 @@ class ShiftedConv2D(Causal, keras.layers.Layer):
             )
         if mask_type not in MASK_TYPES:
             raise ValueError(f"mask_type={mask_type!r}: must be 'A' or 'B'")
-        self.filters = int(filters)
         self.kernel_size = kernel_shape(kernel_size, odd=False)
         self.direction = direction
-        self.mask_type = mask_type
-        self.activation = keras.activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
-        self.input_spec = keras.layers.InputSpec(ndim=4)
 
         # How far the kernel goes from the output; type A is one row or one column further away.
         rows, columns = self.kernel_size
@@ -108,23 +93,9 @@ class ShiftedConv2D(Causal, keras.layers.Layer):
         self._right = columns - 1 - self._left  # -1: not even its own column
 
     def build(self, input_shape):
-        features = input_shape[-1]
-        if features is None:
-            raise ValueError(f"{self.name}: the number of input features must be known")
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(*self.kernel_size, features, self.filters),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-        )
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.filters,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-            )
-        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: features})
+        features = self.known_features(input_shape)
+        shape = (*self.kernel_size, features, self.filters)
+        self.add_kernel(shape, self.kernel_initializer, features)
 
     def call(self, inputs):
         below = self.kernel_size[0] - 1 - self._up  # 0 or -1, as ``_right``
@@ -170,8 +141,7 @@ class ShiftedConv2D(Causal, keras.layers.Layer):
     def raster_weights(self):
         """``[rows * columns * features, filters]``, ``[filters]``."""
         kernel = tf.cast(self.used_kernel(), self.compute_dtype)
-        bias = self.bias if self.use_bias else tf.zeros([self.filters])
-        return tf.reshape(kernel, [-1, self.filters]), tf.cast(bias, kernel.dtype)
+        return tf.reshape(kernel, [-1, self.filters]), self.raster_bias(kernel.dtype)
 
     def init_state(self, raster):
         if not self._around():
@@ -230,23 +200,8 @@ class ShiftedConv2D(Causal, keras.layers.Layer):
             return slot.state
         return pixels.record(slot.state, tf.concat(slot.groups, axis=-1))
 
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self.filters)
-
     def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "direction": self.direction,
-            "mask_type": self.mask_type,
-            "activation": keras.activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
-        }
+        return {**super().get_config(), "direction": self.direction}
 
 
 def masked_to_shifted(
