@@ -8,6 +8,8 @@ examples:
   python scripts/benchmark.py sample            plain sampler, raster sampler, scoring; growth
   python scripts/benchmark.py sample --batches 16 --sides 32 --whole-plain
   python scripts/benchmark.py family            training, scoring, sampling of each kind of model
+  python scripts/benchmark.py colour            the same of PixelCNN++ and others, on colour images
+  python scripts/benchmark.py tfp               PixelCNN++ beside TensorFlow Probability's PixelCNN
 
 Absolute figures belong to the machine and the moment; the ratios are what to compare. The
 ways take turns, round after round, so that a slow moment slows them alike; figures are medians.
@@ -23,6 +25,8 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+from benchmark_models import COLOUR, FAMILY, models_of
+from benchmark_tfp import tfp
 from measuring import alone, print_table, random_model, take_turns, warm
 
 from pixelcnn_tf import startup
@@ -31,17 +35,24 @@ from pixelcnn_tf.config import Config, load_config
 from pixelcnn_tf.files import check_writable, replacing
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-REFERENCE = CONFIGS / "reference.yml"
-FAMILY = ("masked", "gated", "row_lstm", "diagonal_bilstm")
+#: The configs of jobs that measure one model, and the sides of images, if not the reference's.
+JOB_CONFIGS = {"tfp": CONFIGS / "pixelcnnpp_small.yml"}
+JOB_SIDES = {"family": 28}
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = Parser(description=__doc__)
     parser.add_argument("job", choices=sorted(JOBS), help="what to measure")
-    parser.add_argument("--config", default=REFERENCE, metavar="FILE", help="the reference model")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="the model (configs/reference.yml; tfp: configs/pixelcnnpp_small.yml)",
+    )
     parser.add_overrides()
     parser.add_argument("--batch", type=whole_number, help="images at once (the config's)")
-    parser.add_argument("--side", type=whole_number, default=32, help="height and width (32)")
+    parser.add_argument(
+        "--side", type=whole_number, help="height and width (32; family: 28, as MNIST)"
+    )
     parser.add_argument(
         "--batches",
         type=whole_numbers,
@@ -59,13 +70,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--whole-plain",
         action="store_true",
-        help="sample: run the plain sampler to its end, many minutes, rather than extrapolate",
+        help="sample, tfp: run the plain sampler, or that of TensorFlow Probability, to its end, "
+        "many minutes, rather than extrapolate",
     )
     parser.add_argument("--rounds", type=whole_number, default=9, help="turns of each way (9)")
     parser.add_argument("--json", metavar="FILE", help="also write the figures here")
     args = parser.parse_args(argv)
     out = check_writable(args.json) if args.json else None
-    config = load_config(args.config, args.overrides)
+    default = JOB_CONFIGS.get(args.job, CONFIGS / "reference.yml")
+    config = load_config(args.config or default, args.overrides)
+    args.side = args.side or JOB_SIDES.get(args.job, 32)
     args.batch = args.batch or config.training.batch_size
     startup.import_tensorflow()
     startup.find_devices()
@@ -298,53 +312,14 @@ def _growth(config: Config, model, args) -> dict[str, float]:
     return each
 
 
-def family(config: Config, args) -> dict:
-    """A step of training, scoring and sampling of every member of the family, at about equal
-    numbers of weights: the configs of binarized MNIST, 28x28, whatever ``--config`` says."""
-    import tensorflow as tf
-
-    from pixelcnn_tf import generate_images
-    from pixelcnn_tf.optimizers import build_optimizer
-    from pixelcnn_tf.trainer import Trainer
-
-    side, batch = 28, args.batch
-    images = np.random.default_rng(0).integers(2, size=(batch, side, side, 1)).astype(np.uint8)
-    images, trains, scores, samples, weights, compile_s = tf.constant(images), {}, {}, {}, {}, {}
-    for name in FAMILY:
-        one = load_config(CONFIGS / f"mnist_binary_{name}.yml", args.overrides)
-        training = one.training.model_copy(update={"batch_size": batch})
-        one = one.model_copy(update={"training": training}).resolved(side, side, 1)
-        model = random_model(one)
-        trainer = Trainer(one, model, model.likelihood, build_optimizer(training))
-        score = tf.function(model, autograph=False)
-        weights[name] = model.count_params()
-        trains[name] = lambda t=trainer: float(t.train_step(images)[0])
-        scores[name] = lambda s=score: s(images)[0, 0, 0, 0, 0].numpy()
-        samples[name] = warm(lambda m=model: generate_images(m, side, batch, 0))
-        compile_s[name] = alone(one, batch, side)[0]
-    train_s = take_turns(trains, args.rounds)
-    score_s = take_turns(scores, args.rounds)
-    sample_s = take_turns(samples, args.rounds, self_timed=samples)
-    figures = {
-        name: {
-            "weights": weights[name],
-            "train_images_per_s": batch / train_s[name],
-            "score_images_per_s": batch / score_s[name],
-            "sample_images_per_s": batch / sample_s[name],
-            "fraction_of_scoring": score_s[name] / sample_s[name],
-            "compile_s": compile_s[name],
-        }
-        for name in FAMILY
-    }
-    print_table(
-        f"binarized MNIST models, {side}x{side}x1, {batch} at once",
-        ["model", "weights", "train/s", "score/s", "sample/s", "sample/score", "compile s"],
-        [[name, f"{f['weights']:,}", *list(f.values())[1:]] for name, f in figures.items()],
-    )
-    return figures
-
-
-JOBS = {"train": train, "conv": conv, "sample": sample, "family": family}
+JOBS = {
+    "train": train,
+    "conv": conv,
+    "sample": sample,
+    "family": models_of(FAMILY),
+    "colour": models_of(COLOUR),
+    "tfp": tfp,
+}
 
 if __name__ == "__main__":
     sys.exit(exit_with(main))

@@ -1,4 +1,4 @@
-"""What the benchmarks share: taking turns, tables, a process of its own."""
+"""What the measuring scripts share: taking turns, tables, counts, a process of its own."""
 
 import contextlib
 import ctypes
@@ -58,7 +58,16 @@ def random_model(config: Config):
     from pixelcnn_tf.models import build_model
 
     n_channels = config.model.n_channels or config.known_channels() or 3
-    return build_model(config.resolved(1, 1, n_channels))
+    return build_model(config.resolved(4, 4, n_channels))
+
+
+def used_weights(model) -> int:
+    """How many weights a model has, less those that masks close."""
+    from pixelcnn_tf import MaskedConv2D
+
+    parts = model._flatten_layers(include_self=False, recursive=True)
+    masks = [part.mask for part in parts if isinstance(part, MaskedConv2D)]
+    return model.count_params() - sum(int((~mask).sum()) for mask in masks)
 
 
 def alone(config: Config, batch: int, side: int) -> tuple[float, float]:

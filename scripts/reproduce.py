@@ -34,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import numpy as np
+from measuring import used_weights
 from results_table import write_table
 
 from pixelcnn_tf import startup
@@ -179,15 +180,6 @@ def draw_sheet(model, size, seed: int) -> np.ndarray:
         n, columns, labels = 8 * model.n_classes, 8, np.arange(model.n_classes).repeat(8)
     images = generate_images(model, size, n, seed, labels=labels)
     return image_sheet(images, model.likelihood.n_values, columns)
-
-
-def used_weights(model) -> int:
-    """How many weights the model has, less those that masks close."""
-    from pixelcnn_tf import MaskedConv2D
-
-    parts = model._flatten_layers(include_self=False, recursive=True)
-    masks = [part.mask for part in parts if isinstance(part, MaskedConv2D)]
-    return model.count_params() - sum(int((~mask).sum()) for mask in masks)
 
 
 class Average:

@@ -2,7 +2,6 @@
 
 import json
 
-import benchmark
 import complete
 import evaluate
 import numpy as np
@@ -114,16 +113,3 @@ def test_receptive_fields_are_drawn_side_by_side(tmp_path, capsys):
     picture = np.asarray(Image.open(out))
     assert picture.shape[1] > 1.5 * picture.shape[0]
     assert picture.std() > 20
-
-
-def test_benchmark_of_the_family_writes_its_figures(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(benchmark, "alone", lambda *_: (1.0, 2.0))  # a process of its own
-    monkeypatch.setattr(benchmark, "FAMILY", ("masked", "gated"))
-    small = ["--set", "model.hidden_dim=2", "--set", "model.n_layers=1"]
-    out = tmp_path / "f.json"
-    typed = ["family", *small, "--batch", "2", "--rounds", "1", "--json", str(out)]
-    assert benchmark.main(typed) == 0
-    figures = json.loads(out.read_text())["gated"]
-    ratio = figures["sample_images_per_s"] / figures["score_images_per_s"]
-    assert figures["fraction_of_scoring"] == pytest.approx(ratio)
-    assert "sample/score" in capsys.readouterr().out

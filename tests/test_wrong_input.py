@@ -172,6 +172,8 @@ WRONG = [
     (benchmark, ["fly"], "invalid choice: 'fly'"),
     (benchmark, ["train", "--json", "{tmp}/none/f.json"], "there is no folder"),
     (benchmark, ["train", "--batch", "0"], "'0'"),
+    (benchmark, ["tfp", "--config", "configs/reference.yml"], "architecture 'pixel_rnn'"),
+    (benchmark, ["tfp", "--set", "model.n_classes=10"], "n_classes 10"),
 ]
 
 

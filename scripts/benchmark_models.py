@@ -1,0 +1,101 @@
+"""The jobs of benchmark.py that compare the models of a table of docs/results.md."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from measuring import alone, print_table, random_model, take_turns, used_weights, warm
+
+from pixelcnn_tf.config import Config, load_config
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+
+
+class Table(NamedTuple):
+    """Models of about equal numbers of weights.
+
+    Attributes:
+        title: above the figures.
+        name: of their configs, configs/NAME_MODEL.yml.
+        models: the rows.
+        n_channels: of the images.
+    """
+
+    title: str
+    name: str
+    models: tuple[str, ...]
+    n_channels: int
+
+
+FAMILY = Table(
+    "binarized MNIST models",
+    "mnist_binary",
+    ("masked", "gated", "row_lstm", "diagonal_bilstm"),
+    n_channels=1,
+)
+COLOUR = Table(
+    "small CIFAR-10 models",
+    "cifar10_small",
+    ("masked_softmax", "masked", "gated", "plusplus"),
+    n_channels=3,
+)
+
+
+def models_of(table: Table) -> Callable[[Config, object], dict]:
+    """The job of a table; ``--config`` does not matter to it."""
+    return lambda _, args: _measure(table, args)
+
+
+def _measure(table: Table, args) -> dict:
+    """A step of training, scoring and sampling of every model, on random images."""
+    import tensorflow as tf
+
+    from pixelcnn_tf import generate_images
+    from pixelcnn_tf.optimizers import build_optimizer
+    from pixelcnn_tf.trainer import Trainer
+
+    side, batch = args.side, args.batch
+    shape, rng = (batch, side, side, table.n_channels), np.random.default_rng(0)
+    trains, scores, samples, weights, compile_s = {}, {}, {}, {}, {}
+    for name in table.models:
+        config = load_config(CONFIGS / f"{table.name}_{name}.yml", args.overrides)
+        training = config.training.model_copy(update={"batch_size": batch})
+        config = config.model_copy(update={"training": training}).resolved(*shape[1:])
+        model = random_model(config)
+        images = tf.constant(rng.integers(model.likelihood.n_values, size=shape), tf.uint8)
+        trainer = Trainer(config, model, model.likelihood, build_optimizer(training))
+        weights[name] = used_weights(model)
+        score = nats(model)
+        trains[name] = lambda t=trainer, x=images: float(t.train_step(x)[0])
+        scores[name] = lambda s=score, x=images: s(x).numpy()
+        samples[name] = warm(lambda m=model: generate_images(m, side, batch, 0))
+        compile_s[name] = alone(config, batch, side)[0]
+    train_s = take_turns(trains, args.rounds)
+    score_s = take_turns(scores, args.rounds)
+    sample_s = take_turns(samples, args.rounds, self_timed=samples)
+    figures = {
+        name: {
+            "weights": weights[name],
+            "train_images_per_s": batch / train_s[name],
+            "score_images_per_s": batch / score_s[name],
+            "sample_images_per_s": batch / sample_s[name],
+            "fraction_of_scoring": score_s[name] / sample_s[name],
+            "compile_s": compile_s[name],
+        }
+        for name in table.models
+    }
+    print_table(
+        f"{table.title}, {side}x{side}x{table.n_channels}, {batch} at once, images a second",
+        ["model", "weights", "train/s", "score/s", "sample/s", "sample/score", "compile s"],
+        [[name, f"{f['weights']:,}", *list(f.values())[1:]] for name, f in figures.items()],
+    )
+    return figures
+
+
+def nats(model) -> Callable:
+    """What scores images with a model: nats of each, ``[batch]``. More than the model alone: a
+    softmax over 256 values takes its time."""
+    import tensorflow as tf
+
+    return tf.function(lambda x: model.likelihood.nll(x, model(x)), autograph=False)
