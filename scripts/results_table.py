@@ -49,8 +49,8 @@ PARTS = {
         """
 Negative log-likelihood in nats an image (lower is better) on the first so many test images of MNIST
 as the table says, after the same number of training images and after the same time. Four models of
-7 layers and about as many weights each (configs/mnist_binary_*.yml), Adam, learning rates from
-short trials on the 5,000 training images held out.
+7 layers and about as many weights each (configs/mnist_binary_*.yml), Adam; a learning rate of 0.01
+at first for all, from short trials on the 5,000 training images held out.
 
 *Static*: each pixel was drawn once with its intensity as probability (the seed is `data.seed`, 0;
 the papers' own draw is another one). *Dynamic*: training pixels are drawn anew each time they are
