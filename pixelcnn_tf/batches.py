@@ -37,7 +37,7 @@ class _Batch:
     """Images on their way through a loop: ``done`` of ``n_steps`` steps so far.
 
     Args:
-        model: a ``PixelRNN``.
+        model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
         results: ``Results`` to write to.
     """
 
@@ -59,7 +59,7 @@ class RasterBatch(_Batch):
     """Images made by ``raster_loop``.
 
     Args:
-        model: a ``PixelRNN``.
+        model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
         size: (height, width).
         tables: ``Tables``.
         unknown: raster indices of the sub-pixels to choose; nothing is done after the last.
@@ -128,7 +128,7 @@ def cut(model, shape, method: str, batch_size: int | None) -> tuple[int, int]:
     """How many images make a batch, and how many batches go side by side.
 
     Args:
-        model: a ``PixelRNN``.
+        model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
         shape: ``(n_images, height, width, channels)``.
         method: ``'raster'`` or ``'plain'``.
         batch_size: what the user wants, or None.

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from pixelcnn_tf import startup
+from pixelcnn_tf.checkpoints import saved_steps
 from pixelcnn_tf.config import Config
 from pixelcnn_tf.data import Images, load_for
 from pixelcnn_tf.errors import UserError
@@ -61,6 +62,8 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     if old:
         print(f"the old run is now {old}")
     _print_header(config, images, model, strategy)
+    if not saved_steps(run.checkpoints):
+        trainer.initialize(images)
     try:
         results = trainer.fit(images)
     except Interrupted as stop:

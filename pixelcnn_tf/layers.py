@@ -39,6 +39,9 @@ class CausalConv2D(Causal, keras.layers.Layer):
     #: The shape of a kernel of which all is seen, ``(height, width)``.
     kernel_size: tuple[int, int]
 
+    #: Whether ``call`` finds the kernel in its compute dtype.
+    autocast_kernel = True
+
     def __init__(
         self,
         filters: int,
@@ -65,7 +68,11 @@ class CausalConv2D(Causal, keras.layers.Layer):
     def add_kernel(self, shape, initializer, features: int) -> None:
         """Make the weights, for so many input features."""
         self.kernel = self.add_weight(
-            name="kernel", shape=shape, initializer=initializer, regularizer=self.kernel_regularizer
+            name="kernel",
+            shape=shape,
+            initializer=initializer,
+            regularizer=self.kernel_regularizer,
+            autocast=self.autocast_kernel,
         )
         if self.use_bias:
             self.bias = self.add_weight(

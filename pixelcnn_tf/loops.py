@@ -81,7 +81,7 @@ def _raster_loop(model, size, weights, tables, states, results, first, stop):
     """Steps ``first`` to ``stop - 1`` of the walk of ``Raster``.
 
     Args:
-        model: a ``PixelRNN``.
+        model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
         size: (height, width).
         weights, states: from ``Raster``, as the last call left them.
         tables: ``Tables``.

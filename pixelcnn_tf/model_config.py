@@ -77,17 +77,18 @@ class ModelConfig(Section):
         if architecture == "pixelcnn_pp":
             mixtures = _mixtures(filled.get("likelihood"))
             filled = {"n_mix": mixtures or 10, **filled}
-            filled = {"likelihood": f"logistic-{filled['n_mix']}", **filled}
+            if filled["n_mix"] in range(1, 101):  # else that is what is wrong
+                filled = {"likelihood": f"logistic-{filled['n_mix']}", **filled}
         return {**values, **_named(BLOCK_DEFAULTS, filled.get("pixel_layer")), **filled}
 
     @model_validator(mode="after")
     def _consistent(self):
-        for name in FOREIGN[self.architecture]:
-            if getattr(self, name) is not None:
-                raise ValueError(
-                    f"{name} {getattr(self, name)!r}: architecture {self.architecture!r} has "
-                    f"none; leave it out, or set model.{name}=null"
-                )
+        given = [name for name in FOREIGN[self.architecture] if getattr(self, name) is not None]
+        if given:
+            raise ValueError(
+                f"architecture {self.architecture!r} has no {', '.join(given)}; leave out, or set "
+                f"{' '.join(f'model.{name}=null' for name in given)}"
+            )
         if self.architecture == "pixelcnn_pp" and _mixtures(self.likelihood) != self.n_mix:
             raise ValueError(
                 f"likelihood {self.likelihood!r}: architecture 'pixelcnn_pp' with n_mix "

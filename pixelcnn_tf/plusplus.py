@@ -3,7 +3,9 @@ logistics over whole pixels.
 
 Source: Salimans, Karpathy, Chen and Kingma 2017, arXiv 1701.05517. Departures: features are
 brought back up by a 2x2 transposed convolution of stride 2 (a 1x1 convolution to four times the
-features, dealt out to 2x2 pixels) in both streams, not 2x3 in the one above.
+features, dealt out to 2x2 pixels) in both streams, not 2x3 in the one above; the image is
+shifted before the first convolutions, not after, so that its first row and column have their
+biases.
 
 The raster way: the stream above knows the rows above only, all of them and to both sides, so it
 is run a row at a time, when the row above is complete. The left one is run pixel by pixel. A
@@ -17,10 +19,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pixelcnn_tf.heads import get_likelihood
 from pixelcnn_tf.layers import PACKAGE, checked_labels
-from pixelcnn_tf.mixtures import PixelMixture
-from pixelcnn_tf.raster import Causal, Raster, where
+from pixelcnn_tf.mixtures import LogisticMixture, PixelMixture
+from pixelcnn_tf.raster import Causal, causal_layers, where
 from pixelcnn_tf.resnet import Above, Left, NormalizedConv2D, Stream
 
 #: Resolutions: each half of the one before it.
@@ -88,7 +89,7 @@ class PixelCNNPlusPlus(Causal, keras.Model):
             raise ValueError(f"dropout={dropout!r}: must be a number from 0 to below 1")
         self.n_classes = n_classes
         self.dropout = dropout
-        self.likelihood = get_likelihood(f"logistic-{n_mix}")
+        self.likelihood = LogisticMixture(self.n_mix)
         self._mixture = PixelMixture(self.likelihood, self.n_channels)
 
         dtype = {"dtype": self.dtype_policy}
@@ -184,19 +185,29 @@ class PixelCNNPlusPlus(Causal, keras.Model):
             )
 
     def initialize_from(self, images, labels=None) -> None:
-        """Set gains and biases from a batch of images such that every feature has mean 0 and
-        standard deviation 1 at first (0.1 at the end of a block); once, before training.
+        """Set gains and biases from a batch of images such that every feature that varies has
+        mean 0 and standard deviation 1 at first (0.1 at the end of a block); once, before
+        training: ``main.py`` does so, whoever calls ``fit`` must.
 
         Args:
             images, labels: as for ``call``; some 100 images will do.
 
+        Raises:
+            ValueError: as ``call``.
+
         Source: arXiv 1602.07868, section 3.
         """
+        if not self.built:
+            self.build((None, None, None, self.n_channels))
         inside = self._flatten_layers(include_self=False, recursive=True)
-        for layer in inside:
-            if isinstance(layer, NormalizedConv2D):
-                layer.initializing = True
-        self.call(tf.convert_to_tensor(images), labels)
+        convs = [layer for layer in inside if isinstance(layer, NormalizedConv2D)]
+        try:
+            for conv in convs:
+                conv.initializing = True
+            self.call(tf.convert_to_tensor(images), labels)
+        finally:
+            for conv in convs:
+                conv.initializing = False
 
     # The raster way.
 
@@ -205,7 +216,10 @@ class PixelCNNPlusPlus(Causal, keras.Model):
 
     def raster_weights(self):
         convs = self.input_above, self.input_left_above, self.input_left, self.output_conv
-        streams = ([Raster(part, 1, 1, 1).weights() for part in s] for s in (self.above, self.left))
+        streams = (
+            [[layer.raster_weights() for layer in causal_layers(level)] for level in stream]
+            for stream in (self.above, self.left)
+        )
         return [conv.raster_weights() for conv in convs], *streams
 
     def init_state(self, raster):

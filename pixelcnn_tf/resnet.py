@@ -34,8 +34,10 @@ class NormalizedConv2D(ShiftedConv2D):
         init_scale: standard deviation of the outputs after ``initialize_from``.
 
     Raises:
-        ValueError: as ``ShiftedConv2D``; other strides.
+        ValueError: as ``ShiftedConv2D``; other strides; no bias, or an activation.
     """
+
+    autocast_kernel = False
 
     def __init__(
         self,
@@ -51,6 +53,8 @@ class NormalizedConv2D(ShiftedConv2D):
         super().__init__(filters, kernel_size, direction, mask_type, **{**options, **kwargs})
         if strides not in (1, 2):
             raise ValueError(f"strides={strides!r}: must be 1 or 2")
+        if not self.use_bias or self.activation is not keras.activations.linear:
+            raise ValueError("use_bias, activation: must be True and None, for the first weights")
         self.strides = strides
         self.init_scale = init_scale
         #: Whether the next call sets gain and bias.
@@ -58,10 +62,14 @@ class NormalizedConv2D(ShiftedConv2D):
 
     def build(self, input_shape):
         super().build(input_shape)
-        self.gain = self.add_weight(name="gain", shape=(self.filters,), initializer="ones")
+        self.gain = self.add_weight(
+            name="gain", shape=(self.filters,), initializer="ones", autocast=False
+        )
 
     def used_kernel(self):
-        return self.gain * tf.math.l2_normalize(self.kernel, axis=[0, 1, 2])
+        """In float32 until it is whole, whatever the precision policy."""
+        kernel = self.gain * tf.math.l2_normalize(self.kernel, axis=[0, 1, 2])
+        return tf.cast(kernel, self.compute_dtype)
 
     def call(self, inputs):
         if self.initializing:
@@ -75,7 +83,8 @@ class NormalizedConv2D(ShiftedConv2D):
         self.gain.assign(tf.ones_like(self.gain))
         self.bias.assign(tf.zeros_like(self.bias))
         mean, variance = tf.nn.moments(tf.cast(super().call(inputs), tf.float32), [0, 1, 2])
-        gain = self.init_scale * tf.math.rsqrt(variance + 1e-10)
+        # What hardly varies (of a tiny or flat image, say) is not blown up.
+        gain = self.init_scale * tf.where(variance > 1e-3, tf.math.rsqrt(variance), 1.0)
         self.gain.assign(gain)
         self.bias.assign(-gain * mean)
 

@@ -104,6 +104,11 @@ class Config(Section):
     @model_validator(mode="after")
     def _consistent(self):
         two_values = parse_likelihood(self.model.likelihood) in [("bernoulli", 2), ("softmax", 2)]
+        if self.data.binarize and self.model.architecture == "pixelcnn_pp":
+            raise ValueError(
+                f"data.binarize {self.data.binarize!r} makes images of zeros and ones, and "
+                "architecture 'pixelcnn_pp' is for 256 values; leave out either"
+            )
         if self.data.binarize and not two_values:
             raise ValueError(
                 f"data.binarize {self.data.binarize!r} makes images of zeros and ones, which "

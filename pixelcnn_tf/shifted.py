@@ -287,6 +287,7 @@ def shifted_to_masked(
         and width % 2 == 1
         and left == width // 2 + type_b
         and len({part.kernel.shape[2:] for part in parts}) == 1
+        and all(part.strides == 1 for part in parts)
     )
     if not fits:
         raise ValueError(
@@ -308,9 +309,9 @@ def shifted_to_masked(
     masked.build((None, None, None, features))
     kernel = np.zeros_like(masked.kernel.numpy())
     if vertical is not None:
-        kernel[:-1] = vertical.kernel.numpy()
+        kernel[:-1] = vertical.used_kernel().numpy()
     if horizontal is not None:
-        kernel[-1:, :left] = horizontal.kernel.numpy()
+        kernel[-1:, :left] = horizontal.used_kernel().numpy()
     masked.set_weights([kernel, sum(biases)] if biases else [kernel])
     return masked
 

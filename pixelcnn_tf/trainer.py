@@ -20,7 +20,7 @@ from pixelcnn_tf.optimizers import averages
 from pixelcnn_tf.plots import image_sheet, mask_panel, save_picture
 from pixelcnn_tf.progress import progress, sampling_progress
 from pixelcnn_tf.runs import RunFolder
-from pixelcnn_tf.sampling import generate_images, has_raster_way
+from pixelcnn_tf.sampling import check_size, generate_images, has_raster_way
 from pixelcnn_tf.summaries import Summaries, Window
 
 #: What ``model.initialize_from`` is given at least.
@@ -196,6 +196,7 @@ class Trainer:
                 "evaluate: a class-conditional model needs a dataset of images and labels, "
                 "any other one of images: get_dataset(..., labels=True or False)"
             )
+        check_size(self.model, *image_spec.shape[1:3])
         n_dims = int(np.prod(image_spec.shape[1:]))
         n_replicas = self.strategy.num_replicas_in_sync
         total, count, full = 0.0, 0, 0
@@ -278,7 +279,6 @@ class Trainer:
         dataset = self._dataset(images, "train", self.config.seed, self.step)
         batches = iter(self.strategy.experimental_distribute_dataset(dataset))
         if self.step == 0:
-            self.initialize(images)
             self._write_once(images)
         window = Window(images.train[0].size, t.batch_size)
         bar = progress("training", t.steps, "step", initial=self.step, delay=0, leave=True)
@@ -299,8 +299,8 @@ class Trainer:
         return results
 
     def initialize(self, images: Images) -> None:
-        """Show some training images to a model that sets its first weights by them (PixelCNN++);
-        ``fit`` does so before the first step."""
+        """Show some training images to a new model that sets its first weights by them
+        (PixelCNN++); before ``fit``, which takes the weights as they are."""
         if hasattr(self.model, "initialize_from"):
             first = self._dataset(images, "train", self.config.seed)
             enough = -(-INITIAL_IMAGES // self.config.training.batch_size)

@@ -3,10 +3,10 @@
 Jobs: mnist_binary (models masked, gated, row_lstm, diagonal_bilstm; nats an image) and
 cifar10_small (masked_softmax, masked, gated, plusplus; bits per dimension).
 
-Evaluations do not count as training. The learning rate falls from the config's to 0 along a cosine
-over the given time or images, and what is measured is the running average of the weights. Along
-the way it is scored on held-out training images (the curve); on the test images only once, at the
-end. Figures, a sheet and the model go to
+Evaluations and compiling do not count as training. The learning rate falls from the config's to 0
+along a cosine over the given time or images, and what is measured is the running average of the
+weights. Along the way it is scored on held-out training images (the curve); on the test images
+only once, at the end. Figures, a sheet and the model go to
 runs/reproduce_NAME.
 
 examples:
@@ -78,8 +78,8 @@ JOBS = {
 MODELS = sorted({model for job in JOBS.values() for model in job.models})
 RESULTS = ROOT / "docs" / "results"
 #: Settings that are part of what is measured. Weights are averaged in their own way: see Average.
-FIXED = ("data.", "model.architecture", "model.pixel_layer", "model.likelihood", "training.ema_")
-FIXED += ("seed=", "name=")
+FIXED = ("data.", "model.architecture", "model.pixel_layer", "model.likelihood", "model.n_mix")
+FIXED += ("training.ema_", "seed=", "name=")
 N_VALIDATION = 5000
 SCORED_ON_THE_WAY = 1000  # of them
 EVALUATION_BATCH = 100
@@ -266,7 +266,8 @@ def train(config: Config, args, job: Job) -> tuple:
             window.clear()
             shown = nats * scale_to(job.unit, n_dims)
             bar.set_postfix_str(f"{shown:.2f} {job.shown}, {seen:,} images", refresh=False)
-        seconds += time.perf_counter() - began
+        if seen > size:  # compiling, in the first step, does not count
+            seconds += time.perf_counter() - began
         done = seen if args.images else seconds
         bar.update(min(round(done), bar.total) - bar.n)
         if seen >= checks:
@@ -300,6 +301,7 @@ def train(config: Config, args, job: Job) -> tuple:
         "seconds": round(seconds, 1),
         "images_seen": seen,
         "images_per_second": seen / seconds,
+        "train_images": len(training.train),
         "test_images": len(images.test),
         "unit": job.unit,
         "test": test,

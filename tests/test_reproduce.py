@@ -11,7 +11,7 @@ from pixelcnn_tf import load_model
 
 SMALL = {
     "mnist_binary": ["model.n_layers=1", "model.hidden_dim=2"],
-    "cifar10_small": ["model.n_filters=4", "model.n_mix=1"],
+    "cifar10_small": ["model.n_layers=1", "model.hidden_dim=2"],
 }
 
 
@@ -19,7 +19,7 @@ SMALL = {
     ("job", "model", "title"),
     [
         ("mnist_binary", "gated", "Gated PixelCNN, dynamic"),
-        ("cifar10_small", "plusplus", "PixelCNN++, 10 logistics"),
+        ("cifar10_small", "masked", "masked PixelCNN, 10 logistics"),
     ],
 )
 def test_a_row_and_the_page(job, model, title, tmp_path, monkeypatch):
