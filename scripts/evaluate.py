@@ -1,7 +1,8 @@
-"""The likelihood of a test set under a trained model.
+"""The likelihood of a test set under a trained model, or how much better it is than another's.
 
 examples:
   python scripts/evaluate.py --run runs/digits
+  python scripts/evaluate.py --run runs/row_lstm --against runs/masked    on the same images
   python scripts/evaluate.py --run runs/mnist --set data.source=my_images.npz
 """
 
@@ -10,50 +11,86 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
+
 from pixelcnn_tf import startup
 from pixelcnn_tf.cli import Parser, exit_with, whole_number
 from pixelcnn_tf.config import load_config
 from pixelcnn_tf.errors import UserError
+from pixelcnn_tf.progress import progress
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = Parser(description=__doc__)
     parser.add_argument("--run", required=True, metavar="FOLDER", help="a run folder")
+    parser.add_argument(
+        "--against", metavar="FOLDER", help="another run, on the test images of the first"
+    )
     parser.add_argument("--batch-size", type=whole_number, default=64, help="images at once (64)")
     parser.add_overrides()
     args = parser.parse_args(argv)
     for override in args.overrides:
         if not override.startswith("data."):
             raise UserError(f"--set {override}: only settings of data. apply to a trained model")
-    if not (Path(args.run) / "config.yml").is_file():
-        raise UserError(f"--run {args.run}: no run folder (there is no config.yml in it)")
+    for flag, run in (("--run", args.run), ("--against", args.against)):
+        if run and not (Path(run) / "config.yml").is_file():
+            raise UserError(f"{flag} {run}: no run folder (there is no config.yml in it)")
     given = {override.partition("=")[0] for override in args.overrides}
     if "data.source" in given and "data.image_size" not in given:
         args.overrides.append("data.image_size=null")  # that of the new images
     config = load_config(Path(args.run) / "config.yml", args.overrides)
 
     startup.import_tensorflow()
-    from pixelcnn_tf import NLLMetric, load_model
+    from pixelcnn_tf import load_model
     from pixelcnn_tf.data import load_for
     from pixelcnn_tf.experiment import check_values
-    from pixelcnn_tf.likelihoods import in_words
+    from pixelcnn_tf.likelihoods import in_words, scale_to
 
     startup.find_devices()
     model = load_model(args.run)
-    by_class = model.n_classes is not None
-    images = load_for(config.data, model.n_classes)
-    config.resolved(*images.test.shape[1:])
+    other = load_model(args.against) if args.against else None
+    by_class = max((m.n_classes or 0 for m in (model, other) if m is not None), default=0) or None
+    images = load_for(config.data, by_class)
+    shape, n = images.test.shape[1:], len(images.test)
+    config.resolved(*shape)
     check_values(images, model.likelihood)
-    units = model.likelihood.units
-    model.compile(loss=model.likelihood, metrics=[NLLMetric(model.likelihood, u) for u in units])
-    verbose = 1 if sys.stderr.isatty() else 0
-    inputs = (images.test, images.test_labels) if by_class else images.test
-    results = model.evaluate(
-        inputs, images.test, args.batch_size, verbose=verbose, return_dict=True
+    nats = score(model, images, args.batch_size)
+    n_dims = images.test[0].size
+    figures = in_words(model.likelihood.report(nats.mean(), n_dims))
+    print(f"{config.data.source}: {figures} ({n:,} images)")
+    if other is None:
+        return 0
+    if other.n_channels != shape[-1]:
+        raise UserError(f"--against {args.against}: is for images of {other.n_channels} channel(s)")
+    check_values(images, other.likelihood)
+    theirs = score(other, images, args.batch_size)
+    unit = model.likelihood.units[0]
+    gain = (theirs - nats) * scale_to(unit, n_dims)
+    than = "better" if gain.mean() >= 0 else "worse"
+    print(
+        f"{args.against}: {in_words(other.likelihood.report(theirs.mean(), n_dims))}; {args.run} is "
+        f"{than} by {abs(gain.mean()):.4f} {unit.replace('_', ' ')}, standard error "
+        f"{gain.std() / n**0.5:.4f} (of the differences on {n:,} images)"
     )
-    figures = in_words({unit: results[unit] for unit in units})
-    print(f"{config.data.source}: {figures} ({len(images.test):,} images)")
     return 0
+
+
+def score(model, images, batch_size: int) -> np.ndarray:
+    """Nats of every test image, float64 ``[n]``."""
+    import tensorflow as tf
+
+    @tf.function(autograph=False)
+    def nll(batch, labels):
+        given = {} if labels is None else {"labels": labels}
+        return model.likelihood.nll(batch, model(batch, **given))
+
+    labels = None if model.n_classes is None else images.test_labels
+    nats = []
+    for first in progress("scoring", None, "batch", range(0, len(images.test), batch_size)):
+        part = slice(first, first + batch_size)
+        given = None if labels is None else tf.constant(labels[part])
+        nats.append(nll(tf.constant(images.test[part]), given).numpy())
+    return np.concatenate(nats).astype(np.float64)
 
 
 if __name__ == "__main__":

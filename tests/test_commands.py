@@ -1,6 +1,7 @@
 """The commands as a user types them, and what they leave behind."""
 
 import json
+import math
 import signal
 
 import benchmark
@@ -12,13 +13,14 @@ import plot_receptive_field
 import pytest
 import reproduce
 import sample
+import tensorflow as tf
 import yaml
 from command_line import train
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main as train_command
-from pixelcnn_tf import load_model, plots
+from pixelcnn_tf import load_config, load_images, load_model, plots
 from pixelcnn_tf.summaries import Window
 
 # What a run leaves behind
@@ -205,6 +207,27 @@ def test_evaluate_agrees_with_the_training_run(runs, capsys):
     assert evaluate.main(["--run", str(runs / "small"), "--batch-size", "7"]) == 0
     record = json.loads((runs / "small" / "results.json").read_text())
     assert f"{record['test']['bits_per_dim']:.4f} bits per dim" in capsys.readouterr().out
+
+
+def test_evaluate_compares_two_runs(runs, tmp_path, capsys):
+    """Against NumPy, with a model that knows nothing."""
+    twin = load_model(runs / "small")
+    for weight in twin.output_conv.weights:
+        weight.assign(tf.zeros_like(weight))
+    (tmp_path / "flat").mkdir()
+    twin.save(tmp_path / "flat" / "model.keras")
+    (tmp_path / "flat" / "config.yml").write_text((runs / "small" / "config.yml").read_text())
+    typed = ["--run", str(runs / "small"), "--against", str(tmp_path / "flat")]
+    assert evaluate.main(typed) == 0
+    printed = capsys.readouterr().out
+    model = load_model(runs / "small")
+    images = load_images(load_config(runs / "small" / "config.yml").data).test
+    flat = math.log(model.likelihood.n_values)
+    gain = (flat - model.likelihood.nll(images, model(images)).numpy() / images[0].size) / math.log(
+        2
+    )
+    error = gain.std() / len(images) ** 0.5
+    assert f"is better by {gain.mean():.4f} bits per dim, standard error {error:.4f}" in printed
 
 
 @pytest.mark.parametrize(("kernel", "channels"), [("5", "3"), ("7", "1"), ("3x5", "4")])
