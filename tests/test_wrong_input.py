@@ -115,7 +115,7 @@ WRONG = [
     (benchmark, ["sample", "--batches", "1,x"], "'x'"),
     (evaluate, ["--run", "{tmp}/none"], "no run folder"),
     (evaluate, ["--run", "{tmp}/empty"], "no run folder"),
-    (evaluate, ["--run", RUN, "--against", "{tmp}/none"], "--against {tmp}/none: no run folder"),
+    (evaluate, ["--run", RUN, "--against", "{tmp}/none"], "none: no run folder"),
     (evaluate, ["--run", RUN, "--batch-size", "-1"], "'-1'"),
     (evaluate, ["--run", RUN, "--set", "model.n_layers=3"], "only settings of data."),
     (evaluate, ["--run", RUN, "--set", "data.source={tmp}/rgb.npy"], "model.n_channels: 1"),
