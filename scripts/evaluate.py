@@ -66,11 +66,12 @@ def main(argv: list[str] | None = None) -> int:
     theirs = score(other, images, args.batch_size)
     unit = model.likelihood.units[0]
     gain = (theirs - nats) * scale_to(unit, n_dims)
+    figures = in_words(other.likelihood.report(theirs.mean(), n_dims))
     than = "better" if gain.mean() >= 0 else "worse"
     print(
-        f"{args.against}: {in_words(other.likelihood.report(theirs.mean(), n_dims))}; {args.run} is "
-        f"{than} by {abs(gain.mean()):.4f} {unit.replace('_', ' ')}, standard error "
-        f"{gain.std() / n**0.5:.4f} (of the differences on {n:,} images)"
+        f"{args.against}: {figures}; {args.run} is {than} by {abs(gain.mean()):.4f} "
+        f"{unit.replace('_', ' ')}, standard error {gain.std() / n**0.5:.4f} (of the differences "
+        f"on {n:,} images)"
     )
     return 0
 

@@ -55,6 +55,8 @@ at first for all, from short trials on the 5,000 training images held out.
 *Static*: each pixel was drawn once with its intensity as probability (the seed is `data.seed`, 0;
 the papers' own draw is another one). *Dynamic*: training pixels are drawn anew each time they are
 seen; the test images are those of the static rows. Only rows of one kind compare with each other.
+Differences of two rows have a much smaller error than either, for the images are the same:
+`python scripts/evaluate.py --run runs/reproduce_... --against runs/reproduce_...` tells it.
 """,
         """
 For scale, the same quantity on all 10,000 test images, by models that were trained to the end:
