@@ -7,13 +7,14 @@ import tensorflow as tf
 from pixelcnn_tf.blocks import PIXEL_LAYERS, Block, PixelCNNResBlock
 from pixelcnn_tf.errors import UserError, suggestion
 from pixelcnn_tf.heads import get_likelihood
-from pixelcnn_tf.layers import PACKAGE, MaskedConv2D, checked_labels
+from pixelcnn_tf.layers import PACKAGE, MaskedConv2D
 from pixelcnn_tf.likelihoods import Likelihood
+from pixelcnn_tf.pixel_model import PixelModel
 from pixelcnn_tf.plusplus import PixelCNNPlusPlus
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class PixelRNN(keras.Model):
+class PixelRNN(PixelModel):
     """A distribution over images, one sub-pixel after another.
 
     Layers, in order: scaling of the values to [-1, 1]; a 7x7 type-A convolution (or what the
@@ -111,12 +112,7 @@ class PixelRNN(keras.Model):
         self.output_conv = conv(n_outputs, 1, "B", "output_conv", dtype="float32")
 
     def build(self, images_shape, labels_shape=None):
-        if isinstance(images_shape[0], list | tuple):  # of (images, labels)
-            images_shape = images_shape[0]
-        if images_shape[-1] != self.n_channels:
-            raise ValueError(
-                f"images of {images_shape[-1]} channels for a model of n_channels={self.n_channels}"
-            )
+        self.checked_shape(images_shape)
         shape = (None, None, None, self.n_channels)  # any size: see "fully convolutional"
         self.input_conv.build(shape)
         shape = _horizontal(self.input_conv.compute_output_shape(shape))
@@ -129,9 +125,7 @@ class PixelRNN(keras.Model):
         self.built = True
 
     def call(self, images, labels=None, training=False):
-        if isinstance(images, list | tuple):
-            images, labels = images
-        labels = checked_labels(labels, tf.shape(images)[0], self.n_classes)
+        images, labels = self.checked_inputs(images, labels)
         x = self.input_conv(self.scale(images))
         given = {} if labels is None else {"labels": labels}
         skipped = []
@@ -175,16 +169,6 @@ class PixelRNN(keras.Model):
     def observe(self, values, pixels):
         """Take in the values, float32 ``[lanes]``, chosen for that colour."""
         self.input_conv.observe(self.scale(values)[:, None], pixels)
-
-    def scale(self, images):
-        """Values 0 to ``n_values - 1`` to [-1, 1]: the one place where this happens."""
-        images = tf.cast(images, tf.float32)
-        return tf.cast(images * (2.0 / (self.likelihood.n_values - 1)) - 1.0, self.compute_dtype)
-
-    def compute_output_shape(self, images_shape, labels_shape=None):
-        if isinstance(images_shape[0], list | tuple):
-            images_shape = images_shape[0]
-        return (*images_shape, self.likelihood.n_params)
 
     def get_config(self):
         return {
@@ -230,7 +214,7 @@ def _make_block(pixel_layer, **options):
     return pixel_layer(**options)
 
 
-def build_model(config) -> "PixelRNN | PixelCNNPlusPlus":
+def build_model(config) -> PixelModel:
     """The model that a config describes, built and ready to train.
 
     Args:

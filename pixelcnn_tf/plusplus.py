@@ -19,8 +19,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pixelcnn_tf.layers import PACKAGE, checked_labels
+from pixelcnn_tf.layers import PACKAGE
 from pixelcnn_tf.mixtures import LogisticMixture, PixelMixture
+from pixelcnn_tf.pixel_model import PixelModel
 from pixelcnn_tf.raster import Causal, causal_layers, where
 from pixelcnn_tf.resnet import Above, Left, NormalizedConv2D, Stream
 
@@ -44,7 +45,7 @@ class Walk(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class PixelCNNPlusPlus(Causal, keras.Model):
+class PixelCNNPlusPlus(Causal, PixelModel):
     """A distribution over images of 8-bit values, one pixel after another.
 
     Args:
@@ -66,7 +67,6 @@ class PixelCNNPlusPlus(Causal, keras.Model):
             ``PixelRNN``.
     """
 
-    #: What the sides of images are multiples of.
     size_unit = 2 ** (N_LEVELS - 1)
 
     def __init__(
@@ -120,12 +120,7 @@ class PixelCNNPlusPlus(Causal, keras.Model):
         )
 
     def build(self, images_shape, labels_shape=None):
-        if isinstance(images_shape[0], list | tuple):  # of (images, labels)
-            images_shape = images_shape[0]
-        if images_shape[-1] != self.n_channels:
-            raise ValueError(
-                f"images of {images_shape[-1]} channels for a model of n_channels={self.n_channels}"
-            )
+        self.checked_shape(images_shape)
         shape = (None, None, None, self.n_channels + 1)
         for layer in (self.input_above, self.input_left_above, self.input_left):
             layer.build(shape)
@@ -133,10 +128,7 @@ class PixelCNNPlusPlus(Causal, keras.Model):
         self.built = True
 
     def call(self, images, labels=None, training=False):
-        if isinstance(images, list | tuple):
-            images, labels = images
-        self.check_size(*images.shape[1:3])
-        labels = checked_labels(labels, tf.shape(images)[0], self.n_classes)
+        images, labels = self.checked_inputs(images, labels)
         given = {"training": training, **({} if labels is None else {"labels": labels})}
         x = self._inputs(images)
         above, left = self.input_above(x), self.input_left_above(x) + self.input_left(x)
@@ -169,20 +161,6 @@ class PixelCNNPlusPlus(Causal, keras.Model):
         """Values scaled to [-1, 1], and a one that tells the image from what is around it."""
         x = self.scale(images)
         return tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
-
-    def scale(self, images):
-        """Values 0 to 255 to [-1, 1]."""
-        return tf.cast(tf.cast(images, tf.float32) / 127.5 - 1, self.compute_dtype)
-
-    def check_size(self, height: int | None, width: int | None) -> None:
-        """Raises ValueError for images whose sides do not divide by 4."""
-        unit = self.size_unit
-        if any(side is not None and side % unit for side in (height, width)):
-            fits = [f"{-(-s // unit) * unit}" if s else "?" for s in (height, width)]
-            raise ValueError(
-                f"images of {height}x{width}: PixelCNN++ halves them twice, so that both sides "
-                f"must be multiples of {unit}: {'x'.join(fits)}, say"
-            )
 
     def initialize_from(self, images, labels=None) -> None:
         """Set gains and biases from a batch of images such that every feature that varies has
@@ -347,11 +325,6 @@ class PixelCNNPlusPlus(Causal, keras.Model):
         for block in stream.back:
             x = block.step(x, tf.concat([above.pop(0), known.pop()], axis=-1), pixels)
         return x, (Left(pixels.end(), grown), *below)
-
-    def compute_output_shape(self, images_shape, labels_shape=None):
-        if isinstance(images_shape[0], list | tuple):
-            images_shape = images_shape[0]
-        return (*images_shape, self.likelihood.n_params)
 
     def get_config(self):
         return {

@@ -184,7 +184,7 @@ def load_model(run_or_keras_path: str | Path):
 def _load_keras(path: Path):
     import keras
 
-    from pixelcnn_tf.models import PixelCNNPlusPlus, PixelRNN
+    from pixelcnn_tf.pixel_model import PixelModel
 
     if path.suffix != ".keras" or not zipfile.is_zipfile(path):
         raise UserError(f"{path}: no Keras model file; must be a run folder or a .keras file")
@@ -193,7 +193,7 @@ def _load_keras(path: Path):
     except Exception as error:
         reason = str(error).splitlines()[0][:150] if str(error) else type(error).__name__
         raise UserError(f"{path}: cannot be loaded as a model: {reason}") from None
-    if not isinstance(model, PixelRNN | PixelCNNPlusPlus):
+    if not isinstance(model, PixelModel):
         raise UserError(f"{path}: holds a {type(model).__name__}, not a model of this package")
     return model
 
