@@ -99,7 +99,7 @@ def draw_fields(fields: dict, kernels: list[int]) -> np.ndarray:
     figure.text(
         0.02,
         1 - 0.15 / tall,
-        "Pixels that reach the framed one: a first layer of type A, then n more layers.",
+        "Pixels that reach the framed one: a first layer of type A, then n more (n + 1 in all).",
         va="top",
         fontsize=13,
     )

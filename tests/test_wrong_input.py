@@ -32,6 +32,7 @@ PLUS = ["cifar10_small", "--model", "plusplus"]
 GATED = ["mnist_binary", "--model", "gated"]
 RGB = ["{new}", "--set", "data.source={tmp}/rgb.npy"]
 LSTM = ["{new}", "--set", "model.pixel_layer=row_lstm", "--set", "model.variant=null"]
+PLUS_DIGITS = ["--config", str(ROOT / "configs" / "digits_pixelcnnpp.yml"), "--set"]
 DIAGONAL = ["{new}", "--set", "model.pixel_layer=diagonal_bilstm", "--set", "model.variant=null"]
 WRONG = [
     (train_command, [], "--config"),
@@ -113,6 +114,19 @@ WRONG = [
     (complete, ["--run", RUN, "--hide", "{tmp}/no.png", "--out", "{tmp}/c.png"], "no such file"),
     (complete, ["--run", RUN, "--completions", "1" + "0" * 20, "--out", "{tmp}/c.png"], "GB of"),
     (benchmark, ["sample", "--batches", "1,x"], "'x'"),
+    (train_command, [*PLUS_DIGITS, "model.n_mix=0"], "model.n_mix: 0"),
+    (train_command, [*PLUS_DIGITS, "data.image_size=14"], "multiples of 4; for folders and digits"),
+    (train_command, [*PLUS_DIGITS, "data.binarize=sample"], "'pixelcnn_pp' is for 256 values"),
+    (
+        train_command,
+        [*PLUS_DIGITS, "model.likelihood=softmax-256"],
+        "has 'logistic-5'; leave it out",
+    ),
+    (
+        train_command,
+        ["--config", "config.yml", "--set", "model.architecture=pixelcnn_pp"],
+        "has no pixel_l",
+    ),
     (evaluate, ["--run", "{tmp}/none"], "no run folder"),
     (evaluate, ["--run", "{tmp}/empty"], "no run folder"),
     (evaluate, ["--run", RUN, "--against", "{tmp}/none"], "none: no run folder"),
