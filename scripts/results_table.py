@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 from pixelcnn_tf.errors import UserError
 from pixelcnn_tf.files import replacing
@@ -130,7 +131,7 @@ def write_table(results: Path) -> None:
 
 def _section(part: Part, records: list[dict], results: Path, curves: str) -> list[str]:
     """The lines of one table and what belongs to it."""
-    budgets = sorted({_budget(r) for r in records})
+    budgets = sorted({_budget(r) for r in records}, key=lambda b: (b[1], b[0]))
     titles = ["model", "weights"]
     for n, unit in budgets:
         titles += [f"after {n:,g} {unit}", "images/s" if unit == "images" else "images seen"]
@@ -152,11 +153,11 @@ def _section(part: Part, records: list[dict], results: Path, curves: str) -> lis
     lines += [f"{r['command']}  # seed {r['seed']}, {r['cores']} cores" for r in records]
     lines += ["```\n", f"![Validation NLL against images seen and against time]({curves})\n"]
     lines.append("*On at most 1,000 held-out training images.*\n")
-    for r in records:
-        if r["minutes"] and (results / f"{r['name']}.png").exists():
+    for r in {_title(r, part): r for r in records}.values():  # the last of each model
+        if (results / f"{r['name']}.png").exists():
             what = "a row a class" if _classes(r) else "40 images"
             n, unit = _budget(r)
-            lines.append(f"### {_title(r, part)}, {n:,g} {unit}\n")
+            lines.append(f"### {_title(r, part)}, after {n:,g} {unit}\n")
             lines.append(f"![Samples](results/{r['name']}.png)\n")
             lines.append(f"*Drawn by this model, {what}, temperature 1, none picked.*\n")
     return lines
@@ -192,7 +193,8 @@ def _curves(records: list[dict], part: Part) -> np.ndarray:
             by_images.plot(curve[:, 0], curve[:, 2], **style)
         else:
             by_time.plot(curve[:, 1] / 60, curve[:, 2], **style)
-    by_images.set_xscale("log")
+    by_images.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    by_images.locator_params(axis="x", nbins=5)
     by_images.set_xlabel("training images seen (runs for so many images)")
     by_images.set_ylabel(f"validation, {part.unit}")
     by_time.set_xlabel("minutes of training (runs for so long)")
