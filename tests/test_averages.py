@@ -78,13 +78,12 @@ def test_averages_are_those_of_numpy(strategy, precision, tmp_path, images):
     assert differ(averages_of(trainer), now)
 
 
-@pytest.mark.parametrize("name", ["adam", "sgd"])
-def test_training_goes_on_with_the_plain_weights(name, tmp_path, images):
+def test_training_goes_on_with_the_plain_weights(tmp_path, images):
     """Evaluated and sampled on the way, it ends with the bits of a run without averages."""
     ends = []
     for decay in (None, DECAY):
         config = small_config(
-            tmp_path / str(decay), optimizer=name, ema_decay=decay, eval_every=2, sample_every=3
+            tmp_path / str(decay), optimizer="adam", ema_decay=decay, eval_every=2, sample_every=3
         )
         trainer = make_trainer(config)
         trainer.fit(images)
@@ -96,9 +95,8 @@ def test_training_goes_on_with_the_plain_weights(name, tmp_path, images):
 # Where they are used
 
 
-@pytest.mark.parametrize("strategy", [None, two_devices])
-def test_evaluation_and_samples_are_of_the_averages(strategy, tmp_path, images):
-    trainer = averaging(tmp_path, strategy() if strategy else None)
+def test_evaluation_and_samples_are_of_the_averages(tmp_path, images):
+    trainer = averaging(tmp_path, two_devices())
     result = trainer.fit(images)
     plain, averaged = weights(trainer), averages_of(trainer)
     assert bits(trainer, images) == result["bits_per_dim"]
@@ -162,20 +160,19 @@ def test_the_model_file_has_the_averages(tmp_path):
 # Going on
 
 
-@pytest.mark.parametrize("where", ["valid_step", "create_image_samples"])
 def test_a_checkpoint_of_an_interrupted_evaluation_has_the_plain_weights(
-    where, tmp_path, images, monkeypatch
+    tmp_path, images, monkeypatch
 ):
     straight = averaging(tmp_path / "straight", sample_every=4)
     straight.fit(images)
-    original = getattr(Trainer, where)
+    original = Trainer.valid_step
 
     def signal_first(self, *arguments):
         signal.raise_signal(signal.SIGINT)
         return original(self, *arguments)
 
     broken = averaging(tmp_path / "broken", sample_every=4, checkpoint_every=100)
-    monkeypatch.setattr(Trainer, where, signal_first)
+    monkeypatch.setattr(Trainer, "valid_step", signal_first)
     with pytest.raises(Interrupted) as stop:
         broken.fit(images)
     monkeypatch.undo()
@@ -194,13 +191,12 @@ def test_a_checkpoint_of_an_interrupted_evaluation_has_the_plain_weights(
             np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-@pytest.mark.parametrize("strategy", [None, two_devices])
-def test_resumed_is_as_if_unbroken(strategy, tmp_path, images):
+def test_resumed_is_as_if_unbroken(tmp_path, images):
     ends = []
     for name, stops in [("straight", [40]), ("broken", [20, 40])]:
         for steps in stops:
             options = {"steps": steps, "eval_every": 20, "learning_rate": 0.1}
-            trainer = averaging(tmp_path / name, strategy() if strategy else None, **options)
+            trainer = averaging(tmp_path / name, **options)
             result = trainer.fit(images)
         ends.append((weights(trainer), averages_of(trainer), result["bits_per_dim"]))
     for straight, broken in zip(ends[0][:2], ends[1][:2], strict=True):
@@ -226,14 +222,12 @@ def test_runs_and_checkpoints_without_averages_go_on_without(tmp_path, images):
 # Optimizers made by hand
 
 
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_an_optimizer_made_with_use_ema_does_the_same(wrapped, tmp_path, images):
+def test_an_optimizer_made_with_use_ema_does_the_same(tmp_path, images):
     asked = averaging(tmp_path / "asked")
     config = small_config(tmp_path / "given")
     optimizer = keras.optimizers.SGD(1.0, use_ema=True, ema_momentum=DECAY)
-    if wrapped:
-        # The Trainer does not scale the loss, so the scale must be 1.
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=1.0)
+    # The Trainer does not scale the loss, so the scale must be 1.
+    optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=1.0)
     given = Trainer(config, asked.model, asked.likelihood, optimizer)
     first = weights(asked)
     results = [given.fit(images)]

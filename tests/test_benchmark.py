@@ -45,13 +45,13 @@ def test_family_writes_its_figures(tmp_path, monkeypatch, capsys):
     assert f"{gated['weights']:,}" in printed
 
 
-def test_colour_measures_models_of_either_architecture(tmp_path, monkeypatch, capsys):
+def test_colour_measures_its_models(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(benchmark_models, "CONFIGS", tmp_path)
-    table = COLOUR._replace(models=("masked_softmax", "plusplus"))
+    table = COLOUR._replace(models=("masked_softmax", "masked"))
     monkeypatch.setitem(benchmark.JOBS, "colour", models_of(table))
     softmax = "{hidden_dim: 1, out_dim: 2, n_layers: 1}"
-    plusplus = "{architecture: pixelcnn_pp, n_resnet: 1, n_filters: 2, n_mix: 2}"
-    for name, model in zip(table.models, (softmax, plusplus), strict=True):
+    logistic = "{hidden_dim: 1, out_dim: 2, n_layers: 1, likelihood: logistic-2}"
+    for name, model in zip(table.models, (softmax, logistic), strict=True):
         config = f"data: {{source: cifar10}}\nmodel: {model}\n"
         (tmp_path / f"cifar10_small_{name}.yml").write_text(config)
     figures = measured(tmp_path, "colour")

@@ -199,13 +199,6 @@ def test_everything_from_end_to_end(place, capsys):
     assert "has images 4, train_seed0.json 8; must be the same" in capsys.readouterr().err
 
 
-def test_training_for_minutes(place):
-    assert compare_convolutions.main(flags(place, "train", images=None, minutes=0.002)) == 0
-    record = json.loads((place / "results_convolutions" / "train_seed0.json").read_text())
-    assert record["images"] is None and record["minutes"] == 0.002
-    assert all(f["seconds"] > 0 for f in record["results"]["3"].values())
-
-
 @pytest.mark.parametrize(
     ("argv", "words"),
     [

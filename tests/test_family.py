@@ -91,7 +91,7 @@ def test_the_raster_way_gives_what_call_gives(member, n_channels, n_classes, rng
 
 
 @pytest.mark.parametrize("member", ["gated_3", "row_lstm_3", "diagonal_bilstm"])
-@pytest.mark.parametrize("size", [(1, 1), (1, 4), (4, 1)])
+@pytest.mark.parametrize("size", [(1, 4), (4, 1)])
 def test_the_raster_way_in_one_row_or_column(size, member, rng):
     model, _ = family_model(member, 1, n_layers=1)
     images = random_images(rng, 2, *size, 1)
