@@ -300,9 +300,9 @@ class PixelCNNPlusPlus(Causal, PixelModel):
         stream, (here, *below) = self.left[level], states
         level_raster = stream.raster(raster, level)
         pixels = level_raster.pixels(row * level_raster.width + column, weights[level], here.layers)
-        above, known = [rows[column] for rows in made[level]], [x]
+        above, known = iter([rows[column] for rows in made[level]]), [x]
         for block in stream.there:
-            x = block.step(x, above.pop(0), pixels)
+            x = block.step(x, next(above), pixels)
             known.append(x)
         grown = here.grown
         if stream.shrink is None:
@@ -323,7 +323,7 @@ class PixelCNNPlusPlus(Causal, PixelModel):
             four = tf.reshape(grown[column // 2], [-1, 4, self.n_filters])
             x = four[:, 2 * (row % 2) + column % 2]
         for block in stream.back:
-            x = block.step(x, tf.concat([above.pop(0), known.pop()], axis=-1), pixels)
+            x = block.step(x, tf.concat([next(above), known.pop()], axis=-1), pixels)
         return x, (Left(pixels.end(), grown), *below)
 
     def get_config(self):

@@ -246,7 +246,7 @@ class Stream(keras.layers.Layer):
         self.back = [GatedResnet(direction, name=f"back_{i}", **options) for i in range(n_back)]
         self.shrink = self.grow = None
         if not deepest:
-            size = (2, 3) if direction == "down" else (2, 2)
+            size = KERNELS[direction]
             self.shrink = NormalizedConv2D(
                 filters, size, direction, strides=2, name="shrink", **dtype
             )

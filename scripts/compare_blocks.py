@@ -243,9 +243,3 @@ def products_of(layer) -> int:
     """Multiply-adds per pixel: each entry of each kernel that is convolved meets each pixel
     once."""
     return sum(int(np.prod(part.kernel.shape)) for part in kernels_of(layer))
-
-
-def weights_of(model) -> int:
-    """How many weights there are, those that a mask closes left out."""
-    masked = [part for part in kernels_of(model) if isinstance(part, MaskedConv2D)]
-    return model.count_params() - sum(int((~part.mask).sum()) for part in masked)

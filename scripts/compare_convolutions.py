@@ -34,7 +34,7 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np
 from compare_page import CONTESTANTS, PAGE, RESULTS, check_page, write_page
-from measuring import print_table, take_turns, warm
+from measuring import Average, print_table, take_turns, used_weights, warm
 
 from pixelcnn_tf import startup
 from pixelcnn_tf.cli import Parser, exit_with, positive_number, whole_number
@@ -218,7 +218,7 @@ def _twins(args) -> dict:
 def _models(args) -> dict:
     """A forward pass, a training step and sampling of each model, all in turn."""
     import tensorflow as tf
-    from compare_blocks import contestant_model, hidden_for, products_of, weights_of
+    from compare_blocks import contestant_model, hidden_for, products_of
 
     from pixelcnn_tf import generate_images
     from pixelcnn_tf.receptive import receptive_field
@@ -235,7 +235,7 @@ def _models(args) -> dict:
         field = receptive_field(model, (side, side), n_draws=4, seed=args.seed)
         figures.setdefault(str(kernel), {})[name] = {
             "hidden_dim": hidden_for(name, kernel, args.weights, args.layers),
-            "weights": weights_of(model),
+            "weights": used_weights(model),
             "products": products_of(model),
             "pixels_seen": int((field > 0).sum()),
         }
@@ -293,7 +293,7 @@ def load(args) -> tuple:
 def train(args) -> None:
     """Bits per dimension after equal training; the file is renewed after each model."""
     import keras
-    from compare_blocks import contestant_model, weights_of
+    from compare_blocks import contestant_model
 
     config, images = args.loaded
     results: dict = {}
@@ -309,8 +309,8 @@ def train(args) -> None:
         for name, title in CONTESTANTS.items():
             keras.utils.set_random_seed(args.seed)
             model = contestant_model(name, kernel, args.weights, args.layers)
-            print(f"{kernel}x{kernel} {title}: {weights_of(model):,} weights", flush=True)
-            figures = {"weights": weights_of(model), **train_one(config, model, images, args)}
+            print(f"{kernel}x{kernel} {title}: {used_weights(model):,} weights", flush=True)
+            figures = {"weights": used_weights(model), **train_one(config, model, images, args)}
             print(
                 f"  test {figures['bits_per_dim']:.4f} bits per dim after "
                 f"{figures['images_seen']:,} images, {figures['seconds']:.0f} s",
@@ -323,8 +323,6 @@ def train(args) -> None:
 def train_one(config: Config, model, images, args) -> dict:
     """Train for so many images, or minutes (compiling does not count); the running average of the
     weights on the test images, which are looked at this once."""
-    from reproduce import Average
-
     from pixelcnn_tf.data import get_dataset
 
     trainer, average = make_trainer(config, model), Average(model)

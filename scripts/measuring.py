@@ -107,3 +107,33 @@ def _status(key: str) -> float:
             if line.startswith(key):
                 return int(line.split()[1]) / 1e3
     return float("nan")
+
+
+class Average:
+    """A running average of a model's weights, over the last tenth or so of the steps, at most
+    over the last thousand; ``update`` it after each step."""
+
+    def __init__(self, model):
+        import tensorflow as tf
+
+        self.weights = [weight.value for weight in model.trainable_weights]
+        self.averages = [tf.Variable(weight, trainable=False) for weight in self.weights]
+        self._graph = tf.function(self._update, autograph=False)
+        self._n = 0
+
+    def _update(self, share):
+        for weight, average in zip(self.weights, self.averages, strict=True):
+            average.assign_add(share * (weight - average))
+
+    def update(self) -> None:
+        import tensorflow as tf
+
+        self._n += 1
+        self._graph(tf.constant(max(9 / (9 + self._n), 0.001)))
+
+    def swap(self) -> None:
+        """Exchange the weights and their averages."""
+        for weight, average in zip(self.weights, self.averages, strict=True):
+            held = weight.numpy()
+            weight.assign(average)
+            average.assign(held)

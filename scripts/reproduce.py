@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import numpy as np
-from measuring import used_weights
+from measuring import Average, used_weights
 from results_table import write_table
 
 from pixelcnn_tf import startup
@@ -180,36 +180,6 @@ def draw_sheet(model, size, seed: int) -> np.ndarray:
         n, columns, labels = 8 * model.n_classes, 8, np.arange(model.n_classes).repeat(8)
     images = generate_images(model, size, n, seed, labels=labels)
     return image_sheet(images, model.likelihood.n_values, columns)
-
-
-class Average:
-    """A running average of a model's weights, over the last tenth or so of the steps, at most
-    over the last thousand; ``update`` it after each step."""
-
-    def __init__(self, model):
-        import tensorflow as tf
-
-        self.weights = [weight.value for weight in model.trainable_weights]
-        self.averages = [tf.Variable(weight, trainable=False) for weight in self.weights]
-        self._graph = tf.function(self._update, autograph=False)
-        self._n = 0
-
-    def _update(self, share):
-        for weight, average in zip(self.weights, self.averages, strict=True):
-            average.assign_add(share * (weight - average))
-
-    def update(self) -> None:
-        import tensorflow as tf
-
-        self._n += 1
-        self._graph(tf.constant(max(9 / (9 + self._n), 0.001)))
-
-    def swap(self) -> None:
-        """Exchange the weights and their averages."""
-        for weight, average in zip(self.weights, self.averages, strict=True):
-            held = weight.numpy()
-            weight.assign(average)
-            average.assign(held)
 
 
 def train(config: Config, args, job: Job) -> tuple:

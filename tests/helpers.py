@@ -148,3 +148,14 @@ def family_model(member, n_channels, n_classes=None, dropout=0.0, **options):
         return {} if n_classes is None else {"labels": np.arange(n) % n_classes}
 
     return model, labels
+
+
+def check_config_round_trip(layer: keras.layers.Layer, rng):
+    """A layer of two input features, made anew from its config, is the same with its weights."""
+    config = keras.saving.serialize_keras_object(layer)
+    twin = keras.saving.deserialize_keras_object(config)
+    assert keras.saving.serialize_keras_object(twin) == config
+    x = rng.normal(size=(1, 4, 4, 2)).astype("float32")
+    layer(x), twin(x)
+    twin.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(layer(x), twin(x))

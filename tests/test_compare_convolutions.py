@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 from command_line import ROOT
 from helpers import leaks, random_images, small_model
+from measuring import used_weights
 from PIL import Image
 
 from pixelcnn_tf import MaskedConv2D, generate_images, masked_to_shifted
@@ -96,7 +97,7 @@ def test_all_have_about_as_many_weights():
             assert weights == pytest.approx(65_000, rel=0.06)
         model = blocks.contestant_model(contestant, 5, 20_000, 2)
         hidden = model.hidden_dim
-        assert blocks.weights_of(model) == blocks.weights_for(contestant, 5, hidden, 2)
+        assert used_weights(model) == blocks.weights_for(contestant, 5, hidden, 2)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import draw_weights, leaks, random_images
+from helpers import check_config_round_trip, draw_weights, leaks, random_images
 from test_raster import SMALL, raster_way
 
 from pixelcnn_tf import MaskedConv2D, ShiftedConv2D, masked_to_shifted, shifted_to_masked
@@ -241,13 +241,7 @@ def test_config_round_trip_keeps_everything(rng):
         kernel_regularizer=keras.regularizers.L2(0.1),
         name="conv",
     )
-    config = keras.saving.serialize_keras_object(layer)
-    twin = keras.saving.deserialize_keras_object(config)
-    assert keras.saving.serialize_keras_object(twin) == config
-    x = rng.normal(size=(1, 4, 4, 2)).astype("float32")
-    layer(x), twin(x)
-    twin.set_weights(layer.get_weights())
-    np.testing.assert_array_equal(layer(x), twin(x))
+    check_config_round_trip(layer, rng)
     assert len(layer.losses) == 1 and len(layer.weights) == 1
 
 
