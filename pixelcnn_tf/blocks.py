@@ -2,6 +2,7 @@
 
 import keras
 
+from pixelcnn_tf.checks import dropout_rate
 from pixelcnn_tf.errors import suggestion
 from pixelcnn_tf.gated import TwoStackInput, VerticalToHorizontal, gate
 from pixelcnn_tf.layers import PACKAGE, ClassBias, MaskedConv2D, PReLU
@@ -40,11 +41,9 @@ class Block(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-            raise ValueError(f"dropout={dropout!r}: must be a number from 0 to below 1")
         self.n_channels = n_channels
         self.n_classes = n_classes
-        self.dropout = dropout
+        self.dropout = dropout_rate(dropout)
         self._drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy) if dropout else None
 
     def input_layer(self, filters: int, kernel_size: int, **options):

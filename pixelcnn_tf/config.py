@@ -67,7 +67,12 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     except ValidationError as error:
         problem = first_problem(error)
         typed = any(problem.startswith(override.partition("=")[0] + ":") for override in overrides)
-        raise UserError(f"--set {problem}" if typed else f"{path}: {problem}") from None
+        if typed:
+            raise UserError(f"--set {problem}") from None
+        if overrides:
+            load_config(path)  # raises what is wrong with the file alone
+            raise UserError(f"{path} with --set: {problem}") from None
+        raise UserError(f"{path}: {problem}") from None
 
 
 def _apply(values: dict, override: str) -> None:

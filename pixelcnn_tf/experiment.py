@@ -110,7 +110,7 @@ def check_values(images: Images, likelihood: Likelihood) -> None:
         cure = "bernoulli" if largest < 2 else f"softmax-{largest + 1}"
         raise UserError(
             f"model.likelihood: {likelihood.name} is for values up to 255, the images go up to "
-            f"{largest} only; choose {cure!r}"
+            f"{largest} only; choose {cure!r}, with model.architecture 'pixel_rnn'"
         )
 
 

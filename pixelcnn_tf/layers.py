@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pixelcnn_tf.checks import count
 from pixelcnn_tf.masks import colour_groups, get_mask, kernel_shape
 from pixelcnn_tf.raster import Causal
 
@@ -315,9 +316,7 @@ class ClassBias(Causal, keras.layers.Layer):
 
     def __init__(self, n_classes: int, n_channels: int = 3, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(n_classes, int | np.integer) or n_classes < 1:
-            raise ValueError(f"n_classes={n_classes!r}: must be an integer from 1 up")
-        self.n_classes = int(n_classes)
+        self.n_classes = count("n_classes", n_classes)
         self.n_channels = n_channels
 
     def build(self, inputs_shape, labels_shape=None):

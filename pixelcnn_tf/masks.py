@@ -8,6 +8,8 @@ known when sub-pixel ``c`` is predicted.
 
 import numpy as np
 
+from pixelcnn_tf.checks import count
+
 MASK_TYPES = ("A", "B")
 
 
@@ -42,8 +44,7 @@ def colour_groups(features: int, n_channels: int, name: str = "features") -> np.
     Raises:
         ValueError: ``features`` does not divide by ``n_channels``.
     """
-    if not isinstance(n_channels, (int, np.integer)) or n_channels < 1:
-        raise ValueError(f"n_channels={n_channels!r}: must be an integer from 1 up")
+    count("n_channels", n_channels)
     if not isinstance(features, (int, np.integer)) or features < 1 or features % n_channels:
         raise ValueError(
             f"{name}={features!r}: must be a positive multiple of n_channels={n_channels}, "

@@ -1,10 +1,10 @@
 """PixelRNN: a masked input convolution, a stack of blocks, masked output layers."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.blocks import PIXEL_LAYERS, Block, PixelCNNResBlock
+from pixelcnn_tf.checks import count
 from pixelcnn_tf.errors import UserError, suggestion
 from pixelcnn_tf.heads import get_likelihood
 from pixelcnn_tf.layers import PACKAGE, MaskedConv2D
@@ -63,16 +63,9 @@ class PixelRNN(PixelModel):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        for name, value in [
-            ("hidden_dim", hidden_dim),
-            ("out_dim", out_dim),
-            ("n_layers", n_layers),
-        ]:
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name}={value!r}: must be an integer from 1 up")
-        self.hidden_dim = hidden_dim = int(hidden_dim)
-        self.out_dim = out_dim = int(out_dim)
-        self.n_layers = n_layers = int(n_layers)
+        self.hidden_dim = hidden_dim = count("hidden_dim", hidden_dim)
+        self.out_dim = out_dim = count("out_dim", out_dim)
+        self.n_layers = n_layers = count("n_layers", n_layers)
         self.n_channels = n_channels
         self.likelihood = get_likelihood(likelihood) if isinstance(likelihood, str) else likelihood
         self.skip_connections = skip_connections
@@ -177,10 +170,8 @@ class PixelRNN(PixelModel):
             "out_dim": self.out_dim,
             "n_layers": self.n_layers,
             "pixel_layer": keras.saving.serialize_keras_object(self.blocks[0]),
-            "n_channels": self.n_channels,
             "likelihood": keras.saving.serialize_keras_object(self.likelihood),
             "skip_connections": self.skip_connections,
-            "n_classes": self.n_classes,
         }
 
     @classmethod

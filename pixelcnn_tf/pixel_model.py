@@ -59,3 +59,10 @@ class PixelModel(keras.Model):
         if isinstance(images_shape[0], list | tuple):
             images_shape = images_shape[0]
         return (*images_shape, self.likelihood.n_params)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "n_channels": self.n_channels,
+            "n_classes": self.n_classes,
+        }

@@ -1,4 +1,4 @@
-"""Pictures: sheets of images, masks."""
+"""Pictures: sheets of images, masks, receptive fields."""
 
 import io
 import math

@@ -16,9 +16,9 @@ them is known, and waits for the others; the third level likewise.
 from typing import NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from pixelcnn_tf.checks import count, dropout_rate
 from pixelcnn_tf.layers import PACKAGE
 from pixelcnn_tf.mixtures import LogisticMixture, PixelMixture
 from pixelcnn_tf.pixel_model import PixelModel
@@ -80,15 +80,12 @@ class PixelCNNPlusPlus(Causal, PixelModel):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        numbers = {"n_resnet": n_resnet, "n_filters": n_filters, "n_mix": n_mix}
-        for name, value in {**numbers, "n_channels": n_channels}.items():
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name}={value!r}: must be an integer from 1 up")
-            setattr(self, name, int(value))
-        if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-            raise ValueError(f"dropout={dropout!r}: must be a number from 0 to below 1")
+        self.n_resnet = count("n_resnet", n_resnet)
+        self.n_filters = count("n_filters", n_filters)
+        self.n_mix = count("n_mix", n_mix)
+        self.n_channels = count("n_channels", n_channels)
         self.n_classes = n_classes
-        self.dropout = dropout
+        self.dropout = dropout_rate(dropout)
         self.likelihood = LogisticMixture(self.n_mix)
         self._mixture = PixelMixture(self.likelihood, self.n_channels)
 
@@ -332,7 +329,5 @@ class PixelCNNPlusPlus(Causal, PixelModel):
             "n_resnet": self.n_resnet,
             "n_filters": self.n_filters,
             "n_mix": self.n_mix,
-            "n_channels": self.n_channels,
-            "n_classes": self.n_classes,
             "dropout": self.dropout,
         }

@@ -118,7 +118,8 @@ def generate_images(
 def teacher_forced_logits(
     model, images, jit_compile: bool | None = None, labels=None
 ) -> np.ndarray:
-    """The logits of given images the raster way: ``model(images)`` by other means.
+    """The logits of given images the raster way: ``model(images)`` by other means, for tests that
+    hold the two together.
 
     Args:
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.

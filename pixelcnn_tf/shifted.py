@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pixelcnn_tf.checks import count
 from pixelcnn_tf.errors import suggestion
 from pixelcnn_tf.layers import PACKAGE, CausalConv2D, MaskedConv2D
 from pixelcnn_tf.masks import MASK_TYPES, kernel_shape
@@ -72,9 +73,7 @@ class ShiftedConv2D(CausalConv2D):
         activation=None,
         **options,
     ):
-        super().__init__(filters, mask_type, activation, **options)
-        if not isinstance(filters, int | np.integer) or filters < 1:
-            raise ValueError(f"filters={filters!r}: must be an integer from 1 up")
+        super().__init__(count("filters", filters), mask_type, activation, **options)
         if direction not in DIRECTIONS:
             raise ValueError(
                 f"direction={direction!r}: must be 'down' or 'down_right'"

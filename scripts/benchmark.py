@@ -25,13 +25,14 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from benchmark_models import COLOUR, FAMILY, models_of
+from benchmark_models import models_of
 from benchmark_tfp import tfp
-from measuring import alone, print_table, random_model, take_turns, warm
+from measuring import alone, channels_of, print_table, random_model, take_turns, warm, with_batch
 
 from pixelcnn_tf import startup
 from pixelcnn_tf.cli import Parser, exit_with, whole_number
 from pixelcnn_tf.config import Config, load_config
+from pixelcnn_tf.errors import UserError
 from pixelcnn_tf.files import check_writable, replacing
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -79,6 +80,8 @@ def main(argv: list[str] | None = None) -> int:
     out = check_writable(args.json) if args.json else None
     default = JOB_CONFIGS.get(args.job, CONFIGS / "reference.yml")
     config = load_config(args.config or default, args.overrides)
+    if config.model.n_classes is not None:
+        raise UserError(f"{args.job}: n_classes {config.model.n_classes}: must be without classes")
     args.side = args.side or JOB_SIDES.get(args.job, 32)
     args.batch = args.batch or config.training.batch_size
     startup.import_tensorflow()
@@ -121,6 +124,12 @@ def whole_kernel_conv():
     return WholeKernelConv2D
 
 
+def check_masked(job: str, config: Config) -> None:
+    """Raises UserError for a model of other blocks than masked convolutions."""
+    if config.model.pixel_layer != "resblock":
+        raise UserError(f"{job}: measures masked convolutions; must have pixel_layer 'resblock'")
+
+
 def train(config: Config, args) -> dict:
     """Training steps with kernels cropped to the rows the mask keeps, against whole ones."""
     import tensorflow as tf
@@ -129,17 +138,16 @@ def train(config: Config, args) -> dict:
     from pixelcnn_tf.optimizers import build_optimizer
     from pixelcnn_tf.trainer import Trainer
 
-    training = config.training.model_copy(update={"batch_size": args.batch})
-    config = config.model_copy(update={"training": training})
-    n_channels = config.model.n_channels or config.known_channels() or 3
-    config = config.resolved(args.side, args.side, n_channels)
+    check_masked("train", config)
+    n_channels = channels_of(config)
+    config = with_batch(config, args.batch).resolved(args.side, args.side, n_channels)
     shape = (args.batch, args.side, args.side, n_channels)
 
     def step() -> tuple[Callable[[], None], int]:
         model = build_model(config)
         images = np.random.default_rng(0).integers(model.likelihood.n_values, size=shape)
         images = tf.constant(images, tf.uint8)
-        trainer = Trainer(config, model, model.likelihood, build_optimizer(training))
+        trainer = Trainer(config, model, model.likelihood, build_optimizer(config.training))
         return lambda: float(trainer.train_step(images)[0]), model.count_params()
 
     cropped, n_cropped = step()
@@ -171,7 +179,8 @@ def conv(config: Config, args) -> dict:
     """Forward and backward of one masked k x k convolution, by way of padding."""
     import tensorflow as tf
 
-    features = config.model.hidden_dim * (config.known_channels() or 3)
+    check_masked("conv", config)
+    features = config.model.hidden_dim * channels_of(config)
     figures, rows = {}, []
     for dtype in (tf.float32, tf.bfloat16):
         for k in (3, 5, 7):
@@ -316,8 +325,8 @@ JOBS = {
     "train": train,
     "conv": conv,
     "sample": sample,
-    "family": models_of(FAMILY),
-    "colour": models_of(COLOUR),
+    "family": models_of("mnist_binary"),
+    "colour": models_of("cifar10_small"),
     "tfp": tfp,
 }
 

@@ -2,52 +2,22 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from measuring import alone, print_table, random_model, take_turns, used_weights, warm
+from jobs import JOBS, Job
+from measuring import alone, print_table, random_model, take_turns, used_weights, warm, with_batch
 
 from pixelcnn_tf.config import Config, load_config
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 
-class Table(NamedTuple):
-    """Models of about equal numbers of weights.
-
-    Attributes:
-        title: above the figures.
-        name: of their configs, configs/NAME_MODEL.yml.
-        models: the rows.
-        n_channels: of the images.
-    """
-
-    title: str
-    name: str
-    models: tuple[str, ...]
-    n_channels: int
+def models_of(name: str) -> Callable[[Config, object], dict]:
+    """The job that measures the models of ``JOBS[name]``; ``--config`` does not matter to it."""
+    return lambda _, args: _measure(name, JOBS[name], args)
 
 
-FAMILY = Table(
-    "binarized MNIST models",
-    "mnist_binary",
-    ("masked", "gated", "row_lstm", "diagonal_bilstm"),
-    n_channels=1,
-)
-COLOUR = Table(
-    "small CIFAR-10 models",
-    "cifar10_small",
-    ("masked_softmax", "masked", "gated", "plusplus"),
-    n_channels=3,
-)
-
-
-def models_of(table: Table) -> Callable[[Config, object], dict]:
-    """The job of a table; ``--config`` does not matter to it."""
-    return lambda _, args: _measure(table, args)
-
-
-def _measure(table: Table, args) -> dict:
+def _measure(table: str, job: Job, args) -> dict:
     """A step of training, scoring and sampling of every model, on random images."""
     import tensorflow as tf
 
@@ -56,15 +26,14 @@ def _measure(table: Table, args) -> dict:
     from pixelcnn_tf.trainer import Trainer
 
     side, batch = args.side, args.batch
-    shape, rng = (batch, side, side, table.n_channels), np.random.default_rng(0)
+    shape, rng = (batch, side, side, job.n_channels), np.random.default_rng(0)
     trains, scores, samples, weights, compile_s = {}, {}, {}, {}, {}
-    for name in table.models:
-        config = load_config(CONFIGS / f"{table.name}_{name}.yml", args.overrides)
-        training = config.training.model_copy(update={"batch_size": batch})
-        config = config.model_copy(update={"training": training}).resolved(*shape[1:])
+    for name in job.models:
+        config = load_config(CONFIGS / f"{table}_{name}.yml", args.overrides)
+        config = with_batch(config, batch).resolved(*shape[1:])
         model = random_model(config)
         images = tf.constant(rng.integers(model.likelihood.n_values, size=shape), tf.uint8)
-        trainer = Trainer(config, model, model.likelihood, build_optimizer(training))
+        trainer = Trainer(config, model, model.likelihood, build_optimizer(config.training))
         weights[name] = used_weights(model)
         score = nats(model)
         trains[name] = lambda t=trainer, x=images: float(t.train_step(x)[0])
@@ -83,10 +52,10 @@ def _measure(table: Table, args) -> dict:
             "fraction_of_scoring": score_s[name] / sample_s[name],
             "compile_s": compile_s[name],
         }
-        for name in table.models
+        for name in job.models
     }
     print_table(
-        f"{table.title}, {side}x{side}x{table.n_channels}, {batch} at once, images a second",
+        f"{job.title}, {side}x{side}x{job.n_channels}, {batch} at once, images a second",
         ["model", "weights", "train/s", "score/s", "sample/s", "sample/score", "compile s"],
         [[name, f"{f['weights']:,}", *list(f.values())[1:]] for name, f in figures.items()],
     )

@@ -10,7 +10,15 @@ from types import ModuleType
 
 import numpy as np
 from benchmark_models import nats
-from measuring import print_table, random_model, take_turns, used_weights, warm
+from measuring import (
+    channels_of,
+    print_table,
+    random_model,
+    take_turns,
+    used_weights,
+    warm,
+    with_batch,
+)
 
 from pixelcnn_tf.config import Config
 from pixelcnn_tf.errors import UserError
@@ -28,17 +36,16 @@ def tfp(config: Config, args) -> dict:
     _check(config)
     probability, tf_keras = _packages()
     side, batch = args.side, args.batch
-    n_channels = config.model.n_channels or config.known_channels() or 3
+    n_channels = channels_of(config)
     plain = {"optimizer": "adam", "schedule": "constant", "decay": 1.0, "warmup_steps": 0}
-    plain |= {"batch_size": batch, "clip_norm": None, "ema_decay": None}
-    training = config.training.model_copy(update=plain)
-    config = config.model_copy(update={"training": training}).resolved(side, side, n_channels)
+    plain |= {"clip_norm": None, "ema_decay": None}
+    config = with_batch(config, batch, **plain).resolved(side, side, n_channels)
     images = np.random.default_rng(0).integers(256, size=(batch, side, side, n_channels))
     images = tf.constant(images, tf.uint8)
 
     model = random_model(config)
     model.initialize_from(images)
-    trainer = Trainer(config, model, model.likelihood, build_optimizer(training))
+    trainer = Trainer(config, model, model.likelihood, build_optimizer(config.training))
     score = nats(model)
     theirs = _PixelCNN(probability, tf_keras, config, images)
     ways = {
@@ -102,12 +109,11 @@ def _check(config: Config) -> None:
     """Raises UserError for what the two do not have in common."""
     wrong = {
         f"architecture {config.model.architecture!r}": config.model.architecture != "pixelcnn_pp",
-        f"n_classes {config.model.n_classes}": config.model.n_classes is not None,
         f"precision {config.precision!r}": config.precision != "float32",
     }
     for what, is_wrong in wrong.items():
         if is_wrong:
-            raise UserError(f"tfp: {what}; must be 'pixelcnn_pp' without classes, in float32")
+            raise UserError(f"tfp: {what}; must be 'pixelcnn_pp' in float32")
 
 
 class _PixelCNN:

@@ -24,9 +24,7 @@ import argparse
 import json
 import logging
 import os
-import shlex
 import sys
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,7 +32,16 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np
 from compare_page import CONTESTANTS, PAGE, RESULTS, check_page, write_page
-from measuring import Average, print_table, take_turns, used_weights, warm
+from measuring import (
+    Average,
+    npz_file,
+    print_table,
+    take_turns,
+    train_steps,
+    typed_command,
+    used_weights,
+    warm,
+)
 
 from pixelcnn_tf import startup
 from pixelcnn_tf.cli import Parser, exit_with, positive_number, whole_number
@@ -75,6 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--data",
         metavar="FILE",
+        type=npz_file,
         help="a .npz file with x_train and x_test, in place of the download of MNIST",
     )
     parser.add_argument("--seed", type=int, default=0, help="of weights and order (0)")
@@ -86,8 +94,6 @@ def main(argv: list[str] | None = None) -> int:
         help="where the page and its figures are (docs)",
     )
     args = parser.parse_args(argv)
-    if args.data and (Path(args.data).suffix != ".npz" or not Path(args.data).is_file()):
-        raise UserError(f"--data {args.data}: must be a .npz file with x_train and x_test")
     if args.seed < 0:
         raise UserError(f"--seed {args.seed}: must be an integer from 0 up")
     parts = ["fields", "cost", "train", "page"] if args.part == "all" else [args.part]
@@ -95,9 +101,7 @@ def main(argv: list[str] | None = None) -> int:
         check_page(args.docs)
     elif not args.docs.is_dir():
         raise UserError(f"--docs {args.docs}: must be a folder")
-    # Where the file of images lies belongs to a machine.
-    flags = [Path(flag).name if flag == args.data else flag for flag in argv or sys.argv[1:]]
-    args.command = shlex.join(["python", f"scripts/{Path(__file__).name}", *flags])
+    args.command = typed_command(__file__, argv, args.data)
     if parts != ["page"]:
         startup.import_tensorflow()
         logging.getLogger("tensorflow").setLevel("ERROR")  # it takes many models for retracings
@@ -321,26 +325,15 @@ def train(args) -> None:
 
 
 def train_one(config: Config, model, images, args) -> dict:
-    """Train for so many images, or minutes (compiling does not count); the running average of the
-    weights on the test images, which are looked at this once."""
+    """Train for so many images, or minutes; the running average of the weights on the test
+    images, which are looked at this once."""
     from pixelcnn_tf.data import get_dataset
 
     trainer, average = make_trainer(config, model), Average(model)
-    batches = iter(get_dataset(images, "train", args.batch, args.seed))
-    limit = 60 * args.minutes if args.minutes else args.images
-    seen, seconds, done = 0, 0.0, 0.0
-    with progress("training", round(limit), "s" if args.minutes else "image") as bar:
-        while done < limit:
-            began = time.perf_counter()
-            nats = trainer.train_step(next(batches))[0]
-            average.update()
-            seen += args.batch
-            if seen // args.batch % 20 == 0:
-                float(nats)  # waits for the steps, so that their time is counted
-            if seen > args.batch:
-                seconds += time.perf_counter() - began
-            done = seconds if args.minutes else seen
-            bar.update(min(round(done), bar.total) - bar.n)
+    batches = get_dataset(images, "train", args.batch, args.seed)
+    images_to_see = None if args.minutes else args.images
+    for done in train_steps(trainer, average, batches, images_to_see, args.minutes):
+        seen, seconds = done
     average.swap()
     scores = trainer.evaluate(get_dataset(images, "test", EVALUATION_BATCH))
     return {"images_seen": seen, "seconds": round(seconds, 1), **scores}

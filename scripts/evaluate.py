@@ -45,12 +45,14 @@ def main(argv: list[str] | None = None) -> int:
     from pixelcnn_tf.data import load_for
     from pixelcnn_tf.experiment import check_values
     from pixelcnn_tf.likelihoods import in_words, scale_to
+    from pixelcnn_tf.sampling import check_size
 
     startup.find_devices()
     model = load_model(args.run)
     other = load_model(args.against) if args.against else None
-    by_class = max((m.n_classes or 0 for m in (model, other) if m is not None), default=0) or None
-    images = load_for(config.data, by_class)
+    both = [m for m in (model, other) if m is not None]
+    known = [m.n_classes for m in both if m.n_classes is not None]
+    images = load_for(config.data, min(known, default=None))
     shape, n = images.test.shape[1:], len(images.test)
     config.resolved(*shape)
     check_values(images, model.likelihood)
@@ -62,6 +64,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if other.n_channels != shape[-1]:
         raise UserError(f"--against {args.against}: is for images of {other.n_channels} channel(s)")
+    check_size(other, *shape[:2])
     check_values(images, other.likelihood)
     theirs = score(other, images, args.batch_size)
     unit = model.likelihood.units[0]

@@ -1,10 +1,14 @@
 """What the measuring scripts share: taking turns, tables, counts, a process of its own."""
 
+import argparse
 import contextlib
 import ctypes
+import math
+import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -13,6 +17,7 @@ import numpy as np
 
 from pixelcnn_tf import startup
 from pixelcnn_tf.config import Config
+from pixelcnn_tf.errors import TrainingDiverged
 from pixelcnn_tf.progress import progress
 
 
@@ -40,6 +45,21 @@ def print_table(title: str, header: list[str], rows: list[list]) -> None:
         print("  ".join([first, *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]))
 
 
+def npz_file(text: str) -> str:
+    """For ``type=``: a file of images."""
+    if Path(text).suffix != ".npz" or not Path(text).is_file():
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: must be a .npz file with x_train and x_test (and y_train, y_test)"
+        )
+    return text
+
+
+def typed_command(script: str, argv: list[str] | None, data: str | None) -> str:
+    """The command line of a script, to be published: where ``data`` lies belongs to a machine."""
+    flags = [Path(flag).name if flag == data else flag for flag in argv or sys.argv[1:]]
+    return shlex.join(["python", f"scripts/{Path(script).name}", *flags])
+
+
 def warm(way: Callable) -> Callable[[], float]:
     """What returns the seconds of ``way``, run once before: the way that had its turn before
     left other things in the caches."""
@@ -53,12 +73,22 @@ def warm(way: Callable) -> Callable[[], float]:
     return timed
 
 
+def channels_of(config: Config) -> int:
+    """Of the images of a config; 3 where it does not say."""
+    return config.model.n_channels or config.known_channels() or 3
+
+
+def with_batch(config: Config, batch: int, **training) -> Config:
+    """A config with another batch size and other settings of training."""
+    training = config.training.model_copy(update={"batch_size": batch, **training})
+    return config.model_copy(update={"training": training})
+
+
 def random_model(config: Config):
     """The model of a config, as it is before training."""
     from pixelcnn_tf.models import build_model
 
-    n_channels = config.model.n_channels or config.known_channels() or 3
-    return build_model(config.resolved(4, 4, n_channels))
+    return build_model(config.resolved(4, 4, channels_of(config)))
 
 
 def used_weights(model) -> int:
@@ -137,3 +167,58 @@ class Average:
             held = weight.numpy()
             weight.assign(average)
             average.assign(held)
+
+
+def train_steps(
+    trainer,
+    average: Average,
+    batches: Iterable,
+    images: int | None = None,
+    minutes: float | None = None,
+    show: Callable[[float], str] = "{:.2f} nats".format,
+) -> Iterator[tuple[int, float]]:
+    """Train on so many images, or for so many minutes, step by step, with progress.
+
+    The optimizer's learning rate falls from what it is to 0 along a cosine, over the images or the
+    time. Compiling, in the first step, is no training time, and neither is what the caller does
+    between two steps.
+
+    Args:
+        average: of the trainer's model; kept up to date.
+        batches: without end, of images or of images and labels, all of one size.
+        show: the mean nats an image of the last twenty steps, as the terminal shows them.
+
+    Yields:
+        Images seen and seconds of training so far, after each step.
+
+    Raises:
+        TrainingDiverged: a loss is not finite.
+    """
+    import tensorflow as tf
+
+    limit = images or 60 * minutes
+    highest = float(trainer.optimizer.learning_rate)
+    recent: deque[float] = deque(maxlen=20)
+    seen, seconds, done = 0, 0.0, 0.0
+    bar = progress("training", round(limit), "image" if images else "s", delay=0, leave=True)
+    with bar:
+        for batch in batches:
+            began = time.perf_counter()
+            trainer.optimizer.learning_rate = highest * (1 + math.cos(math.pi * done / limit)) / 2
+            batch = tf.nest.flatten(batch)
+            nats = float(trainer.train_step(*batch)[0])  # waits for the step
+            if not math.isfinite(nats):
+                raise TrainingDiverged(
+                    f"the loss is not finite after {seen:,} images; lower training.learning_rate"
+                )
+            average.update()
+            if seen:
+                seconds += time.perf_counter() - began
+            seen += len(batch[0])
+            recent.append(nats / len(batch[0]))
+            done = seen if images else seconds
+            bar.set_postfix_str(f"{show(np.mean(recent))}, {seen:,} images", refresh=False)
+            bar.update(min(round(done), bar.total) - bar.n)
+            yield seen, seconds
+            if done >= limit:
+                return

@@ -21,65 +21,35 @@ examples:
 """
 
 import json
-import math
 import os
 import re
-import shlex
 import sys
-import time
 from pathlib import Path
-from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import numpy as np
-from measuring import Average, used_weights
+from jobs import JOBS, Job
+from measuring import Average, npz_file, train_steps, typed_command, used_weights
 from results_table import write_table
+from tqdm import tqdm
 
 from pixelcnn_tf import startup
 from pixelcnn_tf.cli import Parser, exit_with, positive_number, whole_number
 from pixelcnn_tf.config import Config, load_config
 from pixelcnn_tf.errors import UserError
-from pixelcnn_tf.files import replacing
-from pixelcnn_tf.plots import image_sheet, save_picture
-from pixelcnn_tf.progress import progress
+from pixelcnn_tf.files import check_writable, replacing
+from pixelcnn_tf.plots import completion_sheet, image_sheet, save_picture
 
-
-class Job(NamedTuple):
-    """What a table compares.
-
-    Attributes:
-        models: configs/JOB_MODEL.yml each.
-        binarized: whether images are made zeros and ones.
-        unit: of the scores, and as the terminal shows it.
-    """
-
-    models: tuple[str, ...]
-    binarized: bool
-    unit: str
-    shown: str
-
-
-JOBS = {
-    "mnist_binary": Job(
-        ("masked", "gated", "row_lstm", "diagonal_bilstm"),
-        True,
-        "nats_per_image",
-        "nats",
-    ),
-    "cifar10_small": Job(
-        ("masked_softmax", "masked", "gated", "plusplus"),
-        False,
-        "bits_per_dim",
-        "bits/dim",
-    ),
-}
 MODELS = sorted({model for job in JOBS.values() for model in job.models})
 RESULTS = ROOT / "docs" / "results"
 #: Settings that are part of what is measured. Weights are averaged in their own way: see Average.
-FIXED = ("data.", "model.architecture", "model.pixel_layer", "model.likelihood", "model.n_mix")
-FIXED += ("training.ema_", "seed=", "name=")
+FIXED = ("data", "model=", "training=", "name", "seed", "deterministic")
+FIXED += ("model.architecture", "model.pixel_layer", "model.likelihood", "model.n_mix")
+FIXED += tuple(f"training.{name}" for name in ("schedule", "steps", "decay", "warmup", "ema_"))
+#: Settings by which a row may be published under its usual name.
+USUAL = ("model.n_classes=", "runs_dir=", "training.learning_rate=")
 N_VALIDATION = 5000
 SCORED_ON_THE_WAY = 1000  # of them
 EVALUATION_BATCH = 100
@@ -95,7 +65,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--data",
         metavar="FILE",
+        type=npz_file,
         help="a .npz file with x_train, x_test (and y_train, y_test), in place of the download",
+    )
+    parser.add_argument(
+        "--test-images", type=whole_number, metavar="N", help="score the first N only (all)"
     )
     parser.add_argument(
         "--binarize", choices=("sample", "dynamic"), help="mnist_binary: static (sample) or dynamic"
@@ -126,12 +100,13 @@ def main(argv: list[str] | None = None) -> int:
                 f"--set {override}: fixed by what is measured; see --model, --data, --binarize, "
                 "--seed, --name"
             )
-    if args.data and (Path(args.data).suffix != ".npz" or not Path(args.data).is_file()):
-        raise UserError(f"--data {args.data}: must be a .npz file with x_train and x_test")
     if args.name is not None and not re.fullmatch(r"[\w.-]{1,80}", args.name):
         raise UserError(
             f"--name {args.name!r}: must be letters, digits, '_', '-' or '.', at most 80"
         )
+    unusual = [override for override in args.overrides if not override.startswith(USUAL)]
+    if args.publish and unusual and not args.name:
+        raise UserError(f"--publish with --set {unusual[0]}: give the row another --name")
     kind = ""
     overrides = [f"seed={args.seed}", f"data.seed={args.seed}"]
     if job.binarized:
@@ -143,11 +118,17 @@ def main(argv: list[str] | None = None) -> int:
     config = load_config(ROOT / "configs" / f"{args.job}_{args.model}.yml", overrides)
     by_class = "by_class" if config.model.n_classes is not None else ""
     budget = f"{args.images}_images" if args.images else f"{args.minutes:g}_minutes"
-    name = args.name or "_".join(filter(None, [args.job, args.model, by_class, kind, budget]))
+    seed = f"seed{args.seed}" if args.seed else ""
+    parts = [args.job, args.model, by_class, kind, budget, seed]
+    name = args.name or "_".join(filter(None, parts))
     config = config.model_copy(update={"name": f"reproduce_{name}"})
+    places = [config.run_dir / "measured"] + [RESULTS / name] * args.publish
+    if not args.validate_only:
+        for folder in (config.run_dir.parent, *(place.parent for place in places[1:])):
+            make_folder(folder)  # before long work begins
     startup.import_tensorflow()
     startup.find_devices()
-    model, record = train(config, args, job)
+    model, images, record = train(config, args, job)
     if args.validate_only:
         return 0
     record = {
@@ -155,37 +136,62 @@ def main(argv: list[str] | None = None) -> int:
         "job": args.job,
         "model": args.model,
         "binarization": kind,
-        "command": shlex.join(["python", "scripts/reproduce.py", *(argv or sys.argv[1:])]),
+        "command": typed_command(__file__, argv, args.data),
         **record,
     }
-    sheet = draw_sheet(model, record["config"]["data"]["image_size"], args.seed)
-    places = [config.run_dir / "measured"]
-    if args.publish:
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        places.append(RESULTS / name)
     for place in places:
         with replacing(place.with_name(f"{place.name}.json")) as temporary:
             temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        save_picture(sheet, place.with_name(f"{place.name}.png"))
-        print(f"written to {place}.json and .png")
+        print(f"written to {place}.json")
+    sheets = {"": draw_samples(model, images, args.seed)}
+    if not by_class:
+        sheets["_completions"] = draw_completions(model, images, args.seed)
+    for place in places:
+        for ending, sheet in sheets.items():
+            save_picture(sheet, place.with_name(f"{place.name}{ending}.png"))
+    print(f"pictures {' and '.join(f'{place}*.png' for place in places)}")
     return 0
 
 
-def draw_sheet(model, size, seed: int) -> np.ndarray:
+def make_folder(folder: Path) -> None:
+    """Raises UserError if files cannot be put there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be created: {error.strerror}") from None
+    check_writable(folder / "measured.json")
+
+
+def draw_samples(model, images, seed: int) -> np.ndarray:
     """40 images drawn from the model, or a row of 8 of each class, as one picture."""
     from pixelcnn_tf import generate_images
 
     n, columns, labels = 40, 10, None
     if model.n_classes is not None:
         n, columns, labels = 8 * model.n_classes, 8, np.arange(model.n_classes).repeat(8)
-    images = generate_images(model, size, n, seed, labels=labels)
-    return image_sheet(images, model.likelihood.n_values, columns)
+    drawn = generate_images(model, images.test.shape[1:3], n, seed, labels=labels)
+    return image_sheet(drawn, model.likelihood.n_values, columns)
+
+
+def draw_completions(model, images, seed: int) -> np.ndarray:
+    """Of 6 test images the lower half drawn anew 6 times, as one picture."""
+    from pixelcnn_tf import generate_images
+
+    originals = images.test[:6]
+    n, height, width, _ = originals.shape
+    hidden = np.zeros((height, width), bool)
+    hidden[height // 2 :] = True
+    given = originals.repeat(6, axis=0)
+    drawn = generate_images(
+        model, (height, width), 6 * n, seed, initial_images=given, known=~hidden
+    )
+    drawn = drawn.reshape(n, 6, *originals.shape[1:])
+    return completion_sheet(originals, hidden, drawn, model.likelihood.n_values)
 
 
 def train(config: Config, args, job: Job) -> tuple:
-    """Train and measure; the model and what goes into the results file."""
+    """Train and measure; the model, the images and what goes into the results file."""
     import keras
-    import tensorflow as tf
 
     from pixelcnn_tf.data import get_dataset, load_for
     from pixelcnn_tf.experiment import check_values
@@ -206,7 +212,7 @@ def train(config: Config, args, job: Job) -> tuple:
     trainer.initialize(training)
     average = Average(model)
     size, seed = config.training.batch_size, config.seed
-    batches = iter(get_dataset(training, "train", size, seed, labels=by_class))
+    batches = get_dataset(training, "train", size, seed, labels=by_class)
     print(f"{used_weights(model):,} weights; {len(training.train):,} training images", flush=True)
 
     def score(part, n: int | None = None) -> float:
@@ -220,39 +226,26 @@ def train(config: Config, args, job: Job) -> tuple:
         average.swap()
         return figures[job.unit]
 
-    curve, checks, seen, seconds, done = [], next_check(0), 0, 0.0, 0.0
-    limit, n_dims = args.images or 60 * args.minutes, training.train[0].size
-    highest = config.training.learning_rate
-    bar = progress("training", round(limit), "image" if args.images else "s", delay=0, leave=True)
-    window: list = []
-    while done < limit:
-        began = time.perf_counter()
-        trainer.optimizer.learning_rate = highest * (1 + math.cos(math.pi * done / limit)) / 2
-        window.append(trainer.train_step(*tf.nest.flatten(next(batches)))[0])
-        average.update()
-        seen += size
-        if len(window) == 20:
-            nats = float(tf.reduce_mean(tf.stack(window))) / size  # waits for the steps
-            window.clear()
-            shown = nats * scale_to(job.unit, n_dims)
-            bar.set_postfix_str(f"{shown:.2f} {job.shown}, {seen:,} images", refresh=False)
-        if seen > size:  # compiling, in the first step, does not count
-            seconds += time.perf_counter() - began
-        done = seen if args.images else seconds
-        bar.update(min(round(done), bar.total) - bar.n)
+    curve, checks = [], next_check(0)
+    scale = scale_to(job.unit, training.train[0].size)
+
+    def show(nats: float) -> str:
+        return f"{nats * scale:.2f} {job.shown}"
+
+    for seen, seconds in train_steps(trainer, average, batches, args.images, args.minutes, show):
         if seen >= checks:
             checks = next_check(seen)
             curve.append([seen, round(seconds, 1), score(validation, SCORED_ON_THE_WAY)])
-            bar.write(
+            tqdm.write(
                 f"{seen:,} images, {seconds:,.0f} s: validation {curve[-1][2]:.3f} {job.shown}"
             )
-    bar.close()
-    curve.append([seen, round(seconds, 1), score(validation, SCORED_ON_THE_WAY)])
+    if not curve or curve[-1][0] < seen:
+        curve.append([seen, round(seconds, 1), score(validation, SCORED_ON_THE_WAY)])
     last = score(validation)
     print(f"validation {last:.3f} {job.shown} after {seen:,} images")
     if args.validate_only:
-        return model, {}
-    test = score(images)
+        return model, images, {}
+    test = score(images, args.test_images)
     print(f"test {test:.3f} {job.shown} after {seen:,} images, {seconds:,.0f} s")
     average.swap()
     old = trainer.run.set_aside()
@@ -262,24 +255,27 @@ def train(config: Config, args, job: Job) -> tuple:
     with replacing(trainer.run.model) as temporary:
         model.save(temporary)
     print(f"model {trainer.run.model}")
-    return model, {
-        "weights": used_weights(model),
-        "seed": config.seed,
-        "batch_size": size,
-        "minutes": args.minutes,
-        "images": args.images,
-        "seconds": round(seconds, 1),
-        "images_seen": seen,
-        "images_per_second": seen / seconds,
-        "train_images": len(training.train),
-        "test_images": len(images.test),
-        "unit": job.unit,
-        "test": test,
-        "validation": last,
-        "curve": curve,
-        "cores": len(os.sched_getaffinity(0)),
-        "config": config.model_dump(mode="json"),
-    }
+    return (
+        model,
+        images,
+        {
+            "weights": used_weights(model),
+            "seed": config.seed,
+            "batch_size": size,
+            "minutes": args.minutes,
+            "images": args.images,
+            "seconds": round(seconds, 1),
+            "images_seen": seen,
+            "train_images": len(training.train),
+            "test_images": len(images.test[: args.test_images]),
+            "unit": job.unit,
+            "test": test,
+            "validation": last,
+            "curve": curve,
+            "cores": len(os.sched_getaffinity(0)),
+            "config": config.model_dump(mode="json"),
+        },
+    )
 
 
 def split(images, seed: int):

@@ -3,11 +3,11 @@
 import json
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+from jobs import JOBS, Job
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
@@ -26,92 +26,20 @@ images were scored once, at the end.
 """
 
 
-class Part(NamedTuple):
-    """What is told of a job of scripts/reproduce.py.
-
-    Attributes:
-        title, before, after: text around the table.
-        names: of the models, in order.
-        unit: of the scores.
-        digits: after the point.
-    """
-
-    title: str
-    before: str
-    after: str
-    names: dict[str, str]
-    unit: str
-    digits: int
-
-
-PARTS = {
-    "mnist_binary": Part(
-        "Binarized MNIST",
-        """
-Negative log-likelihood in nats an image (lower is better) on the first so many test images of MNIST
-as the table says, after the same number of training images and after the same time. Four models of
-7 layers and about as many weights each (configs/mnist_binary_*.yml), Adam; a learning rate of 0.01
-at first for all, from short trials on the 5,000 training images held out.
-
-*Static*: each pixel was drawn once with its intensity as probability (the seed is `data.seed`, 0;
-the papers' own draw is another one). *Dynamic*: training pixels are drawn anew each time they are
-seen; the test images are those of the static rows. Only rows of one kind compare with each other.
-Differences of two rows have a much smaller error than either, for the images are the same:
-`python scripts/evaluate.py --run runs/reproduce_... --against runs/reproduce_...` tells it.
-""",
-        """
-For scale, the same quantity on all 10,000 test images, by models that were trained to the end:
-PixelCNN 81.30, Row LSTM 80.54, Diagonal BiLSTM (7 layers) 79.20 (van den Oord et al. 2016, arXiv
-1601.06759, table 4).
-""",
-        {
-            "masked": "masked PixelCNN",
-            "gated": "Gated PixelCNN",
-            "row_lstm": "Row LSTM",
-            "diagonal_bilstm": "Diagonal BiLSTM",
-        },
-        "nats an image",
-        2,
-    ),
-    "cifar10_small": Part(
-        "CIFAR-10, a few images",
-        """
-Bits per dimension (lower is better) after the same number of training images and after the same
-time, on few images of CIFAR-10 (the table says how many different ones; a tenth of what is given
-for training is held out). Four models of about as many weights each
-(configs/cifar10_small_*.yml), Adam; a learning rate of 0.001 at first for all, tuned for none.
-""",
-        """
-For scale: a masked PixelCNN of 979,000 weights with a softmax over 256 values stood at 5.03 on
-other images held out of the same 3,000 after 24,064 images (Adam, 0.001). Of whole CIFAR-10 and by
-a model trained to the end: PixelCNN++ 2.92 (arXiv 1701.05517, section 3), after 5 days on 8 GPUs.
-""",
-        {
-            "masked_softmax": "masked PixelCNN, softmax over 256 values",
-            "masked": "masked PixelCNN, 10 logistics",
-            "gated": "Gated PixelCNN, 10 logistics",
-            "plusplus": "PixelCNN++, 10 logistics",
-        },
-        "bits per dimension",
-        3,
-    ),
-}
-
-
 def write_table(results: Path) -> None:
-    """Write ``results.md`` and ``curves.png`` beside the folder ``results`` of .json files.
+    """Write ``results.md`` and ``curves_JOB.png`` beside the folder ``results`` of .json files.
 
     Raises:
-        UserError: there are none.
+        UserError: there are none, or two of the same row and budget.
     """
     docs = results.parent
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in results.glob("*.json")]
+    records = [json.loads(path.read_text("utf-8")) for path in sorted(results.glob("*.json"))]
     if not records:
         raise UserError(f"{results}: holds no results; run scripts/reproduce.py first")
     lines = [INTRODUCTION]
-    for job, part in PARTS.items():
-        mine = [record for record in records if record["job"] == job]
-        order = list(part.names)
+    for name, job in JOBS.items():
+        mine = [record for record in records if record["job"] == name]
+        order = list(job.models)
         mine.sort(
             key=lambda r, order=order: (
                 bool(_classes(r)),
@@ -120,46 +48,64 @@ def write_table(results: Path) -> None:
                 r["minutes"] or 0,
             )
         )
+        _refuse_twins(mine, job, results)
         if mine:
-            lines += _section(part, mine, results, f"curves_{job}.png")
-            curves = _curves([r for r in mine if not _classes(r)], part)
-            save_picture(curves, docs / f"curves_{job}.png")
+            lines += _section(job, mine, results, f"curves_{name}.png")
+            curves = _curves([r for r in mine if not _classes(r)], job)
+            save_picture(curves, docs / f"curves_{name}.png")
     with replacing(docs / "results.md") as temporary:
         temporary.write_text("\n".join(lines), encoding="utf-8")
     print(f"written to {docs / 'results.md'} and the curves beside it")
 
 
-def _section(part: Part, records: list[dict], results: Path, curves: str) -> list[str]:
+def _refuse_twins(records: list[dict], job: Job, results: Path) -> None:
+    """Raises UserError for two records that would stand in the same place."""
+    found: dict = {}
+    for record in records:
+        first = found.setdefault((_title(record, job), _budget(record)), record)
+        if first is not record:
+            raise UserError(
+                f"{results}: {first['name']}.json and {record['name']}.json are both "
+                f"{_title(record, job)}, {_words(record)}; keep one"
+            )
+
+
+def _section(job: Job, records: list[dict], results: Path, curves: str) -> list[str]:
     """The lines of one table and what belongs to it."""
-    budgets = sorted({_budget(r) for r in records}, key=lambda b: (b[1], b[0]))
+    rows = [r for r in records if not _classes(r)]
+    budgets = sorted({_budget(r) for r in rows}, key=lambda b: (b[1], b[0]))
     titles = ["model", "weights"]
     for n, unit in budgets:
-        titles += [f"after {n:,g} {unit}", "images/s" if unit == "images" else "images seen"]
+        titles += [f"after {n:,g} {unit}", *["images seen"] * (unit == "minutes")]
     titles += ["training images", "test images"]
-    lines = [f"## {part.title}", part.before, _row(*titles), _row(*["---"] * len(titles))]
-    for title in dict.fromkeys(_title(r, part) for r in records):
-        mine = {_budget(r): r for r in records if _title(r, part) == title}
+    lines = [f"## {job.title}", job.before, _row(*titles), _row(*["---"] * len(titles))]
+    for title in dict.fromkeys(_title(r, job) for r in rows):
+        mine = {_budget(r): r for r in rows if _title(r, job) == title}
         last = list(mine.values())[-1]
         cells = [title, f"{last['weights']:,}"]
         for budget in budgets:
             r = mine.get(budget)
-            if r is None:
-                cells += ["-", "-"]
-                continue
-            seen = r["images_per_second"] if r["images"] else r["images_seen"]
-            cells += [f"**{r['test']:.{part.digits}f}**", f"{seen:,.0f}"]
+            cells.append(f"**{r['test']:.{job.digits}f}**" if r else "-")
+            if budget[1] == "minutes":
+                cells.append(f"{r['images_seen']:,}" if r else "-")
         lines.append(_row(*cells, f"{last['train_images']:,}", f"{last['test_images']:,}"))
-    lines += [part.after, "Commands, in the order of the table:\n", "```"]
+    lines += [job.after, "Commands, in the order of the table:\n", "```"]
     lines += [f"{r['command']}  # seed {r['seed']}, {r['cores']} cores" for r in records]
     lines += ["```\n", f"![Validation NLL against images seen and against time]({curves})\n"]
     lines.append("*On at most 1,000 held-out training images.*\n")
-    for r in {_title(r, part): r for r in records}.values():  # the last of each model
+    for r in {_title(r, job): r for r in records}.values():  # the last of each model
         if (results / f"{r['name']}.png").exists():
-            what = "a row a class" if _classes(r) else "40 images"
-            n, unit = _budget(r)
-            lines.append(f"### {_title(r, part)}, after {n:,g} {unit}\n")
+            lines.append(f"### {_title(r, job)}, {_words(r)}\n")
             lines.append(f"![Samples](results/{r['name']}.png)\n")
-            lines.append(f"*Drawn by this model, {what}, temperature 1, none picked.*\n")
+            what = "a row a class" if _classes(r) else "40 images"
+            score = f"{r['test']:.{job.digits}f} {job.unit.replace('_', ' ')}"
+            lines.append(
+                f"*Drawn by this model ({score} on the test images), {what}, temperature 1, none "
+                "picked.*\n"
+            )
+        if (results / f"{r['name']}_completions.png").exists():
+            lines.append(f"![Completions](results/{r['name']}_completions.png)\n")
+            lines.append("*Test images, what this model is shown of them, and completions.*\n")
     return lines
 
 
@@ -167,9 +113,9 @@ def _classes(record: dict):
     return record["config"]["model"]["n_classes"]
 
 
-def _title(record: dict, part: Part) -> str:
+def _title(record: dict, job: Job) -> str:
     by_class = "by class" if _classes(record) else ""
-    return ", ".join(filter(None, [part.names[record["model"]], by_class, record["binarization"]]))
+    return ", ".join(filter(None, [job.models[record["model"]], by_class, record["binarization"]]))
 
 
 def _budget(record: dict) -> tuple[float, str]:
@@ -177,18 +123,23 @@ def _budget(record: dict) -> tuple[float, str]:
     return (record["images"], "images") if record["images"] else (record["minutes"], "minutes")
 
 
+def _words(record: dict) -> str:
+    n, unit = _budget(record)
+    return f"after {n:,g} {unit}"
+
+
 def _row(*cells: str) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _curves(records: list[dict], part: Part) -> np.ndarray:
+def _curves(records: list[dict], job: Job) -> np.ndarray:
     figure = Figure(figsize=(9, 3.6), dpi=100, layout="constrained")
     by_images, by_time = figure.subplots(1, 2, sharey=True)
-    titles = list(dict.fromkeys(_title(r, part) for r in records))
+    titles = list(dict.fromkeys(_title(r, job) for r in records))
     for r in records:
         curve = np.array(r["curve"])
-        colour = f"C{titles.index(_title(r, part))}"
-        style = {"marker": "o", "markersize": 3, "label": _title(r, part), "color": colour}
+        colour = f"C{titles.index(_title(r, job))}"
+        style = {"marker": "o", "markersize": 3, "label": _title(r, job), "color": colour}
         if r["images"]:
             by_images.plot(curve[:, 0], curve[:, 2], **style)
         else:
@@ -196,7 +147,7 @@ def _curves(records: list[dict], part: Part) -> np.ndarray:
     by_images.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     by_images.locator_params(axis="x", nbins=5)
     by_images.set_xlabel("training images seen (runs for so many images)")
-    by_images.set_ylabel(f"validation, {part.unit}")
+    by_images.set_ylabel(f"validation, {job.unit.replace('_', ' ')}")
     by_time.set_xlabel("minutes of training (runs for so long)")
     figure.legend(*_first_of_each(by_images, by_time), loc="outside right upper", fontsize=8)
     for axis in (by_images, by_time):

@@ -191,20 +191,6 @@ def test_a_checkpoint_of_an_interrupted_evaluation_has_the_plain_weights(
             np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_resumed_is_as_if_unbroken(tmp_path, images):
-    ends = []
-    for name, stops in [("straight", [40]), ("broken", [20, 40])]:
-        for steps in stops:
-            options = {"steps": steps, "eval_every": 20, "learning_rate": 0.1}
-            trainer = averaging(tmp_path / name, **options)
-            result = trainer.fit(images)
-        ends.append((weights(trainer), averages_of(trainer), result["bits_per_dim"]))
-    for straight, broken in zip(ends[0][:2], ends[1][:2], strict=True):
-        for a, b in zip(straight, broken, strict=True):
-            np.testing.assert_allclose(a, b, atol=1e-6)
-    assert ends[0][2] == pytest.approx(ends[1][2], rel=1e-5)
-
-
 def test_runs_and_checkpoints_without_averages_go_on_without(tmp_path, images):
     """Also those of a config that does not know the key."""
     old = small_config(tmp_path, steps=4)

@@ -1,4 +1,4 @@
-"""The commands with a class-conditional model; the commands that measure and show the family."""
+"""The commands with a class-conditional model."""
 
 import json
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import signal
 
 import benchmark
@@ -102,8 +103,8 @@ def test_longer_training_goes_on_and_other_settings_do_not(runs, capsys):
     assert "--fresh" in error
 
 
-def test_fresh_sets_the_old_run_aside(tmp_path, capsys):
-    assert train(tmp_path, **{"training.steps": 3}) == 0
+def test_fresh_sets_the_old_run_aside(runs, tmp_path, capsys):
+    shutil.copytree(runs / "small", tmp_path / "small")
     (tmp_path / "small" / "note.txt").write_text("mine")
     assert train(tmp_path, "--fresh") == 0
     assert "the old run is now" in capsys.readouterr().out
@@ -111,22 +112,16 @@ def test_fresh_sets_the_old_run_aside(tmp_path, capsys):
     assert json.loads((tmp_path / "small" / "results.json").read_text())["step"] == 6
 
 
-def test_constant_rate_runs_may_be_made_longer(tmp_path, capsys):
+def test_constant_rate_runs_may_be_made_longer_and_show_other_things(tmp_path, capsys):
     constant = {"training.schedule": "constant", "training.warmup_steps": 0}
     assert train(tmp_path, **constant) == 0
-    assert train(tmp_path, **constant, **{"training.steps": 8}) == 0
+    more = {"training.steps": 8, "training.log_every": 1, "sampling.n_images": 1}
+    assert train(tmp_path, **constant, **more) == 0
     assert json.loads((tmp_path / "small" / "results.json").read_text())["step"] == 8
+    config = yaml.safe_load((tmp_path / "small" / "config.yml").read_text())
+    assert config["sampling"]["n_images"] == 1  # does not change the weights
     assert train(tmp_path, **constant, **{"training.steps": 7}) == 2
     assert "training.steps: 8 there, 7 here" in capsys.readouterr().err
-
-
-def test_what_does_not_change_the_weights_may_change_in_mid_run(tmp_path, monkeypatch, capsys):
-    constant = {"training.schedule": "constant", "training.warmup_steps": 0, "training.steps": 3}
-    assert train(tmp_path, **constant) == 0
-    more = {"training.steps": 4, "training.log_every": 1, "sampling.n_images": 1}
-    assert train(tmp_path, **{**constant, **more}) == 0
-    config = yaml.safe_load((tmp_path / "small" / "config.yml").read_text())
-    assert config["sampling"]["n_images"] == 1
 
 
 def test_ctrl_c_saves_says_how_to_go_on_and_goes_on(tmp_path, monkeypatch, capsys):

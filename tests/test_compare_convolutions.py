@@ -210,7 +210,7 @@ def test_everything_from_end_to_end(place, capsys):
         (["page", "--docs", "tests"], "--docs tests: holds no masked_or_shifted.md"),
         (["train", "--images", "0"], "'0': must be an integer from 1 up"),
         (["train", "--images", "5", "--minutes", "1"], "not allowed with argument"),
-        (["train", "--data", "none.npz"], "--data none.npz: must be a .npz file"),
+        (["train", "--data", "none.npz"], "'none.npz': must be a .npz file"),
         (["train", "--kernels", "3,x"], "'x': must be an integer from 1 up"),
         (["train", "--seed", "-1"], "--seed -1: must be an integer from 0 up"),
     ],

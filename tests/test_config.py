@@ -163,6 +163,9 @@ def test_errors_name_the_flag_or_the_file(empty):
     empty.write_text("training: {steps: 0}")
     with pytest.raises(UserError, match=f"^{empty}: training.steps: 0 "):
         load_config(empty, ["seed=1"])
+    empty.write_text("model: {pixel_layer: gated}")
+    with pytest.raises(UserError, match=f"^{empty} with --set: .*variant 'relu' is for"):
+        load_config(empty, ["model.variant=relu"])
 
 
 def test_empty_sections_and_round_floats_are_fine(empty):

@@ -12,7 +12,7 @@ from helpers import draw_weights, random_images, small_model
 from pixelcnn_tf import MaskedConv2D, PixelCNNResBlock, PixelRNN, UserError, generate_images
 from pixelcnn_tf.batches import cut
 from pixelcnn_tf.layers import PReLU
-from pixelcnn_tf.raster import Raster
+from pixelcnn_tf.raster import Front, Raster
 from pixelcnn_tf.sampling import teacher_forced_logits
 
 SIZES = [(1, 1), (1, 7), (5, 4), (8, 8), (13, 9)]
@@ -70,9 +70,8 @@ def test_prelu(n_channels, rng):
 
 @pytest.mark.parametrize("variant", ["relu", "preactivation"])
 @pytest.mark.parametrize("n_channels", [1, 3, 4])
-@pytest.mark.parametrize("kernel_size", [3, 5, 7])
-def test_blocks(kernel_size, n_channels, variant, rng):
-    block = PixelCNNResBlock(kernel_size, n_channels, variant)
+def test_blocks(n_channels, variant, rng):
+    block = PixelCNNResBlock(3, n_channels, variant)
     block.build((None, None, None, 4 * n_channels))
     draw_weights(block)
     for size in SMALL:
@@ -128,12 +127,8 @@ def test_the_front_visits_every_pixel_once_and_memory_grows_with_the_width():
     model = small_model(1)
     for height, width in [*SIZES, (2, 40), (40, 2)]:
         raster = Raster(model, 1, height, width)
-        seen = []
-        for time in range(raster.n_steps):
-            row, column = time // raster.lag, time % raster.lag
-            places = [(row - p, column + p * raster.lag) for p in range(raster.rows)]
-            seen += [(r, c) for r, c in places if 0 <= r < height and 0 <= c < width]
-        assert sorted(seen) == [(r, c) for r in range(height) for c in range(width)]
+        seen = np.concatenate([Front(raster, time).index for time in range(raster.n_steps)])
+        assert sorted(seen[seen < height * width]) == list(range(height * width))
 
     def size(height, width):
         states = Raster(model, 1, height, width).init_states()

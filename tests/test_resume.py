@@ -45,8 +45,7 @@ def _trained():
     return {}
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_the_next_fit_goes_on(signum, finished, tmp_path, images, monkeypatch):
+def test_a_signal_saves_and_the_next_fit_goes_on(finished, tmp_path, images, monkeypatch):
     straight = load_model(finished().run_dir).trainable_weights
     config = small_config(tmp_path / "stopped", checkpoint_every=100)
     add = Window.add
@@ -54,13 +53,13 @@ def test_a_signal_saves_and_the_next_fit_goes_on(signum, finished, tmp_path, ima
     def add_and_signal(self, *results):
         add(self, *results)
         if len(self.results) == 1:
-            signal.raise_signal(signum)
+            signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Window, "add", add_and_signal)
     with pytest.raises(Interrupted) as stop:
         make_trainer(config).fit(images)
     assert stop.value.step == 1
-    assert stop.value.signum == signum
+    assert stop.value.signum == signal.SIGINT
     assert saved_steps(tmp_path / "stopped" / "small" / "checkpoints") == [1]
     monkeypatch.setattr(Window, "add", add)
 
@@ -98,8 +97,9 @@ def test_a_signal_at_the_very_end_saves_and_the_next_fit_is_done(tmp_path, image
 
     monkeypatch.setattr(Trainer, "_after_step", signal_last)
     trainer = make_trainer(small_config(tmp_path))
-    with pytest.raises(Interrupted):
+    with pytest.raises(Interrupted) as stop:
         trainer.fit(images)
+    assert stop.value.signum == signal.SIGTERM
     assert trainer.evaluate(trainer._dataset(images, "test"))  # no signal is left behind
     trainer = make_trainer(small_config(tmp_path))
     assert trainer.fit(images)["bits_per_dim"] > 0
@@ -141,23 +141,23 @@ def test_a_kill_in_the_very_first_save_is_no_obstacle(tmp_path, images):
     assert not (folder / "ckpt-2_temp").exists()
 
 
-@pytest.mark.parametrize("with_optimizer", [True, False])
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
-def test_restoring_brings_every_number_back(optimizer, with_optimizer, tmp_path, images):
+def test_restoring_brings_every_number_back(optimizer, tmp_path, images):
     """Into a model of other first weights (and another name), with and without optimizer."""
     config = small_config(tmp_path, optimizer=optimizer)
     trained = make_trainer(config)
     trained.fit(images)
-    other = make_trainer(config.model_copy(update={"seed": 1}))
-    assert (weights(other)[0] != weights(trained)[0]).any()
     folder = tmp_path / "small" / "checkpoints"
-    checkpoints = Checkpoints(folder, other.model, other.optimizer if with_optimizer else None)
-    assert checkpoints.restore() == 8
-    for a, b in zip(trained.model.weights, other.model.weights, strict=True):
-        np.testing.assert_array_equal(a, b)
-    if with_optimizer:
-        for a, b in zip(trained.optimizer.variables, other.optimizer.variables, strict=True):
+    for with_optimizer in (True, False):
+        other = make_trainer(config.model_copy(update={"seed": 1}))
+        assert (weights(other)[0] != weights(trained)[0]).any()
+        checkpoints = Checkpoints(folder, other.model, other.optimizer if with_optimizer else None)
+        assert checkpoints.restore() == 8
+        for a, b in zip(trained.model.weights, other.model.weights, strict=True):
             np.testing.assert_array_equal(a, b)
+        if with_optimizer:
+            for a, b in zip(trained.optimizer.variables, other.optimizer.variables, strict=True):
+                np.testing.assert_array_equal(a, b)
 
 
 def test_states_of_random_generators_are_saved_too(tmp_path):
@@ -216,6 +216,8 @@ def save_and_die(self, step):
         os.kill(os.getpid(), signal.SIGKILL)
 from pixelcnn_tf import loops
 loops.USE_XLA = False  # compiling takes longer than all the rest
+from pixelcnn_tf import Trainer
+Trainer.write_samples = lambda *_: None  # not compared
 import main
 names, flags = sys.argv[1].split(), sys.argv[2:]
 for name in names:
@@ -306,20 +308,18 @@ def test_a_damaged_checkpoint_is_skipped_with_a_warning(how, finished, tmp_path,
     trainer = make_trainer(config)
     assert trainer.checkpoints.restore() == 6
     assert "ckpt-8 is damaged and was skipped" in capsys.readouterr().err
+    if how != "truncated":
+        return  # how it goes on does not depend on the damage
     trainer.fit(images)
     assert trainer.step == 8
     fresh = make_trainer(config)
     assert fresh.checkpoints.restore() == 8  # written again, whole
 
 
-@pytest.mark.parametrize("how", ["missing", "empty", "truncated"])
-def test_a_lost_list_of_checkpoints_does_not_start_over(how, finished, tmp_path, images):
+def test_a_damaged_list_of_checkpoints_does_not_start_over(finished, tmp_path, images):
     finished(steps=6)
     state = tmp_path / "small" / "checkpoints" / "checkpoint"
-    if how == "missing":
-        state.unlink()
-    else:
-        state.write_text("" if how == "empty" else state.read_text()[:20])
+    state.write_text(state.read_text()[:20])
     longer = small_config(tmp_path, steps=10)
     trainer = make_trainer(longer)
     assert trainer.checkpoints.restore() == 6

@@ -131,9 +131,8 @@ def test_progress_rises_to_the_end_and_changes_nothing(method, model):
     np.testing.assert_array_equal(images, generate_images(model, (4, 3), 5, 0, **options))
 
 
-@pytest.mark.parametrize("method", ["raster", "plain"])
 @pytest.mark.parametrize("case", ["upper half", "one colour", "single pixels", "none", "all"])
-def test_completion_keeps_what_is_known(case, method, model, rng):
+def test_completion_keeps_what_is_known(case, model, rng):
     shape = (6, 5, 4, 3)
     given = random_images(rng, *shape)
     known = {
@@ -144,14 +143,13 @@ def test_completion_keeps_what_is_known(case, method, model, rng):
         "all": np.array(True),
     }[case]
     known = np.broadcast_to(known, shape[1:])
-    options = {"method": method, "jit_compile": False}
+    options = {"jit_compile": False}
     given_known = {"initial_images": given, "known": known}
     images = generate_images(model, shape[1:3], 6, 2, **given_known, **options)
     np.testing.assert_array_equal(images[:, known], given[:, known])
     free = generate_images(model, shape[1:3], 6, 2, **options)
-    if method == "raster":
-        plain = generate_images(model, shape[1:3], 6, 2, **given_known, method="plain")
-        np.testing.assert_array_equal(images, plain)
+    plain = generate_images(model, shape[1:3], 6, 2, **given_known, method="plain")
+    np.testing.assert_array_equal(images, plain)
     if case == "none":
         np.testing.assert_array_equal(images, free)
     elif case != "all":

@@ -151,7 +151,7 @@ def test_the_raster_way_gives_what_call_gives(direction, mask_type, kernel_size,
 
 
 @pytest.mark.parametrize("n_channels", [1, 3])
-@pytest.mark.parametrize("kernel_size", KERNELS)
+@pytest.mark.parametrize("kernel_size", [(2, 3), (3, 2)])
 def test_the_raster_way_of_two_stacks(kernel_size, n_channels, rng):
     """Colours of the image come one after another; features wait for none of their own pixel."""
     layer = TwoStacks(kernel_size, n_channels)
@@ -182,51 +182,6 @@ def test_a_convolution_that_is_not_shifted_enough_is_noticed(mask_type, rng):
     images = random_images(rng, 1, 4, 5, 1)
     stack = shifted(4, 2, "down_right", mask_type, 1)
     assert bool(leaks(lambda x: stack(x.astype("float32")), images, 4)[0]) == (mask_type == "B")
-
-
-def ones(layer_class, *args):
-    return layer_class(1, *args, kernel_initializer="ones", bias_initializer="zeros")
-
-
-def masked_stack(x, n):
-    for i in range(n + 1):
-        x = ones(MaskedConv2D, 3, "B" if i else "A", 1)(x)
-    return x
-
-
-def down_right_stack(x, n):
-    for i in range(n + 1):
-        x = ones(ShiftedConv2D, 2, "down_right", "B" if i else "A")(x)
-    return x
-
-
-def two_stacks(x, n):
-    """As in ``GatedBlock``, of 3 x 3 kernels: the upper rows, and the left of the same row."""
-    above = ones(ShiftedConv2D, (1, 3), "down", "A")(x)
-    left = ones(ShiftedConv2D, 1, "down_right", "A")(x)
-    for _ in range(n):
-        above = ones(ShiftedConv2D, (2, 3), "down")(above)
-        left = left + ones(ShiftedConv2D, (1, 2), "down_right")(left) + above
-    return left
-
-
-@pytest.mark.parametrize(
-    ("stack", "counts"),
-    [
-        (masked_stack, {1: 11, 3: 34, 8: 144}),  # the blind spot is missing
-        (down_right_stack, {1: 9, 3: 25, 8: 100}),  # and here all that is right of the pixel
-        (two_stacks, {1: 12, 3: 40, 8: 180}),  # everything: 2 * (n + 1) * (n + 2)
-    ],
-)
-def test_how_many_pixels_are_seen_after_a_first_layer_and_n_more(stack, counts):
-    """By gradients; all weights are positive, so that nothing cancels."""
-    for n, count in counts.items():
-        size = 2 * n + 5
-        x = tf.ones([1, size, size, 1])
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            output = stack(x, n)[0, size // 2, size // 2, 0]
-        assert np.count_nonzero(tape.gradient(output, x)) == count
 
 
 def test_config_round_trip_keeps_everything(rng):
