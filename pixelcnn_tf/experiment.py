@@ -109,8 +109,8 @@ def check_values(images: Images, likelihood: Likelihood) -> None:
     if isinstance(likelihood, LogisticMixture) and largest < 16:
         cure = "bernoulli" if largest < 2 else f"softmax-{largest + 1}"
         raise UserError(
-            f"model.likelihood: {likelihood.name} is for values up to 255, the images go up to "
-            f"{largest} only; choose {cure!r}, with model.architecture 'pixel_rnn'"
+            f"model.likelihood: logistic-{likelihood.n_mixtures} is for values up to 255, the "
+            f"images go up to {largest} only; choose {cure!r}, with model.architecture 'pixel_rnn'"
         )
 
 

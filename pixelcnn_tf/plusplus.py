@@ -16,6 +16,7 @@ them is known, and waits for the others; the third level likewise.
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.checks import count, dropout_rate
@@ -162,18 +163,22 @@ class PixelCNNPlusPlus(Causal, PixelModel):
     def initialize_from(self, images, labels=None) -> None:
         """Set gains and biases from a batch of images such that every feature that varies has
         mean 0 and standard deviation 1 at first (0.1 at the end of a block); once, before
-        training: ``main.py`` does so, whoever calls ``fit`` must.
+        training, for what they have learned is lost: ``main.py`` does so, whoever calls ``fit``
+        must.
 
         Args:
             images, labels: as for ``call``; some 100 images will do.
 
         Raises:
-            ValueError: as ``call``.
+            ValueError: no images, or of other channels; as ``call``.
 
         Source: arXiv 1602.07868, section 3.
         """
         if not self.built:
             self.build((None, None, None, self.n_channels))
+        shape = self.checked_shape(np.shape(images))
+        if len(shape) != 4 or 0 in shape:
+            raise ValueError(f"images {shape}: must be some, [n, height, width, channels]")
         inside = self._flatten_layers(include_self=False, recursive=True)
         convs = [layer for layer in inside if isinstance(layer, NormalizedConv2D)]
         try:

@@ -224,6 +224,8 @@ def masked_to_shifted(
 
     Source: arXiv 1606.05328, section 2.3: a masked kernel can be had by cropping and shifting.
     """
+    if not isinstance(layer, MaskedConv2D):
+        raise ValueError(f"{layer!r:.80}: must be a MaskedConv2D")
     if layer.n_channels != 1:
         raise ValueError(
             f"n_channels={layer.n_channels}: must be 1; colour groups within a pixel have no "

@@ -83,6 +83,8 @@ def main(argv: list[str] | None = None) -> int:
     if config.model.n_classes is not None:
         raise UserError(f"{args.job}: n_classes {config.model.n_classes}: must be without classes")
     args.side = args.side or JOB_SIDES.get(args.job, 32)
+    if args.job in ("colour", "tfp") and args.side % 4:
+        raise UserError(f"--side {args.side}: must be a multiple of 4, for PixelCNN++")
     args.batch = args.batch or config.training.batch_size
     startup.import_tensorflow()
     startup.find_devices()

@@ -34,6 +34,7 @@ import numpy as np
 from compare_page import CONTESTANTS, PAGE, RESULTS, check_page, write_page
 from measuring import (
     Average,
+    make_folder,
     npz_file,
     print_table,
     take_turns,
@@ -99,8 +100,8 @@ def main(argv: list[str] | None = None) -> int:
     parts = ["fields", "cost", "train", "page"] if args.part == "all" else [args.part]
     if "page" in parts:
         check_page(args.docs)
-    elif not args.docs.is_dir():
-        raise UserError(f"--docs {args.docs}: must be a folder")
+    else:
+        make_folder(args.docs)
     args.command = typed_command(__file__, argv, args.data)
     if parts != ["page"]:
         startup.import_tensorflow()

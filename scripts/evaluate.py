@@ -50,22 +50,31 @@ def main(argv: list[str] | None = None) -> int:
     startup.find_devices()
     model = load_model(args.run)
     other = load_model(args.against) if args.against else None
-    both = [m for m in (model, other) if m is not None]
-    known = [m.n_classes for m in both if m.n_classes is not None]
-    images = load_for(config.data, min(known, default=None))
+    known = {
+        run: m.n_classes for run, m in ((args.run, model), (args.against, other)) if m is not None
+    }
+    known = {run: n for run, n in known.items() if n is not None}
+    if len(set(known.values())) > 1:
+        told = ", ".join(f"{run} knows {n}" for run, n in known.items())
+        raise UserError(f"--against {args.against}: other classes: {told}; must be the same")
+    images = load_for(config.data, next(iter(known.values()), None))
     shape, n = images.test.shape[1:], len(images.test)
     config.resolved(*shape)
     check_values(images, model.likelihood)
+    if other is not None:
+        if other.n_channels != shape[-1]:
+            raise UserError(
+                f"--against {args.against}: is for images of {other.n_channels} channel(s); those "
+                f"of {args.run} have {shape[-1]}"
+            )
+        check_size(other, *shape[:2])
+        check_values(images, other.likelihood)
     nats = score(model, images, args.batch_size)
     n_dims = images.test[0].size
     figures = in_words(model.likelihood.report(nats.mean(), n_dims))
     print(f"{config.data.source}: {figures} ({n:,} images)")
     if other is None:
         return 0
-    if other.n_channels != shape[-1]:
-        raise UserError(f"--against {args.against}: is for images of {other.n_channels} channel(s)")
-    check_size(other, *shape[:2])
-    check_values(images, other.likelihood)
     theirs = score(other, images, args.batch_size)
     unit = model.likelihood.units[0]
     gain = (theirs - nats) * scale_to(unit, n_dims)

@@ -17,7 +17,8 @@ import numpy as np
 
 from pixelcnn_tf import startup
 from pixelcnn_tf.config import Config
-from pixelcnn_tf.errors import TrainingDiverged
+from pixelcnn_tf.errors import TrainingDiverged, UserError
+from pixelcnn_tf.files import check_writable
 from pixelcnn_tf.progress import progress
 
 
@@ -52,6 +53,15 @@ def npz_file(text: str) -> str:
             f"{text!r}: must be a .npz file with x_train and x_test (and y_train, y_test)"
         )
     return text
+
+
+def make_folder(folder: Path) -> None:
+    """Raises UserError if files cannot be put there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be created: {error.strerror}") from None
+    check_writable(folder / "measured.json")
 
 
 def typed_command(script: str, argv: list[str] | None, data: str | None) -> str:

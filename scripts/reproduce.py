@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np
 from jobs import JOBS, Job
-from measuring import Average, npz_file, train_steps, typed_command, used_weights
+from measuring import Average, make_folder, npz_file, train_steps, typed_command, used_weights
 from results_table import write_table
 from tqdm import tqdm
 
@@ -39,7 +39,7 @@ from pixelcnn_tf import startup
 from pixelcnn_tf.cli import Parser, exit_with, positive_number, whole_number
 from pixelcnn_tf.config import Config, load_config
 from pixelcnn_tf.errors import UserError
-from pixelcnn_tf.files import check_writable, replacing
+from pixelcnn_tf.files import replacing
 from pixelcnn_tf.plots import completion_sheet, image_sheet, save_picture
 
 MODELS = sorted({model for job in JOBS.values() for model in job.models})
@@ -92,6 +92,8 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"--model: {given}; must be one of {', '.join(job.models)} for {args.job}")
     if args.binarize and not job.binarized:
         raise UserError(f"--binarize {args.binarize}: {args.job} has images of 256 values")
+    if args.publish and args.validate_only:
+        raise UserError("--publish: what is not scored on the test images is not published")
     if args.images is None:
         args.minutes = args.minutes or 20.0
     for override in args.overrides:
@@ -153,15 +155,6 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def make_folder(folder: Path) -> None:
-    """Raises UserError if files cannot be put there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be created: {error.strerror}") from None
-    check_writable(folder / "measured.json")
-
-
 def draw_samples(model, images, seed: int) -> np.ndarray:
     """40 images drawn from the model, or a row of 8 of each class, as one picture."""
     from pixelcnn_tf import generate_images
@@ -203,6 +196,11 @@ def train(config: Config, args, job: Job) -> tuple:
 
     by_class = config.model.n_classes is not None
     images = load_for(config.data, config.model.n_classes)
+    size = "x".join(map(str, images.train.shape[1:]))
+    if images.train.shape[3] != job.n_channels:
+        raise UserError(
+            f"{config.data.source}: images of {size}; {args.job} is for {job.n_channels} colour(s)"
+        )
     config = config.resolved(*images.train.shape[1:])
     check_values(images, get_likelihood(config.model.likelihood))
     training, validation = split(images, config.data.seed)

@@ -62,7 +62,7 @@ def _refuse_twins(records: list[dict], job: Job, results: Path) -> None:
     """Raises UserError for two records that would stand in the same place."""
     found: dict = {}
     for record in records:
-        first = found.setdefault((_title(record, job), _budget(record)), record)
+        first = found.setdefault((_row_of(record, job), _budget(record)), record)
         if first is not record:
             raise UserError(
                 f"{results}: {first['name']}.json and {record['name']}.json are both "
@@ -79,21 +79,22 @@ def _section(job: Job, records: list[dict], results: Path, curves: str) -> list[
         titles += [f"after {n:,g} {unit}", *["images seen"] * (unit == "minutes")]
     titles += ["training images", "test images"]
     lines = [f"## {job.title}", job.before, _row(*titles), _row(*["---"] * len(titles))]
-    for title in dict.fromkeys(_title(r, job) for r in rows):
-        mine = {_budget(r): r for r in rows if _title(r, job) == title}
-        last = list(mine.values())[-1]
-        cells = [title, f"{last['weights']:,}"]
+    for row in dict.fromkeys(_row_of(r, job) for r in rows):
+        mine = {_budget(r): r for r in rows if _row_of(r, job) == row}
+        title, *counts = row
+        weights, n_train, n_test = (f"{n:,}" for n in counts)
+        cells = [title, weights]
         for budget in budgets:
             r = mine.get(budget)
             cells.append(f"**{r['test']:.{job.digits}f}**" if r else "-")
             if budget[1] == "minutes":
                 cells.append(f"{r['images_seen']:,}" if r else "-")
-        lines.append(_row(*cells, f"{last['train_images']:,}", f"{last['test_images']:,}"))
+        lines.append(_row(*cells, n_train, n_test))
     lines += [job.after, "Commands, in the order of the table:\n", "```"]
     lines += [f"{r['command']}  # seed {r['seed']}, {r['cores']} cores" for r in records]
     lines += ["```\n", f"![Validation NLL against images seen and against time]({curves})\n"]
     lines.append("*On at most 1,000 held-out training images.*\n")
-    for r in {_title(r, job): r for r in records}.values():  # the last of each model
+    for r in {_row_of(r, job): r for r in records}.values():  # the last of each model
         if (results / f"{r['name']}.png").exists():
             lines.append(f"### {_title(r, job)}, {_words(r)}\n")
             lines.append(f"![Samples](results/{r['name']}.png)\n")
@@ -116,6 +117,12 @@ def _classes(record: dict):
 def _title(record: dict, job: Job) -> str:
     by_class = "by class" if _classes(record) else ""
     return ", ".join(filter(None, [job.models[record["model"]], by_class, record["binarization"]]))
+
+
+def _row_of(record: dict, job: Job) -> tuple[str, int, int, int]:
+    """What figures in one row have in common: title, weights, training and test images."""
+    counts = (record[name] for name in ("weights", "train_images", "test_images"))
+    return (_title(record, job), *counts)
 
 
 def _budget(record: dict) -> tuple[float, str]:

@@ -206,7 +206,7 @@ def test_everything_from_end_to_end(place, capsys):
         (["feilds"], "invalid choice: 'feilds'"),
         (["fields", "--kernels", "3,4"], "'3,4': must be odd integers from 3 up"),
         (["fields", "--kernels", "1"], "'1': must be odd"),
-        (["fields", "--docs", "nowhere"], "--docs nowhere: must be a folder"),
+        (["fields", "--docs", "README.md"], "README.md: cannot be created: File exists"),
         (["page", "--docs", "tests"], "--docs tests: holds no masked_or_shifted.md"),
         (["train", "--images", "0"], "'0': must be an integer from 1 up"),
         (["train", "--images", "5", "--minutes", "1"], "not allowed with argument"),

@@ -201,8 +201,9 @@ def test_initialization_from_little(size, flat, rng):
 
 def test_a_failed_initialization_leaves_nothing_behind(rng):
     model = PixelCNNPlusPlus(1, 3, 2, n_classes=3)
-    with pytest.raises(ValueError, match="labels: not given"):
-        model.initialize_from(random_images(rng, 2, 4, 4, 3, 256))
+    for n, channels, words in [(2, 3, "labels: not given"), (0, 3, "must be some"), (2, 1, "of 1")]:
+        with pytest.raises(ValueError, match=words):
+            model.initialize_from(random_images(rng, n, 4, 4, channels, 256))
     layers = model._flatten_layers(include_self=False, recursive=True)
     assert not any(getattr(layer, "initializing", False) for layer in layers)
 

@@ -182,6 +182,12 @@ WRONG = [
     ),
     (reproduce, [*PLUS, "--binarize", "dynamic"], "cifar10_small has images of 256 values"),
     (reproduce, [*PLUS, "--set", "model.architecture=pixel_rnn"], "fixed by what is measured"),
+    (reproduce, [*GATED, "--publish", "--validate-only"], "not scored on the test images"),
+    (
+        reproduce,
+        [*PLUS, "--validate-only", "--data", "{tmp}/grey.npz"],
+        "images of 8x8x1; cifar10_small is for 3",
+    ),
     (reproduce, [*GATED, "--name", "../x"], "--name '../x': must be letters"),
     (reproduce, [*GATED, "--data", "{tmp}/mixed"], "must be a .npz file"),
     (benchmark, [], "job"),
@@ -189,6 +195,7 @@ WRONG = [
     (benchmark, ["train", "--json", "{tmp}/none/f.json"], "there is no folder"),
     (benchmark, ["train", "--batch", "0"], "'0'"),
     (benchmark, ["tfp", "--config", "configs/reference.yml"], "architecture 'pixel_rnn'"),
+    (benchmark, ["colour", "--side", "10"], "--side 10: must be a multiple of 4"),
     (benchmark, ["family", "--set", "model.n_classes=10"], "n_classes 10"),
     (benchmark, ["conv", "--config", "configs/pixelcnnpp_small.yml"], "must have pixel_layer"),
 ]
@@ -202,6 +209,8 @@ def litter(tmp_path_factory):
     (folder / "bad.keras").write_bytes(b"PK\x05\x06" + bytes(18))  # an empty zip
     np.save(folder / "float.npy", np.zeros((9, 8, 8)))
     np.save(folder / "rgb.npy", np.zeros((9, 9, 8, 3), np.uint8))
+    grey = np.zeros((9, 8, 8), np.uint8)
+    np.savez(folder / "grey.npz", x_train=grey, x_test=grey)
     for name in ("empty", "broken", "mixed", "other"):
         (folder / name).mkdir()
     (folder / "broken" / "a.png").write_text("no image")
