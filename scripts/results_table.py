@@ -91,7 +91,7 @@ def _section(job: Job, records: list[dict], results: Path, curves: str) -> list[
                 cells.append(f"{r['images_seen']:,}" if r else "-")
         lines.append(_row(*cells, n_train, n_test))
     lines += [job.after, "Commands, in the order of the table:\n", "```"]
-    lines += [f"{r['command']}  # seed {r['seed']}, {r['cores']} cores" for r in records]
+    lines += [f"{r['command']}  # seed {r['seed']}, cores {r['cores']}" for r in records]
     lines += ["```\n", f"![Validation NLL against images seen and against time]({curves})\n"]
     lines.append("*On at most 1,000 held-out training images.*\n")
     for r in {_row_of(r, job): r for r in records}.values():  # the last of each model
@@ -140,24 +140,27 @@ def _row(*cells: str) -> str:
 
 
 def _curves(records: list[dict], job: Job) -> np.ndarray:
+    limited = {
+        unit: [r for r in records if _budget(r)[1] == unit] for unit in ("images", "minutes")
+    }
+    limited = {unit: runs for unit, runs in limited.items() if runs}
     figure = Figure(figsize=(9, 3.6), dpi=100, layout="constrained")
-    by_images, by_time = figure.subplots(1, 2, sharey=True)
+    axes = figure.subplots(1, len(limited) or 1, sharey=True, squeeze=False)[0]
     titles = list(dict.fromkeys(_title(r, job) for r in records))
-    for r in records:
-        curve = np.array(r["curve"])
-        colour = f"C{titles.index(_title(r, job))}"
-        style = {"marker": "o", "markersize": 3, "label": _title(r, job), "color": colour}
-        if r["images"]:
-            by_images.plot(curve[:, 0], curve[:, 2], **style)
-        else:
-            by_time.plot(curve[:, 1] / 60, curve[:, 2], **style)
-    by_images.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    by_images.locator_params(axis="x", nbins=5)
-    by_images.set_xlabel("training images seen (runs for so many images)")
-    by_images.set_ylabel(f"validation, {job.unit.replace('_', ' ')}")
-    by_time.set_xlabel("minutes of training (runs for so long)")
-    figure.legend(*_first_of_each(by_images, by_time), loc="outside right upper", fontsize=8)
-    for axis in (by_images, by_time):
+    for axis, (unit, runs) in zip(axes, limited.items(), strict=False):
+        for r in runs:
+            curve = np.array(r["curve"])
+            x = curve[:, 0] if unit == "images" else curve[:, 1] / 60
+            title = _title(r, job)
+            style = {"marker": "o", "markersize": 3, "color": f"C{titles.index(title)}"}
+            axis.plot(x, curve[:, 2], label=title, **style)
+        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axis.locator_params(axis="x", nbins=5)
+        what = "training images seen (runs for so many images)"
+        axis.set_xlabel(what if unit == "images" else "minutes of training (runs for so long)")
+    axes[0].set_ylabel(f"validation, {job.unit.replace('_', ' ')}")
+    figure.legend(*_first_of_each(*axes), loc="outside right upper", fontsize=8)
+    for axis in axes:
         axis.grid(color="0.9")
         axis.spines[["top", "right"]].set_visible(False)
     return figure_pixels(figure)
