@@ -71,7 +71,7 @@ time, on few images of CIFAR-10: `cifar10_3k.npz` holds 2,700 for training, of w
 out, and 300 for the test. Four models of about as many weights each
 (configs/cifar10_small_*.yml), Adam; a learning rate of 0.003 at first for all, from trials of 2,000
 images scored on the held-out ones: PixelCNN++ 5.74, 5.15 and 7.11 at 0.001, 0.003 and 0.01, the
-masked PixelCNN with a mixture 6.32 and 5.93 at 0.001 and 0.003.
+masked PixelCNN with a mixture 6.32 and 5.93 at 0.001 and 0.003; the other two were not tried.
 """,
         """
 For scale: a masked PixelCNN of 979,000 weights with a softmax over 256 values stood at 5.03 on
