@@ -253,27 +253,24 @@ def train(config: Config, args, job: Job) -> tuple:
     with replacing(trainer.run.model) as temporary:
         model.save(temporary)
     print(f"model {trainer.run.model}")
-    return (
-        model,
-        images,
-        {
-            "weights": used_weights(model),
-            "seed": config.seed,
-            "batch_size": size,
-            "minutes": args.minutes,
-            "images": args.images,
-            "seconds": round(seconds, 1),
-            "images_seen": seen,
-            "train_images": len(training.train),
-            "test_images": len(images.test[: args.test_images]),
-            "unit": job.unit,
-            "test": test,
-            "validation": last,
-            "curve": curve,
-            "cores": len(os.sched_getaffinity(0)),
-            "config": config.model_dump(mode="json"),
-        },
-    )
+    record = {
+        "weights": used_weights(model),
+        "seed": config.seed,
+        "batch_size": size,
+        "minutes": args.minutes,
+        "images": args.images,
+        "seconds": round(seconds, 1),
+        "images_seen": seen,
+        "train_images": len(training.train),
+        "test_images": len(images.test[: args.test_images]),
+        "unit": job.unit,
+        "test": test,
+        "validation": last,
+        "curve": curve,
+        "cores": len(os.sched_getaffinity(0)),
+        "config": config.model_dump(mode="json"),
+    }
+    return model, images, record
 
 
 def split(images, seed: int):

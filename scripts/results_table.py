@@ -66,7 +66,7 @@ def _refuse_twins(records: list[dict], job: Job, results: Path) -> None:
         if first is not record:
             raise UserError(
                 f"{results}: {first['name']}.json and {record['name']}.json are both "
-                f"{_title(record, job)}, {_words(record)}; keep one"
+                f"{_title(record, job)}, {_words(*_budget(record))}; keep one"
             )
 
 
@@ -76,7 +76,7 @@ def _section(job: Job, records: list[dict], results: Path, curves: str) -> list[
     budgets = sorted({_budget(r) for r in rows}, key=lambda b: (b[1], b[0]))
     titles = ["model", "weights"]
     for n, unit in budgets:
-        titles += [f"after {n:,g} {unit}", *["images seen"] * (unit == "minutes")]
+        titles += [_words(n, unit), *["images seen"] * (unit == "minutes")]
     titles += ["training images", "test images"]
     lines = [f"## {job.title}", job.before, _row(*titles), _row(*["---"] * len(titles))]
     for row in dict.fromkeys(_row_of(r, job) for r in rows):
@@ -96,7 +96,7 @@ def _section(job: Job, records: list[dict], results: Path, curves: str) -> list[
     lines.append("*On at most 1,000 held-out training images.*\n")
     for r in {_row_of(r, job): r for r in records}.values():  # the last of each model
         if (results / f"{r['name']}.png").exists():
-            lines.append(f"### {_title(r, job)}, {_words(r)}\n")
+            lines.append(f"### {_title(r, job)}, {_words(*_budget(r))}\n")
             lines.append(f"![Samples](results/{r['name']}.png)\n")
             what = "a row a class" if _classes(r) else "40 images"
             score = f"{r['test']:.{job.digits}f} {job.unit.replace('_', ' ')}"
@@ -130,8 +130,7 @@ def _budget(record: dict) -> tuple[float, str]:
     return (record["images"], "images") if record["images"] else (record["minutes"], "minutes")
 
 
-def _words(record: dict) -> str:
-    n, unit = _budget(record)
+def _words(n: float, unit: str) -> str:
     return f"after {n:,g} {unit}"
 
 

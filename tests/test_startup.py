@@ -46,7 +46,9 @@ def test_real_warnings_pass():
     assert result.stderr == "the disk is full\n"
 
 
-@pytest.mark.parametrize("imports", ["pixelcnn_tf, keras", "pixelcnn_tf, tensorflow, keras"])
+@pytest.mark.parametrize(
+    "imports", ["pixelcnn_tf, keras", "keras, pixelcnn_tf", "pixelcnn_tf, tensorflow, keras"]
+)
 def test_keras_knows_the_classes_before_their_first_use(imports):
     result = run(
         f"import {imports}\n"

@@ -173,6 +173,7 @@ WRONG = [
     (reproduce, ["mnist_binary", "--model", "gated", "--minutes", "0"], "'0'"),
     (reproduce, ["mnist_binary", "--model", "gated", "--data", "none.npz"], "none.npz"),
     (reproduce, [*GATED, "--set", "data.binarize=null"], "fixed by what is measured"),
+    (reproduce, [*GATED, "--set", "training.ema_decay=0.9"], "fixed by what is measured"),
     (reproduce, [*GATED, "--set", "training.schedule=cosine"], "fixed by what is measured"),
     (reproduce, [*GATED, "--publish", "--set", "model.n_layers=1"], "give the row another --name"),
     (
@@ -196,6 +197,7 @@ WRONG = [
     (benchmark, ["train", "--batch", "0"], "'0'"),
     (benchmark, ["tfp", "--config", "configs/reference.yml"], "architecture 'pixel_rnn'"),
     (benchmark, ["colour", "--side", "10"], "--side 10: must be a multiple of 4"),
+    (benchmark, ["tfp", "--set", "model.n_classes=10"], "n_classes 10"),
     (benchmark, ["family", "--set", "model.n_classes=10"], "n_classes 10"),
     (benchmark, ["conv", "--config", "configs/pixelcnnpp_small.yml"], "must have pixel_layer"),
 ]
