@@ -77,7 +77,7 @@ class Block(keras.layers.Layer):
         return self.make(ClassBias, name, features, self.n_classes, n_channels)
 
     def drop(self, x, training):
-        """``x`` with dropout, in training."""
+        """``x`` of any shape with dropout, in training."""
         return x if self._drop is None else self._drop(x, training=training)
 
     def compute_output_shape(self, inputs_shape, labels_shape=None):
@@ -231,13 +231,13 @@ class GatedBlock(Block):
         return [self.vertical, self.join]
 
     def advance(self, above, pixels):
-        """The vertical stack, ahead of the pixels at hand."""
+        """The vertical stack, ahead of the pixels at hand: ``[lanes, features]`` to the same."""
         above = _step_bias(self.vertical_bias, self.vertical.advance(above, pixels), pixels)
         self.join.advance(above, pixels)
         return gate(above, 1)
 
     def step(self, left, pixels):
-        """The horizontal stack."""
+        """The horizontal stack: its colour group ``[lanes, features / n_channels]`` to the same."""
         x = self.horizontal.step(left, pixels) + self.join.step(None, pixels)
         x = gate(_step_bias(self.horizontal_bias, x, pixels), 1)
         return left + self.out.step(x, pixels)
@@ -250,8 +250,9 @@ class _LSTMBlock(Block):
     """An LSTM of half the features, 1x1 back up, added to the input (figure 5, right).
 
     A block of this kind says how ``build_states(features, gates)`` makes its layers for that many
-    features of input and gates, and how ``states(x, labels)``, the raster way
-    ``step_states(x, pixels)``, gets hidden states from its input.
+    features of input and gates, and how ``states(x, labels)`` gets hidden states ``[batch, height,
+    width, features / 2]`` from its input; the raster way, ``step_states(x, pixels)``, ``[lanes,
+    features / 2 / n_channels]``.
     """
 
     features_a_colour = 2

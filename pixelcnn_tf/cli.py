@@ -30,6 +30,23 @@ class Parser(argparse.ArgumentParser):
             help="override a setting, as in model.n_layers=4; may be repeated",
         )
 
+    def refuse_unused(self, args, jobs: list[str], users: dict[str, str]) -> None:
+        """Make sure that flags are of use.
+
+        Args:
+            args: what was parsed.
+            jobs: what is to be done.
+            users: by flag, as ``args`` names it: the jobs that it is for, ``'train sample'``.
+
+        Raises:
+            UserError: a flag was given another value than its default, and none of ``jobs`` uses
+                it.
+        """
+        for name, those in users.items():
+            if getattr(args, name) != self.get_default(name) and not set(jobs) & set(those.split()):
+                flag = "--set" if name == "overrides" else f"--{name.replace('_', '-')}"
+                raise UserError(f"{flag}: {jobs[0]} has no use for it; it is for {those}")
+
     def add_sampling(self) -> None:
         """The flags of ``generate_images``."""
         self.add_argument("--seed", type=int, default=0, help="the same seed, the same images (0)")

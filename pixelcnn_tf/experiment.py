@@ -93,8 +93,9 @@ def check_values(images: Images, likelihood: Likelihood) -> None:
     """Make sure that the likelihood can give a probability to every image.
 
     Raises:
-        UserError: a value beyond those that the likelihood counts; logistics for images of a
-            few values at the dark end, of which a softmax makes better use.
+        UserError: a value beyond those that the likelihood counts; 256 values for images of
+            zeros and ones, or logistics for images of a few values at the dark end, of which a
+            softmax makes better use.
     """
     n_values = likelihood.n_values
     # With images.dynamic the training images are intensities; zeros and ones are drawn of them.
@@ -106,11 +107,13 @@ def check_values(images: Images, likelihood: Likelihood) -> None:
             f"model.likelihood: {likelihood.name} knows values up to {n_values - 1}, the images go "
             f"up to {largest}; {cure}"
         )
-    if isinstance(likelihood, LogisticMixture) and largest < 16:
-        cure = "bernoulli" if largest < 2 else f"softmax-{largest + 1}"
+    mixture = isinstance(likelihood, LogisticMixture)
+    if n_values == 256 and largest < (16 if mixture else 2):
+        name = f"logistic-{likelihood.n_mixtures}" if mixture else "softmax-256"
+        cure = "'bernoulli'" if largest < 2 else f"'softmax-{largest + 1}'"
         raise UserError(
-            f"model.likelihood: logistic-{likelihood.n_mixtures} is for values up to 255, the "
-            f"images go up to {largest} only; choose {cure!r}, with model.architecture 'pixel_rnn'"
+            f"model.likelihood: {name} is for values up to 255, the images go up to {largest} "
+            f"only; choose {cure}{', with model.architecture pixel_rnn' * mixture}"
         )
 
 

@@ -30,6 +30,10 @@ class VerticalToHorizontal(ShiftedConv2D):
     Args:
         filters: output feature maps, a multiple of ``n_channels``.
         n_channels: colours a pixel.
+
+    Input: ``[batch, height, width, features]``. Output: ``[batch, height, width, filters]``.
+
+    Source: arXiv 1606.05328, figure 2.
     """
 
     def __init__(self, filters: int, n_channels: int = 3, **kwargs):
@@ -41,6 +45,7 @@ class VerticalToHorizontal(ShiftedConv2D):
         return raster.history(0, raster.leads[self] + 1, self.filters, self.compute_dtype)
 
     def advance(self, x, pixels):
+        """Takes ``[lanes, features]`` of the vertical stack, ahead, and keeps what it makes."""
         slot = pixels[self]
         made = super().advance(x, pixels)
         if slot.lead == 0:
@@ -72,6 +77,8 @@ class TwoStackInput(keras.layers.Layer):
 
     Input: ``[batch, height, width, n_channels]``.
     Output: the vertical and the horizontal stack, ``[batch, height, width, filters]`` each.
+
+    Source: arXiv 1606.05328, section 2.1.
     """
 
     def __init__(self, filters: int, kernel_size: int = 7, n_channels: int = 3, **kwargs):

@@ -371,8 +371,8 @@ def checked_labels(labels, n, n_classes: int | None):
     labels = tf.convert_to_tensor(labels)
     if not labels.dtype.is_integer:
         raise ValueError(f"labels: {labels.dtype.name}; must be integers")
-    labels = tf.reshape(tf.cast(labels, tf.int32), [-1])
+    labels = tf.reshape(tf.cast(labels, tf.int64), [-1])  # not yet 32 bits: 2**32 would become 0
     wanted = f"labels: must be one an image, from 0 to {n_classes - 1}"
     tf.debugging.assert_equal(tf.size(labels), n, wanted)
     tf.debugging.assert_equal(labels, tf.clip_by_value(labels, 0, n_classes - 1), wanted)
-    return labels
+    return tf.cast(labels, tf.int32)

@@ -40,6 +40,9 @@ class Likelihood(keras.losses.Loss):
 
         Returns:
             float32 ``[batch]``, nats an image, summed over all sub-pixels.
+
+        Raises:
+            ValueError: another number of outputs a sub-pixel than ``n_params``.
         """
 
     @abstractmethod
@@ -66,6 +69,15 @@ class Likelihood(keras.losses.Loss):
         if top_p is not None:
             probabilities = nucleus(probabilities, top_p)
         return inverse_cumulative(probabilities, uniforms)
+
+    def checked(self, logits):
+        """``logits`` as float32; ValueError if the last axis is not ``n_params`` long."""
+        if logits.shape[-1] not in (None, self.n_params):
+            raise ValueError(
+                f"{self.name}: {logits.shape[-1]} outputs a sub-pixel; must be {self.n_params}, as "
+                "of a model with this likelihood"
+            )
+        return tf.cast(logits, tf.float32)
 
     def report(self, nats: float, n_dims: int) -> dict[str, float]:
         """The figures to show for a mean of ``nats`` an image of ``n_dims`` sub-pixels."""
@@ -168,12 +180,12 @@ class Softmax(Likelihood):
         self.n_values = self.n_params = n_values
 
     def nll(self, images, logits):
-        logits = tf.cast(logits, tf.float32)
+        logits = self.checked(logits)
         nats = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(images, tf.int32), logits)
         return tf.reduce_sum(nats, axis=[1, 2, 3])
 
     def probabilities(self, logits):
-        return tf.nn.softmax(tf.cast(logits, tf.float32))
+        return tf.nn.softmax(self.checked(logits))
 
     def get_config(self):
         return {**super().get_config(), "n_values": self.n_values}
@@ -191,12 +203,12 @@ class Bernoulli(Likelihood):
         super().__init__(name=name, **kwargs)
 
     def nll(self, images, logits):
-        logits = tf.cast(logits[..., 0], tf.float32)
+        logits = self.checked(logits)[..., 0]
         nats = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(images, tf.float32), logits)
         return tf.reduce_sum(nats, axis=[1, 2, 3])
 
     def probabilities(self, logits):
-        logits = tf.cast(logits, tf.float32)
+        logits = self.checked(logits)
         return tf.concat([tf.sigmoid(-logits), tf.sigmoid(logits)], axis=-1)
 
 

@@ -31,8 +31,8 @@ def kernel_shape(kernel_size: int | tuple[int, int], odd: bool = True) -> tuple[
         raise ValueError(f"kernel_size={kernel_size!r}: both sides must be from 1 up")
     if odd and any(s < 1 or s % 2 == 0 for s in sizes):
         raise ValueError(
-            f"kernel_size={kernel_size!r}: masked kernels have a centre, so both sides "
-            "must be odd and positive (1, 3, 5, ...)"
+            f"kernel_size={kernel_size!r}: must have a centre, so both sides must be odd "
+            "and positive (1, 3, 5, ...)"
         )
     return int(sizes[0]), int(sizes[1])
 

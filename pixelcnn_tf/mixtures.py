@@ -61,14 +61,17 @@ class LogisticMixture(Likelihood):
 
         Returns:
             float32 ``[..., n_mixtures]``, nats; finite for means up to 1e30.
+
+        Raises:
+            ValueError: another number of parameters.
         """
         values = tf.cast(values, tf.float32)[..., None]
-        return _log_probs(values, *self._logistics(params))
+        return _log_probs(values, *self._parts(params)[1:])
 
     def log_probs(self, values, params) -> tf.Tensor:
         """Log-probabilities of values under the mixture, float32 ``[...]``, nats; arguments as
         in ``component_log_probs``."""
-        log_weights = tf.nn.log_softmax(self._weight_logits(params))
+        log_weights = tf.nn.log_softmax(self._parts(params)[0])
         return tf.reduce_logsumexp(log_weights + self.component_log_probs(values, params), axis=-1)
 
     def nll(self, images, logits):
@@ -88,8 +91,8 @@ class LogisticMixture(Likelihood):
         if temperature is not None or top_p is not None:
             # Log-probabilities are the logits of a softmax.
             return Softmax(256).draw(self._log_probs_of_all(logits), uniforms, temperature, top_p)
-        weights = tf.nn.softmax(self._weight_logits(logits))
-        means, sharpness = self._logistics(logits)
+        weight_logits, means, sharpness = self._parts(logits)
+        weights = tf.nn.softmax(weight_logits)
         # Rounding may end the sum of the weights just off 1: scale the uniform.
         target = uniforms * tf.reduce_sum(weights, axis=-1)
         values = tf.zeros_like(uniforms)
@@ -103,25 +106,21 @@ class LogisticMixture(Likelihood):
     def _log_probs_of_all(self, params):
         """``log_probs`` of the values 0 to 255, float32 ``[..., 256]``."""
         # Components in the last axis but one: long rows take XLA about half the time or less.
-        log_weights = tf.nn.log_softmax(self._weight_logits(params))[..., None]
-        means, sharpness = (part[..., None] for part in self._logistics(params))
-        log_probs = _log_probs(tf.range(256.0), means, sharpness)
+        weight_logits, means, sharpness = self._parts(params)
+        log_weights = tf.nn.log_softmax(weight_logits)[..., None]
+        log_probs = _log_probs(tf.range(256.0), means[..., None], sharpness[..., None])
         return tf.reduce_logsumexp(log_weights + log_probs, axis=-2)
 
-    def _weight_logits(self, params):
-        return tf.cast(params[..., : self.n_mixtures], tf.float32)
-
-    def _logistics(self, params):
-        """Means, in values from the middle of the range, and one over the scales, per value;
-        float32 ``[..., n_mixtures]``.
+    def _parts(self, params):
+        """Logits of the weights; means, in values from the middle of the range; one over the
+        scales, per value. float32 ``[..., n_mixtures]`` each.
 
         From the middle, for then ``v + 1/2`` is the whole number ``v - 127``, and the edges
         between values are exact.
         """
-        params = tf.cast(params[..., self.n_mixtures :], tf.float32)
-        means, log_scales = tf.split(params, 2, axis=-1)
+        weight_logits, means, log_scales = tf.split(self.checked(params), 3, axis=-1)
         log_scales = tf.clip_by_value(log_scales, MIN_LOG_SCALE, MAX_LOG_SCALE)
-        return HALF * means, tf.exp(-log_scales) / HALF
+        return weight_logits, HALF * means, tf.exp(-log_scales) / HALF
 
     def get_config(self):
         return {**super().get_config(), "n_mixtures": self.n_mixtures}
@@ -186,7 +185,7 @@ class PixelMixture:
 
 
 def _log_probs(values, means, sharpness):
-    """Log-probabilities of float32 values 0 to 255 under logistics as ``_logistics`` gives them.
+    """Log-probabilities of float32 values 0 to 255 under logistics as ``_parts`` gives them.
 
     ``sigmoid(upper) - sigmoid(lower)`` is taken as a product, which loses nothing in the tails:
     ``sigmoid(upper) * sigmoid(-lower) * (1 - exp(lower - upper))``. At an end of the range one

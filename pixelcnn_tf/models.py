@@ -38,7 +38,8 @@ class PixelRNN(PixelModel):
         n_classes: makes a class-conditional model, whose blocks know the label.
 
     Input: images ``[batch, height, width, n_channels]``, values 0 to ``n_values - 1``
-    (255 for ``softmax-256``), of any numeric dtype.
+    (255 for ``softmax-256``), of any numeric dtype; integer labels ``[batch]`` if ``n_classes`` is
+    given.
     Output: float32 logits ``[batch, height, width, n_channels, n_params]``.
 
     Raises:

@@ -3,9 +3,9 @@ logistics over whole pixels.
 
 Source: Salimans, Karpathy, Chen and Kingma 2017, arXiv 1701.05517. Departures: features are
 brought back up by a 2x2 transposed convolution of stride 2 (a 1x1 convolution to four times the
-features, dealt out to 2x2 pixels) in both streams, not 2x3 in the one above; the image is
-shifted before the first convolutions, not after, so that its first row and column have their
-biases.
+features, dealt out to 2x2 pixels, each with gains and biases of its own) in both streams, not
+2x3 in the one above; the image is shifted before the first convolutions, not after, so that its
+first row and column have their biases; log scales are bounded above, too (mixtures.py).
 
 The raster way: the stream above knows the rows above only, all of them and to both sides, so it
 is run a row at a time, when the row above is complete. The left one is run pixel by pixel. A
@@ -136,7 +136,15 @@ class PixelCNNPlusPlus(Causal, PixelModel):
         return tf.stack(self._mixture.of_colours(params, values[:-1]), axis=-2)
 
     def _level(self, level: int, above, left, given):
-        """Both streams, from a level down and back up to it."""
+        """Both streams, from a level down and back up to it.
+
+        Args:
+            above, left: ``[batch, height, width, n_filters]`` of this level.
+            given: labels and ``training``, for the blocks.
+
+        Returns:
+            the two, of the same shape.
+        """
         streams = self.above[level], self.left[level]
         all_above, all_left = [above], [left]
         for a, b in zip(*(stream.there for stream in streams), strict=True):
@@ -268,7 +276,18 @@ class PixelCNNPlusPlus(Causal, PixelModel):
 
     def _row(self, level: int, row, x, raster, weights, states):
         """The stream above at a new row of a level and at those below it that have a new row,
-        too; their states."""
+        too.
+
+        Args:
+            row: of the level.
+            x: what the stream begins with there, ``[width, batch, n_filters]``.
+            raster: of the whole walk.
+            weights: of the layers of each level.
+            states: of this level and those below.
+
+        Returns:
+            the outputs of the row, of the shape of ``x``, and the states.
+        """
         stream, (here, *below) = self.above[level], states
         pixels = stream.raster(raster, level).pixels(0, weights[level], here.layers)
         known, made = [x], []
@@ -297,8 +316,17 @@ class PixelCNNPlusPlus(Causal, PixelModel):
         return x, (Above(pixels.end(), made, grown), *below)
 
     def _pixel(self, level: int, row, column, x, raster, weights, made, states):
-        """The left stream at a pixel of a level and at those below it that begin there; their
-        states."""
+        """The left stream at a pixel of a level and at those below it that begin there.
+
+        Args:
+            row, column: of the level.
+            x: what the stream begins with there, ``[batch, n_filters]``.
+            made: of each level, what the blocks of the stream above made of the row.
+            raster, weights, states: as in ``_row``.
+
+        Returns:
+            the outputs at the pixel, of the shape of ``x``, and the states.
+        """
         stream, (here, *below) = self.left[level], states
         level_raster = stream.raster(raster, level)
         pixels = level_raster.pixels(row * level_raster.width + column, weights[level], here.layers)

@@ -49,6 +49,8 @@ class LSTMState(Causal, keras.layers.Layer):
 
     Input: gates ``[batch, height, width, 4 * units]``.
     Output: hidden states ``[batch, height, width, units]``.
+
+    Source: arXiv 1601.06759, equation 3.
     """
 
     #: Where in the line before a state's neighbours are, as in ``lstm_lines``.

@@ -33,6 +33,9 @@ class NormalizedConv2D(ShiftedConv2D):
         strides: 1, or 2: only every second row and column of outputs, the first ones.
         init_scale: standard deviation of the outputs after ``initialize_from``.
 
+    Input: ``[batch, height, width, features]``.
+    Output: ``[batch, height / strides, width / strides, filters]``, rounded up.
+
     Raises:
         ValueError: as ``ShiftedConv2D``; other strides; no bias, or an activation.
     """
@@ -236,6 +239,9 @@ class Stream(keras.layers.Layer):
         n_resnet: blocks on the way there.
         deepest: whether there is no half resolution below.
         options: for ``GatedResnet``.
+
+    Its maps are ``[batch, height, width, filters]``, at half the resolution of half the height and
+    width.
     """
 
     def __init__(self, direction: str, filters: int, n_resnet: int, deepest: bool, name, **options):

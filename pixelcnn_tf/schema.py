@@ -121,7 +121,7 @@ class Config(Section):
             )
         size = self.data.image_size
         if self.model.architecture == "pixelcnn_pp" and size and any(side % 4 for side in size):
-            fits = " or ".join(str(4 * n) for n in sorted({size[0] // 4, size[0] // 4 + 1}) if n)
+            fits = "x".join(str(-(-side // 4) * 4) for side in size)
             raise ValueError(
                 f"images of {size[0]}x{size[1]}: architecture 'pixelcnn_pp' halves them twice, so "
                 "both sides must be multiples of 4; for folders and digits data.image_size sets "

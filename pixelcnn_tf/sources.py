@@ -304,8 +304,8 @@ def _read_folder(path: Path, data: DataConfig, labels: bool) -> list[Part]:
     found = [class_names(*both) for both in zip(folders, files, strict=True)]
     names = (data.class_names or found[0]) if labels and all(found) else None
     return [
-        (read_pictures(found, data), class_labels(folder, found, names) if names else None)
-        for folder, found in zip(folders, files, strict=True)
+        (read_pictures(inside, data), class_labels(folder, inside, names) if names else None)
+        for folder, inside in zip(folders, files, strict=True)
     ]
 
 

@@ -39,6 +39,9 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 #: The configs of jobs that measure one model, and the sides of images, if not the reference's.
 JOB_CONFIGS = {"tfp": CONFIGS / "pixelcnnpp_small.yml"}
 JOB_SIDES = {"family": 28}
+#: Flags that not all jobs have a use for, and which do.
+USERS = {"config": "train conv sample tfp", "whole_plain": "sample tfp"}
+USERS |= {"batches": "sample", "sides": "sample"}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -77,6 +80,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=whole_number, default=9, help="turns of each way (9)")
     parser.add_argument("--json", metavar="FILE", help="also write the figures here")
     args = parser.parse_args(argv)
+    parser.refuse_unused(args, [args.job], USERS)
     out = check_writable(args.json) if args.json else None
     default = JOB_CONFIGS.get(args.job, CONFIGS / "reference.yml")
     config = load_config(args.config or default, args.overrides)
@@ -84,7 +88,8 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"{args.job}: n_classes {config.model.n_classes}: must be without classes")
     args.side = args.side or JOB_SIDES.get(args.job, 32)
     if args.job in ("colour", "tfp") and args.side % 4:
-        raise UserError(f"--side {args.side}: must be a multiple of 4, for PixelCNN++")
+        fits = -(-args.side // 4) * 4
+        raise UserError(f"--side {args.side}: must be a multiple of 4, for PixelCNN++: {fits}, say")
     args.batch = args.batch or config.training.batch_size
     startup.import_tensorflow()
     startup.find_devices()

@@ -13,6 +13,9 @@ parts:
   page    writes the tables of the page anew from docs/results_convolutions; its text stays
   all     the four, about half an hour on two cores, most of it training
 
+What is in docs was measured with the usual settings (but for --seed): with others, --docs must name
+another folder, which gets a page of its own.
+
 examples:
   python scripts/compare_convolutions.py fields
   python scripts/compare_convolutions.py all --data mnist.npz
@@ -24,6 +27,7 @@ import argparse
 import json
 import logging
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -53,6 +57,11 @@ from pixelcnn_tf.progress import progress
 
 CONFIG = ROOT / "configs" / "mnist_binary_masked.yml"
 EVALUATION_BATCH = 100
+DOCS = ROOT / "docs"
+#: Which parts have a use for a setting; all but --data and --docs.
+USERS = {"kernels": "fields cost train", "images": "train", "minutes": "train"}
+USERS |= dict.fromkeys(("layers", "weights", "batch", "seed"), "cost train")
+USERS |= dict.fromkeys(("side", "features", "rounds"), "cost")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -90,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--docs",
         type=Path,
-        default=ROOT / "docs",
+        default=DOCS,
         metavar="FOLDER",
         help="where the page and its figures are (docs)",
     )
@@ -98,10 +107,18 @@ def main(argv: list[str] | None = None) -> int:
     if args.seed < 0:
         raise UserError(f"--seed {args.seed}: must be an integer from 0 up")
     parts = ["fields", "cost", "train", "page"] if args.part == "all" else [args.part]
+    parser.refuse_unused(args, parts, USERS)
+    for name in [name for name in USERS if name != "seed" or parts != ["train"]]:
+        if getattr(args, name) != parser.get_default(name) and args.docs.resolve() == DOCS:
+            raise UserError(
+                f"--{name}: the figures in {DOCS.name} are of the usual one; give another --docs"
+            )
+    if args.part != "page":
+        make_folder(args.docs)
+    if args.part == "all" and not (args.docs / f"{PAGE}.md").exists():
+        shutil.copy(DOCS / f"{PAGE}.md", args.docs)
     if "page" in parts:
         check_page(args.docs)
-    else:
-        make_folder(args.docs)
     args.command = typed_command(__file__, argv, args.data)
     if parts != ["page"]:
         startup.import_tensorflow()
@@ -144,11 +161,11 @@ def fields(args) -> None:
     products = {str(kernel): layer_products(kernel) for kernel in args.kernels}
     keep(args, "fields", {"pixels": counts, "products": products})
     rows = [
-        [f"{kernel}x{kernel}, n = {n}", *(counted[name] for name in CONTESTANTS)]
+        [f"{kernel}x{kernel}, {layers}", *(counted[name] for name in CONTESTANTS)]
         for kernel, depths in counts.items()
-        for n, counted in depths.items()
+        for layers, counted in depths.items()
     ]
-    print_table("pixels seen", ["kernel", *CONTESTANTS.values()], rows)
+    print_table("pixels seen", ["kernel, layers", *CONTESTANTS.values()], rows)
     print(f"written to {picture}")
 
 
@@ -303,7 +320,7 @@ def train(args) -> None:
     config, images = args.loaded
     results: dict = {}
     record = {
-        **{name: getattr(args, name) for name in ("seed", "layers", "batch")},
+        **{name: getattr(args, name) for name in ("seed", "layers", "weights", "batch")},
         "images": None if args.minutes else args.images,
         "minutes": args.minutes,
         "learning_rate": config.training.learning_rate,

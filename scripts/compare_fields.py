@@ -16,6 +16,7 @@ from pixelcnn_tf.layers import MaskedConv2D
 from pixelcnn_tf.plots import figure_pixels
 from pixelcnn_tf.shifted import ShiftedConv2D
 
+#: Layers in all, the first of type A.
 DEPTHS = (1, 3, 8)
 FIRST = "seen only if the first layer also looks to the upper right"
 COLOURS = {"seen": "#3b76b0", FIRST: "#a9c9e6", "blind": "#f2a65a", "outside": "white"}
@@ -26,34 +27,36 @@ def _conv(layer_class, filters, *args):
     return layer_class(filters, *args, kernel_initializer="ones", use_bias=False)
 
 
-def masked_stack(x, kernel: int, n: int):
-    """A first layer of type A and n of type B."""
+def masked_stack(x, kernel: int, layers: int):
+    """A first layer of type A, the others of type B."""
     colours = x.shape[-1]
-    for i in range(n + 1):
+    for i in range(layers):
         x = _conv(MaskedConv2D, colours, kernel, "B" if i else "A", colours)(x)
     return x
 
 
-def single_stack(x, kernel: int, n: int, masked_first: bool = False):
+def single_stack(x, kernel: int, layers: int, masked_first: bool = False):
     """The same of ``'down_right'`` kernels only, or with a first layer that sees what a masked one
     sees."""
-    for i in range(n + 1):
+    rows = kernel // 2 + 1
+    for i in range(layers):
         if masked_first and not i:
             x = _conv(MaskedConv2D, 1, kernel, "A", 1)(x)
+        elif not i:  # a column less: it ends left of the pixel, and looks as far as the others
+            x = _conv(ShiftedConv2D, x.shape[-1], (rows, rows - 1), "down_right", "A")(x)
         else:
-            side = kernel // 2 + 1
-            x = _conv(ShiftedConv2D, x.shape[-1], side, "down_right", "B" if i else "A")(x)
+            x = _conv(ShiftedConv2D, x.shape[-1], rows, "down_right")(x)
     return x
 
 
-def two_stacks(x, kernel: int, n: int):
-    """The same of a vertical stack that feeds a horizontal one."""
+def two_stacks(x, kernel: int, layers: int):
+    """The same of a vertical stack that feeds a horizontal one after every layer."""
     colours, up = x.shape[-1], kernel // 2
-    above = _conv(ShiftedConv2D, colours, (up, kernel), "down", "A")(x)
-    left = _conv(ShiftedConv2D, colours, (1, up), "down_right", "A")(x)
-    for _ in range(n):
-        above = _conv(ShiftedConv2D, colours, (up + 1, kernel), "down")(above)
-        left = left + _conv(ShiftedConv2D, colours, (1, up + 1), "down_right")(left)
+    above = left = x
+    for i in range(layers):
+        size, mask_type = up + bool(i), "B" if i else "A"
+        above = _conv(ShiftedConv2D, colours, (size, kernel), "down", mask_type)(above)
+        left = _conv(ShiftedConv2D, colours, (1, size), "down_right", mask_type)(left)
         left = left + _conv(ShiftedConv2D, colours, 1, "down_right")(above)
     return left
 
@@ -61,29 +64,31 @@ def two_stacks(x, kernel: int, n: int):
 STACKS = {"masked": masked_stack, "single": single_stack, "two": two_stacks}
 
 
-def field(stack, kernel: int, n: int, colours: int = 1, colour: int = 0, **options) -> np.ndarray:
+def field(
+    stack, kernel: int, layers: int, colours: int = 1, colour: int = 0, **options
+) -> np.ndarray:
     """Whether each sub-pixel reaches the centre, by gradients: boolean ``[side, side, colours]``,
     one pixel larger on each side than the farthest that could."""
-    reach = (n + 1) * (kernel // 2) + 1
+    reach = layers * (kernel // 2) + 1
     x = tf.ones([1, 2 * reach + 1, 2 * reach + 1, colours])
     with tf.GradientTape() as tape:
         tape.watch(x)
-        output = stack(x, kernel, n, **options)[0, reach, reach, colour]
+        output = stack(x, kernel, layers, **options)[0, reach, reach, colour]
     return tape.gradient(output, x)[0].numpy() != 0
 
 
 def count_fields(kernels: list[int]) -> tuple[dict, dict]:
-    """All fields ``[kernel, n, contestant]`` as boolean ``[side, side]``, that of the single stack
-    with a masked first layer as ``'single_first'``; and how many pixels are in each."""
+    """All fields ``[kernel, layers, contestant]`` as boolean ``[side, side]``, that of the single
+    stack with a masked first layer as ``'single_first'``; and how many pixels are in each."""
     fields = {}
     for kernel in kernels:
-        for n in DEPTHS:
-            ways = {name: field(stack, kernel, n) for name, stack in STACKS.items()}
-            ways["single_first"] = field(single_stack, kernel, n, masked_first=True)
-            fields |= {(kernel, n, name): way[..., 0] for name, way in ways.items()}
+        for layers in DEPTHS:
+            ways = {name: field(stack, kernel, layers) for name, stack in STACKS.items()}
+            ways["single_first"] = field(single_stack, kernel, layers, masked_first=True)
+            fields |= {(kernel, layers, name): way[..., 0] for name, way in ways.items()}
     counts: dict = {}
-    for (kernel, n, name), seen in fields.items():
-        counts.setdefault(str(kernel), {}).setdefault(str(n), {})[name] = int(seen.sum())
+    for (kernel, layers, name), seen in fields.items():
+        counts.setdefault(str(kernel), {}).setdefault(str(layers), {})[name] = int(seen.sum())
     return fields, counts
 
 
@@ -99,7 +104,7 @@ def draw_fields(fields: dict, kernels: list[int]) -> np.ndarray:
     figure.text(
         0.02,
         1 - 0.15 / tall,
-        "Pixels that reach the framed one: a first layer of type A, then n more (n + 1 in all).",
+        "Pixels that reach the framed one through 1, 3 and 8 layers, the first of type A.",
         va="top",
         fontsize=13,
     )
@@ -117,32 +122,32 @@ def draw_fields(fields: dict, kernels: list[int]) -> np.ndarray:
         n_rows, 3, left=0.09, right=0.99, top=top, bottom=bottom, wspace=0.04, hspace=0.32
     )
     for row in range(n_rows):
-        kernel, n = kernels[row // len(DEPTHS)], DEPTHS[row % len(DEPTHS)]
+        kernel, layers = kernels[row // len(DEPTHS)], DEPTHS[row % len(DEPTHS)]
         for column, name in enumerate(CONTESTANTS):
             axis = figure.add_subplot(grid[row, column])
-            title = _draw_field(axis, fields, kernel, n, name)
+            title = _draw_field(axis, fields, kernel, layers, name)
             if not row:
                 title = f"{CONTESTANTS[name]}\n{title}"
             axis.set_title(title, fontsize=11, pad=3)
             if not column:
-                label = f"{kernel}x{kernel}\nn = {n}"
+                label = f"{kernel}x{kernel}\n{layers} layer{'s' * (layers > 1)}"
                 axis.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=12)
     _draw_colours(figure, tall)
     return figure_pixels(figure)
 
 
-def _draw_field(axis, fields: dict, kernel: int, n: int, name: str) -> str:
+def _draw_field(axis, fields: dict, kernel: int, layers: int, name: str) -> str:
     """One panel, without the rows below the centre; its title."""
-    everything = fields[kernel, n, "two"]
+    everything = fields[kernel, layers, "two"]
     centre = len(everything) // 2
     classes = np.full(everything.shape, 3)
     classes[everything] = 2
-    seen = fields[kernel, n, name]
+    seen = fields[kernel, layers, name]
     title = f"{seen.sum():,} of {everything.sum():,} pixels"
     if name == "single":
-        first = fields[kernel, n, "single_first"]
+        first = fields[kernel, layers, "single_first"]
         classes[first] = 1
-        title = f"{seen.sum():,} ({first.sum():,}) of {everything.sum():,} pixels"
+        title = f"{title}; {first.sum():,} with the light ones"
     classes[seen] = 0
     classes = classes[: centre + 2]
     axis.imshow(classes, cmap=ListedColormap(list(COLOURS.values())), vmin=0, vmax=3)
@@ -156,14 +161,14 @@ def _draw_colours(figure: Figure, tall: float) -> None:
     figure.text(
         0.02,
         2.0 / tall,
-        "Three colours, 3x3, n = 1: what the GREEN of the framed pixel sees of each colour.\n"
+        "Three colours, 3x3, two layers: what the GREEN of the framed pixel sees of each colour.\n"
         "Masked, it sees the red of its own pixel; shifted, nothing of its own pixel.",
         va="top",
         fontsize=13,
     )
     for half, (name, stack) in enumerate([("masked", masked_stack), ("shifted", two_stacks)]):
-        seen = field(stack, 3, 1, colours=3, colour=1)
-        everything = field(two_stacks, 3, 1)[..., 0]
+        seen = field(stack, 3, 2, colours=3, colour=1)
+        everything = field(two_stacks, 3, 2)[..., 0]
         grid = figure.add_gridspec(
             1, 3, left=0.03 + 0.49 * half, right=0.48 + 0.49 * half, bottom=0.12 / tall,
             top=1.12 / tall, wspace=0.1,

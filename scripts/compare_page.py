@@ -74,7 +74,7 @@ def _place(name: str) -> re.Pattern:
 def _together(records: list[dict]) -> dict:
     """Runs of several seeds as one record, each figure a list; they must be alike."""
     first = records[0]
-    settings = ("layers", "batch", "images", "minutes", "learning_rate", "test_images")
+    settings = ("layers", "weights", "batch", "images", "minutes", "learning_rate", "test_images")
     for record in records[1:]:
         for name in settings:
             if record[name] != first[name]:
@@ -110,15 +110,15 @@ def _fields(record: dict) -> list[str]:
     rows = [
         [
             f"{kernel}x{kernel}",
-            n,
-            f"{seen['masked']:,}",
-            f"{seen['single']:,} ({seen['single_first']:,})",
-            f"{seen['two']:,}",
+            layers,
+            *(f"{seen[name]:,}" for name in ("masked", "single", "single_first", "two")),
         ]
         for kernel, depths in record["pixels"].items()
-        for n, seen in depths.items()
+        for layers, seen in depths.items()
     ]
-    return _table(["kernel", "n", *CONTESTANTS.values()], rows)
+    first = f"{CONTESTANTS['single']}, the first masked"
+    header = [CONTESTANTS["masked"], CONTESTANTS["single"], first, CONTESTANTS["two"]]
+    return _table(["kernel", "layers", *header], rows)
 
 
 def _arithmetic(record: dict) -> list[str]:

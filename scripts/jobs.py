@@ -37,9 +37,8 @@ Negative log-likelihood in nats an image (lower is better) on the first 3,000 te
 (all that `mnist.npz` holds; without `--data`, add `--test-images 3000`), after the same number of
 training images and after the same time. Four models of 7 layers and about as many weights each
 (configs/mnist_binary_*.yml), Adam. The learning rate at first is 0.01 for all, from short trials on
-the 5,000 training images held out, but 0.005 for the Gated PixelCNN in 20 minutes: at 0.01 it fell
-apart after 40,000 images (90.74 nats on held-out images at the end). Nothing else ran on the two
-cores in the 20 minutes, but tests beside those of the Diagonal BiLSTM.
+the 5,000 training images held out, but 0.005 for the Gated PixelCNN in longer runs: at 0.01 it fell
+apart after 40,000 images (90.74 nats on held-out images at the end). TODO
 
 *Static*: each pixel was drawn once with its intensity as probability (the seed is `data.seed`, 0;
 the papers' own draw is another one). *Dynamic*: training pixels are drawn anew each time they are
@@ -74,7 +73,7 @@ images scored on the held-out ones: PixelCNN++ 5.74, 5.15 and 7.11 at 0.001, 0.0
 masked PixelCNN with a mixture 6.32 and 5.93 at 0.001 and 0.003; the other two were not tried.
 """,
         """
-For scale: a masked PixelCNN of 979,000 weights with a softmax over 256 values stood at 5.03 on
+For scale: a masked PixelCNN of some 707,000 weights with a softmax over 256 values stood at 5.03 on
 other images held out of the same 3,000 after 24,064 images (Adam, 0.001). Of whole CIFAR-10 and by
 a model trained to the end: PixelCNN++ 2.92 (arXiv 1701.05517, section 3), after 5 days on 8 GPUs.
 """,

@@ -84,8 +84,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--table", action="store_true", help="only write the table and curves")
     args = parser.parse_args(argv)
     if args.table:
+        unused = [name for name in vars(args) if name not in ("job", "table")]
+        parser.refuse_unused(args, ["--table"], dict.fromkeys(unused, "a run"))
         write_table(RESULTS)
         return 0
+    if args.validate_only and args.test_images:
+        raise UserError("--test-images: with --validate-only no test image is scored")
     job = JOBS[args.job]
     if args.model not in job.models:
         given = args.model or "not given"
@@ -125,9 +129,12 @@ def main(argv: list[str] | None = None) -> int:
     name = args.name or "_".join(filter(None, parts))
     config = config.model_copy(update={"name": f"reproduce_{name}"})
     places = [config.run_dir / "measured"] + [RESULTS / name] * args.publish
+    command = typed_command(__file__, argv, args.data)
     if not args.validate_only:
         for folder in (config.run_dir.parent, *(place.parent for place in places[1:])):
             make_folder(folder)  # before long work begins
+        for place in places[1:]:
+            check_published(place.with_name(f"{place.name}.json"), command)
     startup.import_tensorflow()
     startup.find_devices()
     model, images, record = train(config, args, job)
@@ -138,7 +145,7 @@ def main(argv: list[str] | None = None) -> int:
         "job": args.job,
         "model": args.model,
         "binarization": kind,
-        "command": typed_command(__file__, argv, args.data),
+        "command": command,
         **record,
     }
     for place in places:
@@ -153,6 +160,15 @@ def main(argv: list[str] | None = None) -> int:
             save_picture(sheet, place.with_name(f"{place.name}{ending}.png"))
     print(f"pictures {' and '.join(f'{place}*.png' for place in places)}")
     return 0
+
+
+def check_published(path: Path, command: str) -> None:
+    """Raises UserError for a row that another command has published: settings that are not part
+    of its name may differ."""
+    if path.exists():
+        old = json.loads(path.read_text(encoding="utf-8"))["command"]
+        if old != command:
+            raise UserError(f"{path}: was published by {old!r}; delete it, or give another --name")
 
 
 def draw_samples(model, images, seed: int) -> np.ndarray:
@@ -246,6 +262,10 @@ def train(config: Config, args, job: Job) -> tuple:
     test = score(images, args.test_images)
     print(f"test {test:.3f} {job.shown} after {seen:,} images, {seconds:,.0f} s")
     average.swap()
+    # In the words of a config, what the learning rate did; the averaging has none.
+    steps = {"schedule": "cosine", "steps": seen // size}
+    schedule = config.training.model_copy(update=steps)
+    config = config.model_copy(update={"training": schedule})
     old = trainer.run.set_aside()
     if old:
         print(f"the old run is now {old}")

@@ -18,11 +18,13 @@ from pixelcnn_tf.plots import figure_pixels, save_picture
 INTRODUCTION = """# Results
 
 Written by `python scripts/reproduce.py mnist_binary --table` from the files in
-[results/](results), each of which one command below wrote (with `--publish`). Weights that a mask
-closes are not counted. Every figure of the tables is a training run of its own: the learning rate
-falls to 0 along a cosine, over the images or over the time, and the running average of the weights
-is scored. A part of the training images is held out for the curves and for every choice; the test
-images were scored once, at the end.
+[results/](results), each of which one command below wrote (with `--publish`); where a config has
+changed since, its command now states the learning rate that the config then had. Weights that a
+mask closes are not counted. Every figure of the tables is a training run of its own: the learning
+rate falls to 0 along a cosine, over the images or over the time, and the running average of the
+weights is scored. A part of the training images is held out for the curves and for every choice;
+the test images were scored once, at the end. After each command: its seconds of training, scoring
+and compiling left out.
 """
 
 
@@ -91,8 +93,11 @@ def _section(job: Job, records: list[dict], results: Path, curves: str) -> list[
                 cells.append(f"{r['images_seen']:,}" if r else "-")
         lines.append(_row(*cells, n_train, n_test))
     lines += [job.after, "Commands, in the order of the table:\n", "```"]
-    lines += [f"{r['command']}  # seed {r['seed']}, cores {r['cores']}" for r in records]
-    lines += ["```\n", f"![Validation NLL against images seen and against time]({curves})\n"]
+    lines += [
+        f"{r['command']}  # seed {r['seed']}, cores {r['cores']}, {r['seconds']:,.0f} s"
+        for r in records
+    ]
+    lines += ["```\n", f"![Validation NLL in the course of training]({curves})\n"]
     lines.append("*On at most 1,000 held-out training images.*\n")
     for r in {_row_of(r, job): r for r in records}.values():  # the last of each model
         if (results / f"{r['name']}.png").exists():

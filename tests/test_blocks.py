@@ -78,28 +78,6 @@ def test_skew_moves_each_row_one_further_and_unskew_undoes_it(rng):
     np.testing.assert_array_equal(unskew(skewed, 3), x)
 
 
-@pytest.mark.parametrize(
-    "make",
-    [PixelCNNResBlock, GatedBlock, RowLSTMBlock, DiagonalBiLSTMBlock],
-    ids=lambda c: c.__name__,
-)
-def test_dropout_acts_in_training_only(make, rng):
-    x = rng.normal(size=(2, 5, 4, 8)).astype("float32")
-    block, plain = make(n_channels=1, dropout=0.5), make(n_channels=1)
-    for b in (block, plain):
-        b.build(x.shape)
-        draw_weights(b)
-    given = (x, x) if make is GatedBlock else x
-
-    def last(b, training):
-        return keras.tree.flatten(b(given, training=training))[-1].numpy()
-
-    np.testing.assert_array_equal(last(block, False), last(plain, False))
-    first, second = last(block, True), last(block, True)
-    assert np.abs(first - last(plain, True)).max() > 1e-3
-    assert np.abs(first - second).max() > 1e-3
-
-
 def test_prelu_slopes_start_at_a_quarter_one_a_feature():
     block = PixelCNNResBlock(variant="preactivation")
     block.build((None, 8, 8, 12))

@@ -11,8 +11,9 @@ import sample
 from command_line import ROOT, train
 from PIL import Image
 
-from pixelcnn_tf import load_model, plots
+from pixelcnn_tf import UserError, load_model, plots
 from pixelcnn_tf.cli import exit_with
+from pixelcnn_tf.runs import RunFolder
 
 GATED = {
     "model.pixel_layer": "gated",
@@ -102,9 +103,38 @@ def test_wrong_labels_get_one_line(command, flags, words, run, tmp_path, capsys)
     assert not out.exists()
 
 
+def test_classes_of_a_folder_go_into_the_runs_config(tmp_path, monkeypatch, rng, capsys):
+    """Without training: ``check`` is the first that sees the config."""
+    for name in ("oak", "elm"):
+        (tmp_path / "trees" / name).mkdir(parents=True)
+        for i in range(3):
+            pixels = rng.integers(256, size=(8, 8)).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "trees" / name / f"{i}.png")
+    seen = []
+
+    def check(self, config, fresh):
+        seen.append(config)
+        raise UserError("enough")
+
+    monkeypatch.setattr(RunFolder, "check", check)
+    settings = {**GATED, "data.source": tmp_path / "trees", "model.n_classes": 2}
+    assert train(tmp_path, **settings) == 2
+    assert capsys.readouterr().err == "error: enough\n"
+    assert seen[0].data.class_names == ["elm", "oak"]
+
+
+def test_scoring_without_labels_is_refused(run, tmp_path, capsys):
+    np.savez(tmp_path / "a.npz", x_train=np.zeros((4, 8, 8), np.uint8))
+    typed = ["--run", str(run), "--set", f"data.source={tmp_path / 'a.npz'}"]
+    assert exit_with(lambda: evaluate.main(typed)) == 2
+    error = capsys.readouterr().err
+    assert "has no labels; must be" in error and error.count("\n") == 1
+
+
 def test_receptive_fields_are_drawn_side_by_side(tmp_path, capsys):
     configs = [str(ROOT / "configs" / f"mnist_binary_{m}.yml") for m in ("masked", "gated")]
     flags = ["--set", "model.n_layers=1", "--set", "model.hidden_dim=2", "--size", "15"]
+    flags += ["--set", "model.n_classes=3"]  # a class changes nothing here
     out = tmp_path / "r.png"
     typed = [*[f for c in configs for f in ("--config", c)], *flags, "--out", str(out)]
     assert plot_receptive_field.main(typed) == 0

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import leaks, random_images, small_model
+from helpers import assert_same_but_for_ties, family_model, leaks, random_images, small_model
 from scipy.special import expit, logsumexp
 from scipy.stats import chisquare
 
@@ -275,18 +275,40 @@ def test_training_with_large_steps_stays_finite_and_learns(rng):
     assert min(history.history["loss"]) < before
 
 
-def test_no_leak(rng):
-    model = small_model(3, "logistic-3")
-    found, moved = leaks(model, random_images(rng, 2, 4, 5, 3, 256).astype(int), 256)
+#: Every block, one colour and three, with and without labels.
+HEADED = [
+    ("resblock", 1, 3),
+    ("resblock", 3, None),
+    ("gated_3", 3, 3),
+    ("gated_3", 1, None),
+    ("row_lstm_3", 1, 3),
+    ("diagonal_bilstm", 3, None),
+]
+
+
+@pytest.mark.parametrize(("member", "n_channels", "n_classes"), HEADED)
+def test_as_a_head_of_every_model(member, n_channels, n_classes, rng):
+    """No leak, the raster way gives what ``call`` gives, both samplers draw the same."""
+    model, labels = family_model(member, n_channels, n_classes, likelihood="logistic-2", n_layers=1)
+    image = random_images(rng, 1, 3, 4, n_channels, 256).astype(int)
+    given = {name: np.ones(image.size + 1, "int32") for name in labels(1)}
+    found, moved = leaks(lambda changed: model(changed, **given), image, 256)
     assert not found
-    assert moved > 100
+    assert moved > image.size
+    images = random_images(rng, 2, 5, 4, n_channels, 256)
+    logits = teacher_forced_logits(model, images, jit_compile=False, **labels(2))
+    np.testing.assert_allclose(logits, model(images, **labels(2)), rtol=1e-4, atol=1e-4)
+    raster, plain = (
+        generate_images(model, (5, 4), 2, 0, method=method, **labels(2))
+        for method in ("raster", "plain")
+    )
+    assert_same_but_for_ties(model, plain, raster, 0, **labels(2))
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_the_raster_way_gives_what_call_gives(jit_compile, rng):
+def test_the_raster_way_with_xla(rng):
     model = small_model(3, "logistic-3", skip_connections=True)
     images = random_images(rng, 3, 5, 6, 3, 256)
-    logits = teacher_forced_logits(model, images, jit_compile)
+    logits = teacher_forced_logits(model, images, jit_compile=True)
     np.testing.assert_allclose(logits, model(images), atol=1e-4)
 
 
@@ -300,7 +322,7 @@ def test_both_samplers_draw_the_same_images_but_for_ties(options, jit_compile):
     bias.assign(np.tile([0, 0, 0, -0.3, 0.1, 0.4, -3, -3, -2], 3))
     raster = generate_images(model, (5, 6), 8, 3, jit_compile=jit_compile, **options)
     plain = generate_images(model, (5, 6), 8, 3, method="plain", **options)
-    assert (raster != plain).any(axis=(1, 2, 3)).sum() <= 1
+    assert_same_but_for_ties(model, plain, raster, 3, **options)
     assert len(np.unique(raster)) > 100
 
 
@@ -311,6 +333,17 @@ def test_both_samplers_draw_the_same_images_but_for_ties(options, jit_compile):
 def test_impossible_numbers_of_mixtures(n_mixtures):
     with pytest.raises(ValueError, match="from 1 to 100"):
         LogisticMixture(n_mixtures)
+
+
+@pytest.mark.parametrize(("n_mixtures", "n_params"), [(1, 5), (2, 7), (2, 5)])
+def test_outputs_of_another_number_are_refused(n_mixtures, n_params):
+    """Some would broadcast, and probabilities sum to 2."""
+    likelihood, images = LogisticMixture(n_mixtures), np.zeros((1, 2, 2, 1))
+    logits = np.zeros((1, 2, 2, 1, n_params), "float32")
+    words = f"{n_params} outputs a sub-pixel; must be {3 * n_mixtures}"
+    for call in (likelihood.probabilities, lambda x: likelihood.nll(images, x)):
+        with pytest.raises(ValueError, match=words):
+            call(logits)
 
 
 def test_as_a_loss_it_refuses_values_that_are_not_whole():
@@ -324,9 +357,14 @@ def test_images_that_do_not_fit_get_one_line(rng):
         Config.model_validate(
             {"data": {"binarize": "sample"}, "model": {"likelihood": "logistic-2"}}
         )
-    for n_values, cure in [(2, "bernoulli"), (4, "softmax-4")]:
+    for name, n_values, cure in [
+        ("logistic-2", 2, "bernoulli"),
+        ("logistic-2", 4, "softmax-4"),
+        ("softmax-256", 2, "bernoulli"),
+    ]:
         parts = [np.tile(np.arange(n_values, dtype=np.uint8), 4)[:, None, None, None]] * 2
-        with pytest.raises(UserError, match=f"up to {n_values - 1} only; choose '{cure}'") as error:
-            check_values(Images(*parts), get_likelihood("logistic-2"))
+        words = f"{name} is for .* up to {n_values - 1} only; choose '{cure}'"
+        with pytest.raises(UserError, match=words) as error:
+            check_values(Images(*parts), get_likelihood(name))
         assert "\n" not in str(error.value)
     check_values(Images(*[random_images(rng, 4, 2, 2, 1, 256)] * 2), LogisticMixture(2))

@@ -54,6 +54,9 @@ def test_pixel_mixture_equals_the_paper_in_double_precision(n_channels, rng):
         log_prob_reference(pixel, row, n_mix) for pixel, row in zip(pixels, params, strict=True)
     ]
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+    for part in colours:
+        sums = mixture.likelihood.probabilities(part).numpy().sum(-1)
+        np.testing.assert_allclose(sums, 1, atol=1e-5)
 
 
 def test_pixel_mixture_is_finite_at_extremes(rng):

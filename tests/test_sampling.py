@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import random_images, small_model
+from helpers import assert_same_but_for_ties, random_images, small_model
 from scipy.stats import chisquare
 
 from pixelcnn_tf import PixelRNN, UserError, generate_images
@@ -75,21 +75,11 @@ def test_equals_a_plain_loop_over_the_whole_image(model):
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_raster_and_plain_draw_the_same_images_but_for_ties(jit_compile, capsys):
-    """Where the first difference of an image is, the uniform number lies on the border between
-    two values, within float rounding."""
     model = small_model(3, "softmax-256", hidden_dim=8, out_dim=8, seed=4)
     n, height, width = 40, 9, 10
     raster = generate_images(model, (height, width), n, 3, jit_compile=jit_compile)
     plain = generate_images(model, (height, width), n, 3, method="plain")
-    uniforms = stateless_uniforms(3, 0, n, height * width * 3).numpy()
-    ties = 0
-    for i in np.flatnonzero((raster != plain).any(axis=(1, 2, 3))):
-        first = np.flatnonzero((raster[i] != plain[i]).ravel())[0]
-        logits = model(plain[i : i + 1]).numpy().reshape(-1, 256)[first].astype(np.float64)
-        p = np.exp(logits - logits.max())
-        distance = np.abs(np.cumsum(p / p.sum()) - uniforms[i, first]).min()
-        assert distance < 1e-5
-        ties += 1
+    ties = assert_same_but_for_ties(model, plain, raster, 3)
     with capsys.disabled():
         print(f" [{ties} ties in {raster.size} sub-pixels]", end="")
     assert ties <= 2

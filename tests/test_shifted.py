@@ -169,12 +169,18 @@ def single_stack(kernel_size, features):
 
 @pytest.mark.parametrize("kernel_size", [(2, 3), (2, 2), (1, 3), (3, 3)])
 @pytest.mark.parametrize("make", [single_stack, TwoStacks])
-def test_no_leak(make, kernel_size, rng):
-    images = random_images(rng, 2, 4, 5, 1)
-    stack = make(kernel_size, 1)
-    found, moved = leaks(lambda x: stack(x.astype("float32") / 2 - 1), images, 4)
-    assert not found
-    assert moved > 2 * 20
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_no_leak(n_channels, make, kernel_size, rng):
+    """All features of a pixel go together: changed together, they move nothing up to their own."""
+    stack = make(kernel_size, n_channels)
+
+    def outputs(images):
+        return stack(images.astype("float32").repeat(n_channels, axis=-1) / 2 - 1)
+
+    for size in [(4, 5), (5, 3)]:
+        found, moved = leaks(outputs, random_images(rng, 1, *size, 1), 4)
+        assert not found
+        assert moved > 20
 
 
 @pytest.mark.parametrize("mask_type", ["A", "B"])

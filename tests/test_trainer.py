@@ -30,6 +30,21 @@ def test_train_step_follows_the_gradient_of_bits_per_dimension(tmp_path, images)
     assert float(norm) > 0
 
 
+def test_dropout_acts_in_steps_and_not_in_evaluation(tmp_path, images):
+    """What a step reports is the likelihood before it, under dropout."""
+    config = small_config(tmp_path, optimizer="sgd", learning_rate=1e-12)
+    model = config.model.model_copy(update={"dropout": 0.9, "hidden_dim": 8})
+    trainer = make_trainer(config.model_copy(update={"model": model}))
+    draw_weights(trainer.model)
+    batch = tf.constant(images.train[:4])
+    first, second = (float(trainer.train_step(batch)[0]) for _ in range(2))
+    assert first != pytest.approx(second, rel=1e-3)
+    dataset = get_dataset(images, "test", 7)
+    scores = [trainer.evaluate(dataset)["bits_per_dim"] for _ in range(2)]
+    expected = trainer.model.likelihood(images.test, trainer.model(images.test))
+    assert scores == pytest.approx([float(expected)] * 2, rel=1e-5)
+
+
 def test_clipping_bounds_the_step(tmp_path, images):
     trainer = make_trainer(
         small_config(tmp_path, optimizer="sgd", learning_rate=1.0, clip_norm=1e-3)

@@ -64,6 +64,12 @@ WRONG = [
         [*RGB, "--set", "data.image_size=null", "--set", "model.likelihood=logistic-2"],
         "go up to 0 only; choose 'bernoulli'",
     ),
+    (train_command, [*RGB, "--set", "data.image_size=null"], "go up to 0 only; choose 'bernoulli'"),
+    (
+        train_command,
+        ["{new}", "--set", "data.binarize=sample"],
+        "'softmax-256' does not fit; must be 'bernoulli'",
+    ),
     (train_command, ["{new}", "--set", "model.kernel_size=2"], "must be odd"),
     (train_command, ["{new}", "--set", "runs_dir={tmp}/words.txt"], "words.txt"),
     (train_command, ["{new}", "--set", "name=other", "--set", "runs_dir={tmp}"], "no run"),
