@@ -316,6 +316,8 @@ class Trainer:
             self._write_window(window, bar)
         if last or self.step % t.checkpoint_every == 0:
             self._save(window)
+        if bar.n == bar.initial:
+            bar.unpause()  # the first step compiles: no measure of the time left
         bar.update()
         with window.paused():
             if last or self.step % t.eval_every == 0:

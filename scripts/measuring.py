@@ -224,6 +224,8 @@ def train_steps(
             average.update()
             if seen:
                 seconds += time.perf_counter() - began
+            else:
+                bar.unpause()
             seen += len(batch[0])
             recent.append(nats / len(batch[0]))
             done = seen if images else seconds
