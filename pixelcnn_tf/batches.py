@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -186,8 +187,11 @@ def _cores() -> int:
 
 
 def _memory() -> int:
-    """Bytes of memory that the machine has."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError):  # not on this system
-        return 2**34
+    """Bytes of memory that the machine has, or the container, if that has less."""
+    limits = []
+    with contextlib.suppress(AttributeError, ValueError):  # not on this system
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # control groups, new and old
+        with contextlib.suppress(OSError, ValueError):  # none, or without a limit
+            limits.append(int(Path("/sys/fs/cgroup", name).read_text()))
+    return min(limits, default=2**34)
