@@ -142,11 +142,11 @@ def cut(model, shape, method: str, batch_size: int | None) -> tuple[int, int]:
         batch_size = min(batch_size, n)
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
     if method == "raster":
-        raster, cores = Raster(model, 1, height, width), 1 if on_gpu else _cores()
+        raster, at_work = Raster(model, 1, height, width), 1 if on_gpu else cores()
         lanes, states = raster.rows, tf.nest.flatten(raster.init_states())
         one = 16 * sum(math.prod(state.shape) for state in states)
     else:
-        lanes, cores = max(1, height * width // 128), 1
+        lanes, at_work = max(1, height * width // 128), 1
         one = 16 * math.prod(shape[1:]) * model.likelihood.n_params
     one += 32 * math.prod(shape[1:])  # bytes an image: tables and copies of them
     results, at_once = 2 * math.prod(shape), batch_size or 1
@@ -159,11 +159,11 @@ def cut(model, shape, method: str, batch_size: int | None) -> tuple[int, int]:
         )
     if batch_size is None:
         fewest, most = max(1, FEWEST_LANES // lanes), max(1, MOST_LANES // lanes)
-        even = -(-n // cores)
+        even = -(-n // at_work)
         even = -(-even // -(-even // most))  # in as few rounds, all batches alike
-        batch_size = max(1, min(max(even, fewest), room // (one * cores)))
+        batch_size = max(1, min(max(even, fewest), room // (one * at_work)))
     batch = min(batch_size, n)
-    workers = min(cores, -(-n // batch), max(1, room // (one * batch)))
+    workers = min(at_work, -(-n // batch), max(1, room // (one * batch)))
     return batch, workers
 
 
@@ -180,7 +180,8 @@ def memory_errors(shape, batch: int):
         ) from None
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,5 +1,6 @@
 """Training states on disk, and the newest of them that is whole."""
 
+import os
 import re
 import shutil
 import sys
@@ -35,10 +36,19 @@ class Checkpoints:
         optimizer: a built Keras optimizer; ``None`` restores the model alone, with the moving
             averages for weights where the checkpoint has them.
         keep: how many to keep, at least 2, so that a damaged one is not the last.
+
+    Raises:
+        UserError: a folder with a character of patterns in its path.
     """
 
     def __init__(self, folder: Path, model, optimizer=None, keep: int = 3):
         self.folder = Path(folder)
+        # TensorFlow takes the path for a pattern, when it restores and when it deletes.
+        if bad := set(str(folder)) & set("[]*?\\") - {os.sep}:
+            raise UserError(
+                f"{folder}: must be a path without {' '.join(sorted(bad))}; choose another name or "
+                "runs_dir"
+            )
         self.model = model
         self.keep = keep
         # Variables one by one, in order: TensorFlow's own walk through a Keras model leaves out,

@@ -1,6 +1,7 @@
 """What all commands share: parsing, one-line errors, exit statuses."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 
@@ -117,8 +118,10 @@ def exit_with(main: Callable[[], int]) -> int:
     """Run a command; its exit status.
 
     0: done. 2: something the user gave is wrong, told in one line on standard error.
-    130: stopped with Ctrl-C.
+    130: stopped with Ctrl-C. 141: who read what it prints is gone.
     """
+    if sys.stderr is None:  # closed (2>&-); the lowest free number, which is 2, is opened anew
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     try:
         return main()
     except UserError as error:
@@ -129,7 +132,7 @@ def exit_with(main: Callable[[], int]) -> int:
         return 130
     except BrokenPipeError:  # | head
         sys.stderr.close()
-        return 0
+        return 141  # as of SIGPIPE: it may not have come to its end
     except MemoryError as error:
         print(f"error: not enough memory: {error}", file=sys.stderr)
         return 2

@@ -8,27 +8,9 @@ import yaml
 from pydantic import ValidationError
 
 from pixelcnn_tf.errors import UserError
-from pixelcnn_tf.schema import (
-    BUILT_IN,
-    Config,
-    DataConfig,
-    ModelConfig,
-    SamplingConfig,
-    TrainingConfig,
-    first_problem,
-    parse_likelihood,
-)
+from pixelcnn_tf.schema import BUILT_IN, Config, DataConfig, TrainingConfig, first_problem
 
-__all__ = [
-    "BUILT_IN",
-    "Config",
-    "DataConfig",
-    "ModelConfig",
-    "SamplingConfig",
-    "TrainingConfig",
-    "load_config",
-    "parse_likelihood",
-]
+__all__ = ["BUILT_IN", "Config", "DataConfig", "TrainingConfig", "load_config"]
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:

@@ -82,6 +82,11 @@ def get_dataset(
     return indices.enumerate(start_step).map(batch, num_parallel_calls=2).prefetch(2)
 
 
+def filled_up(part, size: int):
+    """A batch of any rank with zeros after its first axis, to ``size``."""
+    return tf.pad(part, [[0, size - len(part)], *[[0, 0]] * (len(part.shape) - 1)])
+
+
 def load_for(data: DataConfig, n_classes: int | None) -> Images:
     """The images of a source for a model: with labels, checked, if it knows classes.
 

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from pixelcnn_tf import startup
+from pixelcnn_tf.batches import memory_errors
 from pixelcnn_tf.checkpoints import saved_steps
 from pixelcnn_tf.config import Config
 from pixelcnn_tf.data import Images, load_for
@@ -41,7 +42,9 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     images = load_for(config.data, config.model.n_classes)
     names = folder_classes(config.data) if config.model.n_classes is not None else None
     config = config.resolved(*images.train.shape[1:], names)
-    check_values(images, get_likelihood(config.model.likelihood))
+    likelihood = get_likelihood(config.model.likelihood)
+    check_values(images, likelihood)
+    check_choice(images, likelihood)
     run.check(config, fresh)
     if not fresh and run.finished_step() == config.training.steps:
         print(f"{run.path} is trained already (--fresh trains it anew)")
@@ -65,7 +68,8 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     if not saved_steps(run.checkpoints):
         trainer.initialize(images)
     try:
-        results = trainer.fit(images)
+        with memory_errors((n := config.training.batch_size, *images.train.shape[1:]), n):
+            results = trainer.fit(images)
     except Interrupted as stop:
         how = "the same command without --fresh" if fresh else "the same command"
         print(
@@ -74,9 +78,9 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
             file=sys.stderr,
         )
         return 128 + stop.signum
-    trainer.write_samples("final")
     with trainer.averaged_weights(), replacing(run.model) as temporary:
         model.save(temporary)
+    trainer.write_samples("final")
     record = {
         "step": trainer.step,
         "test": results,
@@ -93,28 +97,39 @@ def check_values(images: Images, likelihood: Likelihood) -> None:
     """Make sure that the likelihood can give a probability to every image.
 
     Raises:
-        UserError: a value beyond those that the likelihood counts; 256 values for images of
-            zeros and ones, or logistics for images of a few values at the dark end, of which a
-            softmax makes better use.
+        UserError: a value beyond those that the likelihood counts.
     """
-    n_values = likelihood.n_values
-    # With images.dynamic the training images are intensities; zeros and ones are drawn of them.
-    parts = [images.test] if images.dynamic else [images.train, images.test]
-    largest = max(int(part.max()) for part in parts)
+    n_values, largest = likelihood.n_values, _largest(images)
     if largest >= n_values:
         cure = "set data.binarize" if n_values == 2 else "choose 'softmax-256'"
         raise UserError(
             f"model.likelihood: {likelihood.name} knows values up to {n_values - 1}, the images go "
             f"up to {largest}; {cure}"
         )
-    mixture = isinstance(likelihood, LogisticMixture)
-    if n_values == 256 and largest < (16 if mixture else 2):
+
+
+def check_choice(images: Images, likelihood: Likelihood) -> None:
+    """Make sure that a likelihood is of use for images to be trained on.
+
+    Raises:
+        UserError: 256 values for images of zeros and ones; logistics for images of a few values
+            at the dark end, of which a softmax makes better use.
+    """
+    largest, mixture = _largest(images), isinstance(likelihood, LogisticMixture)
+    if likelihood.n_values == 256 and largest < (16 if mixture else 2):
         name = f"logistic-{likelihood.n_mixtures}" if mixture else "softmax-256"
         cure = "'bernoulli'" if largest < 2 else f"'softmax-{largest + 1}'"
         raise UserError(
             f"model.likelihood: {name} is for values up to 255, the images go up to {largest} "
             f"only; choose {cure}{', with model.architecture pixel_rnn' * mixture}"
         )
+
+
+def _largest(images: Images) -> int:
+    """The largest value that a model sees."""
+    # With images.dynamic the training images are intensities; zeros and ones are drawn of them.
+    parts = [images.test] if images.dynamic else [images.train, images.test]
+    return max(int(part.max()) for part in parts)
 
 
 def make_strategy() -> tf.distribute.Strategy:

@@ -33,6 +33,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 def flush(path: Path) -> None:
     """Bring a file's contents, or a folder's entries, to the disk."""
+    if os.name == "nt":  # there, folders cannot be opened, nor files flushed that are read only
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

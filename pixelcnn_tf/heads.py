@@ -1,8 +1,8 @@
 """The likelihoods by the names that configs give them."""
 
-from pixelcnn_tf.config import parse_likelihood
 from pixelcnn_tf.likelihoods import Bernoulli, Likelihood, Softmax
 from pixelcnn_tf.mixtures import LogisticMixture
+from pixelcnn_tf.settings import parse_likelihood
 
 
 def get_likelihood(name: str) -> Likelihood:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, put off until the work is at a place where it can be saved."""
+"""Ctrl-C, SIGTERM and SIGHUP (a terminal that closes), put off until the work can be saved."""
 
 import signal
 import threading
@@ -23,7 +23,7 @@ class StopAsked(Exception):
 
 
 class PutOff:
-    """Within the ``with`` block, the first SIGINT or SIGTERM only makes ``check`` raise.
+    """Within the ``with`` block, the first of those signals only makes ``check`` raise.
 
     A second one does what it always did. Outside the main thread, where Python allows no
     handlers, nothing changes.
@@ -39,8 +39,10 @@ class PutOff:
     def __enter__(self):
         self._previous = {}
         if threading.current_thread() is threading.main_thread():
-            for signum in (signal.SIGINT, signal.SIGTERM):
-                self._previous[signum] = signal.signal(signum, self._take)
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+                signum = getattr(signal, name, None)  # not all systems have them all
+                if signum and signal.getsignal(signum) != signal.SIG_IGN:  # as under nohup
+                    self._previous[signum] = signal.signal(signum, self._take)
         return self
 
     def _take(self, signum, frame):

@@ -228,7 +228,7 @@ class NLLMetric(keras.metrics.Mean):
         scale_to(unit, 1)  # checks it
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        n_dims = y_true.shape[1] * y_true.shape[2] * y_true.shape[3]
+        n_dims = tf.cast(tf.reduce_prod(tf.shape(y_true)[1:]), tf.float32)
         nats = self.likelihood.nll(y_true, y_pred)
         return super().update_state(nats * scale_to(self.unit, n_dims), sample_weight)
 

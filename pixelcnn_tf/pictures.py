@@ -24,8 +24,13 @@ def find_pictures(folder: Path) -> list[Path]:
     Raises:
         UserError: there are none, or a folder that cannot be read.
     """
-    walk = os.walk(folder, onerror=_refuse)
-    found = (Path(below) / name for below, _, names in walk for name in names)
+    found = []
+    for below, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        real = os.path.realpath(below)
+        if any(os.path.realpath(parent) == real for parent in Path(below).parents):
+            folders.clear()  # a link to where it lies
+            continue
+        found += [Path(below) / name for name in names]
     files = sorted(file for file in found if file.suffix.lower() in IMAGE_ENDINGS)
     if not files:
         endings = ", ".join(sorted(IMAGE_ENDINGS))

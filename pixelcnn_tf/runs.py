@@ -4,7 +4,10 @@ import contextlib
 import json
 import os
 import zipfile
+import zlib
 from pathlib import Path
+
+import numpy as np
 
 try:
     import fcntl
@@ -20,7 +23,8 @@ class RunFolder:
     """The paths of one run.
 
     ``config.yml`` (resolved), ``checkpoints/``, ``logs/`` (TensorBoard), ``samples/``
-    (sheets), ``model.keras`` and ``results.json`` (at the end).
+    (sheets), ``images.txt`` (checksums of the data), ``model.keras`` and ``results.json`` (at the
+    end).
     """
 
     def __init__(self, path: str | Path):
@@ -29,6 +33,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.logs = self.path / "logs"
         self.samples = self.path / "samples"
+        self.images = self.path / "images.txt"
         self.model = self.path / "model.keras"
         self.results = self.path / "results.json"
 
@@ -45,7 +50,9 @@ class RunFolder:
         if not self.path.is_dir():
             raise UserError(f"{self.path}: is a file; choose another name in the config")
         if not self.config.exists():
-            if any(self.path.iterdir()):
+            # Killed before there was a config, a process leaves these.
+            inside = [f for f in self.path.iterdir() if f != self.images and f.name[0] != "."]
+            if inside:
                 raise UserError(
                     f"{self.path}: holds files but no run (no config.yml); choose another name"
                 )
@@ -59,14 +66,36 @@ class RunFolder:
                 "choose another name with --set name=NAME, or set it aside with --fresh"
             )
 
-    def create(self, config: Config) -> None:
-        """Make the folder and write the resolved config into it."""
+    def make(self) -> None:
+        """Make the folder, if there is none."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"{self.path}: cannot be created: {error.strerror}") from None
+
+    def create(self, config: Config) -> None:
+        """Make the folder and write the resolved config into it."""
+        self.make()
         with replacing(self.config) as temporary:
             temporary.write_text(config.to_yaml(), encoding="utf-8")
+
+    def check_images(self, *parts: np.ndarray | None) -> None:
+        """Note what images and labels a run has, or make sure that they are those it began with:
+        one picture more, and test images may be among those that it was trained on.
+
+        Raises:
+            UserError: they are others.
+        """
+        arrays = [np.ascontiguousarray(part) for part in parts if part is not None]
+        now = " ".join(f"{len(array)}:{zlib.crc32(array):08x}" for array in arrays) + "\n"
+        if not self.images.exists():
+            with replacing(self.images) as temporary:
+                temporary.write_text(now, encoding="utf-8")
+        elif self.images.read_text(encoding="utf-8") != now:
+            raise UserError(
+                f"{self.path}: was begun with other images or labels; bring them back, choose "
+                "another name with --set name=NAME, or set it aside with --fresh"
+            )
 
     @contextlib.contextmanager
     def locked(self):
@@ -75,10 +104,12 @@ class RunFolder:
         Raises:
             UserError: another process trains here.
         """
+        if fcntl is None:
+            yield
+            return
         handle = os.open(self.path, os.O_RDONLY)
         try:
-            if fcntl is not None:
-                self._lock(handle)
+            self._lock(handle)
             yield
         finally:
             os.close(handle)
@@ -101,13 +132,18 @@ class RunFolder:
         return step if self.model.exists() else None
 
     def set_aside(self) -> Path | None:
-        """Rename an existing folder to ``NAME.old-1`` (2, 3, ...); where it went."""
+        """Rename an existing folder to ``NAME.old-1`` (2, 3, ...); where it went.
+
+        Raises:
+            UserError: another process trains here.
+        """
         if not self.path.exists():
             return None
-        number = 1
-        while (target := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
-            number += 1
-        self.path.rename(target)
+        with self.locked():
+            number = 1
+            while (target := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
+                number += 1
+            self.path.rename(target)
         flush(target.parent)
         return target
 

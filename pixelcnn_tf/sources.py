@@ -259,6 +259,11 @@ def _as_images(array: np.ndarray, where: str) -> np.ndarray:
             f"{where}: holds {array.dtype}{_range(array)}; must be uint8 from 0 to 255"
             f"{_cure(array)}"
         )
+    if array.ndim == 3 and array.shape[2] in (3, 4) and array.shape[1] > 4:
+        raise UserError(
+            f"{where}: has shape {array.shape}, like one image (height, width, channels); must be "
+            "(images, height, width, channels): save x[None]"
+        )
     if array.ndim == 3:
         array = array[..., None]
     if array.ndim == 4 and array.shape[1] in (1, 3, 4) and array.shape[3] > 4:

@@ -29,12 +29,11 @@ _NOISE = re.compile(
 @contextlib.contextmanager
 def _without_noise():
     """Hold back standard error, then print it less the lines of ``_NOISE``."""
-    sys.stderr.flush()
-    try:
-        kept = os.dup(2)
-    except OSError:  # no standard error at all
+    if sys.stderr is None:  # closed
         yield
         return
+    sys.stderr.flush()
+    kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:

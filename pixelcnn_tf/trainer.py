@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from pixelcnn_tf.batches import cut
 from pixelcnn_tf.blocks import PixelCNNResBlock
 from pixelcnn_tf.checkpoints import Checkpoints, saved_steps
 from pixelcnn_tf.config import Config
-from pixelcnn_tf.data import Images, get_dataset
+from pixelcnn_tf.data import Images, filled_up, get_dataset
 from pixelcnn_tf.errors import TrainingDiverged, UserError
 from pixelcnn_tf.interrupt import Interrupted, PutOff, StopAsked
 from pixelcnn_tf.likelihoods import Likelihood, scale_to
@@ -210,7 +211,7 @@ class Trainer:
                 # shape, and no device left without an image (which some operations do not bear).
                 n = len(images)
                 full = max(full, -(-n // n_replicas) * n_replicas)
-                parts = [_filled_up(part, full) for part in (images, tf.ones([n]), *labels)]
+                parts = [filled_up(part, full) for part in (images, tf.ones([n]), *labels)]
                 total += float(self.valid_step(*map(self._spread, parts)))
                 count += n
         if not count:
@@ -245,10 +246,13 @@ class Trainer:
                 self.config.seed if seed is None else seed,
                 temperature=sampling.temperature,
                 top_p=sampling.top_p,
-                method="raster" if has_raster_way(self.model) else "plain",
+                method=self._method(),
                 progress=between,
                 labels=labels,
             )
+
+    def _method(self) -> str:
+        return "raster" if has_raster_way(self.model) else "plain"
 
     def fit(self, images: Images) -> dict[str, float]:
         """Train to ``training.steps``, from the newest checkpoint if there is one.
@@ -260,22 +264,30 @@ class Trainer:
             the result of ``evaluate`` on the test images after the last step.
 
         Raises:
-            Interrupted: Ctrl-C or SIGTERM came; the state was saved first.
+            Interrupted: Ctrl-C, SIGTERM or SIGHUP came; the state was saved first.
             TrainingDiverged: loss, gradient or a weight is not finite; the last good
                 checkpoint stays the newest.
-            UserError: the run folder holds something else, or no checkpoint that can be read.
+            UserError: the run folder holds something else, was begun with other images, or holds
+                no checkpoint that can be read; a sheet of samples that does not fit the memory.
         """
         self.config = self.config.resolved(*images.train.shape[1:])
         self.run.check(self.config)
-        self.run.create(self.config)
+        sheet = (self.config.sampling.n_images, *images.train.shape[1:])
+        cut(self.model, sheet, self._method(), None)  # does it fit the memory?
+        self.run.make()
         with self.run.locked():
+            self.run.check(self.config)  # again: another process may have been there
+            self.run.check_images(*images[:4])
+            self.run.create(self.config)
             return self._fit(images)
 
     def _fit(self, images: Images) -> dict[str, float]:
         t = self.config.training
         self.step = self.checkpoints.restore()
         if self.step >= t.steps:
-            return self.evaluate(self._dataset(images, "test"))
+            results = self.evaluate(self._dataset(images, "test"))
+            self.summaries.scalars("test", results, self.step)
+            return results
         dataset = self._dataset(images, "train", self.config.seed, self.step)
         batches = iter(self.strategy.experimental_distribute_dataset(dataset))
         if self.step == 0:
@@ -291,9 +303,11 @@ class Trainer:
                     self.step += 1
                     results = self._after_step(window, bar, images)
                 self._put_off.check()
-            except StopAsked:
+            except (StopAsked, BrokenPipeError) as stop:  # the latter: | tee that is gone
                 self._save(window)
-                raise Interrupted(self.step, self._put_off.signum) from None
+                if isinstance(stop, StopAsked):
+                    raise Interrupted(self.step, self._put_off.signum) from None
+                raise
             finally:
                 self._put_off = PutOff()
         return results
@@ -382,8 +396,3 @@ class Trainer:
                 f"{error}; {last}: lower training.learning_rate (or training.clip_norm) and "
                 "start with --fresh"
             ) from None
-
-
-def _filled_up(part, size: int):
-    """``part`` with zeros after its first axis, to ``size``."""
-    return tf.pad(part, [[0, size - len(part)], *[[0, 0]] * (len(part.shape) - 1)])

@@ -27,7 +27,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 from benchmark_models import models_of
 from benchmark_tfp import tfp
-from measuring import alone, channels_of, print_table, random_model, take_turns, warm, with_batch
+from measuring import (
+    alone,
+    channels_of,
+    make_trainer,
+    print_table,
+    random_model,
+    take_turns,
+    warm,
+    with_batch,
+)
 
 from pixelcnn_tf import startup
 from pixelcnn_tf.cli import Parser, exit_with, whole_number
@@ -142,8 +151,6 @@ def train(config: Config, args) -> dict:
     import tensorflow as tf
 
     from pixelcnn_tf.models import build_model
-    from pixelcnn_tf.optimizers import build_optimizer
-    from pixelcnn_tf.trainer import Trainer
 
     check_masked("train", config)
     n_channels = channels_of(config)
@@ -154,7 +161,7 @@ def train(config: Config, args) -> dict:
         model = build_model(config)
         images = np.random.default_rng(0).integers(model.likelihood.n_values, size=shape)
         images = tf.constant(images, tf.uint8)
-        trainer = Trainer(config, model, model.likelihood, build_optimizer(config.training))
+        trainer = make_trainer(config, model)
         return lambda: float(trainer.train_step(images)[0]), model.count_params()
 
     cropped, n_cropped = step()

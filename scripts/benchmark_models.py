@@ -5,7 +5,16 @@ from pathlib import Path
 
 import numpy as np
 from jobs import JOBS, Job
-from measuring import alone, print_table, random_model, take_turns, used_weights, warm, with_batch
+from measuring import (
+    alone,
+    make_trainer,
+    print_table,
+    random_model,
+    take_turns,
+    used_weights,
+    warm,
+    with_batch,
+)
 
 from pixelcnn_tf.config import Config, load_config
 
@@ -22,8 +31,6 @@ def _measure(table: str, job: Job, args) -> dict:
     import tensorflow as tf
 
     from pixelcnn_tf import generate_images
-    from pixelcnn_tf.optimizers import build_optimizer
-    from pixelcnn_tf.trainer import Trainer
 
     side, batch = args.side, args.batch
     shape, rng = (batch, side, side, job.n_channels), np.random.default_rng(0)
@@ -33,7 +40,7 @@ def _measure(table: str, job: Job, args) -> dict:
         config = with_batch(config, batch).resolved(*shape[1:])
         model = random_model(config)
         images = tf.constant(rng.integers(model.likelihood.n_values, size=shape), tf.uint8)
-        trainer = Trainer(config, model, model.likelihood, build_optimizer(config.training))
+        trainer = make_trainer(config, model)
         weights[name] = used_weights(model)
         score = nats(model)
         trains[name] = lambda t=trainer, x=images: float(t.train_step(x)[0])

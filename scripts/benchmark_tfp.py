@@ -12,6 +12,7 @@ import numpy as np
 from benchmark_models import nats
 from measuring import (
     channels_of,
+    make_trainer,
     print_table,
     random_model,
     take_turns,
@@ -30,8 +31,6 @@ def tfp(config: Config, args) -> dict:
     import tensorflow as tf
 
     from pixelcnn_tf import generate_images
-    from pixelcnn_tf.optimizers import build_optimizer
-    from pixelcnn_tf.trainer import Trainer
 
     _check(config)
     probability, tf_keras = _packages()
@@ -45,7 +44,7 @@ def tfp(config: Config, args) -> dict:
 
     model = random_model(config)
     model.initialize_from(images)
-    trainer = Trainer(config, model, model.likelihood, build_optimizer(config.training))
+    trainer = make_trainer(config, model)
     score = nats(model)
     theirs = _PixelCNN(probability, tf_keras, config, images)
     ways = {

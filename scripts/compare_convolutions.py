@@ -26,7 +26,6 @@ examples:
 import argparse
 import json
 import logging
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -37,8 +36,10 @@ sys.path.insert(0, str(ROOT))
 import numpy as np
 from compare_page import CONTESTANTS, PAGE, RESULTS, check_page, write_page
 from measuring import (
+    EVALUATION_BATCH,
     Average,
     make_folder,
+    make_trainer,
     npz_file,
     print_table,
     take_turns,
@@ -56,7 +57,6 @@ from pixelcnn_tf.files import replacing
 from pixelcnn_tf.progress import progress
 
 CONFIG = ROOT / "configs" / "mnist_binary_masked.yml"
-EVALUATION_BATCH = 100
 DOCS = ROOT / "docs"
 #: Which parts have a use for a setting; all but --data and --docs.
 USERS = {"kernels": "fields cost train", "images": "train", "minutes": "train"}
@@ -115,7 +115,7 @@ def main(argv: list[str] | None = None) -> int:
             )
     if args.part != "page":
         make_folder(args.docs)
-    if args.part == "all" and not (args.docs / f"{PAGE}.md").exists():
+    if args.part != "page" and not (args.docs / f"{PAGE}.md").exists():
         shutil.copy(DOCS / f"{PAGE}.md", args.docs)
     if "page" in parts:
         check_page(args.docs)
@@ -141,9 +141,11 @@ def odd_numbers(text: str) -> list[int]:
 
 def keep(args, name: str, record: dict) -> None:
     """Write a results file for the page."""
+    from pixelcnn_tf.batches import cores
+
     folder = args.docs / RESULTS
     folder.mkdir(exist_ok=True)
-    record = {"command": args.command, "cores": len(os.sched_getaffinity(0)), **record}
+    record = {"command": args.command, "cores": cores(), **record}
     with replacing(folder / f"{name}.json") as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
@@ -171,6 +173,9 @@ def fields(args) -> None:
 
 def cost(args) -> None:
     """Times: one layer and its twin, and the models."""
+    import keras
+
+    keras.utils.set_random_seed(args.seed)
     keep(
         args,
         "cost",
@@ -287,15 +292,8 @@ def training_config(args) -> Config:
     overrides = [f"seed={args.seed}", "training.schedule=constant", "training.warmup_steps=0"]
     overrides += ["data.seed=0", f"training.batch_size={args.batch}"]  # one set of test images
     if args.data:
-        overrides.append(f"data.source={args.data}")
+        overrides.append(f"data.source={json.dumps(args.data)}")
     return load_config(CONFIG, overrides)
-
-
-def make_trainer(config: Config, model):
-    from pixelcnn_tf.optimizers import build_optimizer
-    from pixelcnn_tf.trainer import Trainer
-
-    return Trainer(config, model, model.likelihood, build_optimizer(config.training))
 
 
 def load(args) -> tuple:

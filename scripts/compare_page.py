@@ -77,10 +77,10 @@ def _together(records: list[dict]) -> dict:
     settings = ("layers", "weights", "batch", "images", "minutes", "learning_rate", "test_images")
     for record in records[1:]:
         for name in settings:
-            if record[name] != first[name]:
+            if record.get(name) != first.get(name):
                 raise UserError(
-                    f"{RESULTS}: train_seed{record['seed']}.json has {name} {record[name]}, "
-                    f"train_seed{first['seed']}.json {first[name]}; must be the same"
+                    f"{RESULTS}: train_seed{record['seed']}.json has {name} {record.get(name)}, "
+                    f"train_seed{first['seed']}.json {first.get(name)}; must be the same"
                 )
     kernels = {kernel for record in records for kernel in record["results"]}
     results: dict = {}

@@ -173,9 +173,9 @@ def _originals(args, data: DataConfig, model) -> tuple[np.ndarray, np.ndarray | 
         images = images[chosen]
         labels = every.test_labels[chosen] if every.test_labels is not None else None
     else:
-        if model.likelihood.n_values == 2 and not data.binarize:
-            data = data.model_copy(update={"binarize": "threshold"})
         images = load_pictures(args.images, data)[: args.n]
+        if model.likelihood.n_values == 2 and images.max() > 1:
+            images = (images >= 128).astype(np.uint8)
     if args.size and images.shape[1:3] != args.size:
         raise UserError(
             f"--size: {args.images or data.source} holds images of "

@@ -80,9 +80,10 @@ def main(argv: list[str] | None = None) -> int:
     gain = (theirs - nats) * scale_to(unit, n_dims)
     figures = in_words(other.likelihood.report(theirs.mean(), n_dims))
     than = "better" if gain.mean() >= 0 else "worse"
+    error = gain.std(ddof=1) / n**0.5 if n > 1 else float("nan")
     print(
         f"{args.against}: {figures}; {args.run} is {than} by {abs(gain.mean()):.4f} "
-        f"{unit.replace('_', ' ')}, standard error {gain.std() / n**0.5:.4f} (of the differences "
+        f"{unit.replace('_', ' ')}, standard error {error:.4f} (of the differences "
         f"on {n:,} images)"
     )
     return 0

@@ -36,10 +36,11 @@ JOBS = {
 Negative log-likelihood in nats an image (lower is better) on the first 3,000 test images of MNIST
 (all that `mnist.npz` holds; without `--data`, add `--test-images 3000`), after the same number of
 training images and after the same time. Four models of 7 layers and about as many weights each
-(configs/mnist_binary_*.yml), Adam. The learning rate at first is 0.01, from short trials on the 5,000
-training images held out. In longer runs it is 0.005 for the Gated PixelCNN, which at 0.01 fell apart
-after 40,000 images (90.74 nats on held-out images at the end), and in the dynamic rows of 20 minutes
-also for the LSTMs: the static Row LSTM had stalled between 20,000 and 40,000 images (87.83 and 87.65).
+(configs/mnist_binary_*.yml), Adam. The learning rate at first is 0.01, from short trials on the
+5,000 training images held out. In longer runs it is 0.005 for the Gated PixelCNN, which at 0.01
+fell apart after 40,000 images (90.74 nats on held-out images at the end), and in the dynamic rows
+of 20 minutes also for the LSTMs: the static Row LSTM had stalled between 20,000 and 40,000 images
+(87.83 and 87.65).
 
 *Static*: each pixel was drawn once with its intensity as probability (the seed is `data.seed`, 0;
 the papers' own draw is another one). *Dynamic*: training pixels are drawn anew each time they are
@@ -47,9 +48,10 @@ seen; the test images are those of the static rows. Only rows of one kind compar
 Differences of two rows have a much smaller error than either, for the images are the same:
 `python scripts/evaluate.py --run runs/reproduce_... --against runs/reproduce_...` tells it.
 
-Of the rows of 20 minutes the static ones were measured on two cores of an Intel Xeon, alone but for
-tests beside the Diagonal BiLSTM; the dynamic ones on two cores of an AMD EPYC, which in the same time
-sees up to half as many images again, alone but for a few tests at idle priority beside the masked one.
+Of the rows of 20 minutes the static ones were measured on two cores of an Intel Xeon, alone but
+for tests beside the Diagonal BiLSTM; the dynamic ones on two cores of an AMD EPYC, which in the
+same time sees up to half as many images again, alone but for a few tests at idle priority beside
+the masked one.
 """,
         """
 For scale, the same quantity on all 10,000 test images, by models that were trained to the end:

@@ -21,6 +21,9 @@ from pixelcnn_tf.errors import TrainingDiverged, UserError
 from pixelcnn_tf.files import check_writable
 from pixelcnn_tf.progress import progress
 
+#: Images of a batch where a test set is scored.
+EVALUATION_BATCH = 100
+
 
 def take_turns(ways: dict[str, Callable], rounds: int, self_timed=()) -> dict[str, float]:
     """Median seconds of each way, after one run of each that is not counted. Those named in
@@ -66,7 +69,8 @@ def make_folder(folder: Path) -> None:
 
 def typed_command(script: str, argv: list[str] | None, data: str | None) -> str:
     """The command line of a script, to be published: where ``data`` lies belongs to a machine."""
-    flags = [Path(flag).name if flag == data else flag for flag in argv or sys.argv[1:]]
+    place = {data: Path(data).name, f"--data={data}": f"--data={Path(data).name}"} if data else {}
+    flags = [place.get(flag, flag) for flag in argv or sys.argv[1:]]
     return shlex.join(["python", f"scripts/{Path(script).name}", *flags])
 
 
@@ -99,6 +103,14 @@ def random_model(config: Config):
     from pixelcnn_tf.models import build_model
 
     return build_model(config.resolved(4, 4, channels_of(config)))
+
+
+def make_trainer(config: Config, model):
+    """A ``Trainer`` with the optimizer of a config."""
+    from pixelcnn_tf.optimizers import build_optimizer
+    from pixelcnn_tf.trainer import Trainer
+
+    return Trainer(config, model, model.likelihood, build_optimizer(config.training))
 
 
 def used_weights(model) -> int:
@@ -145,7 +157,7 @@ def _status(key: str) -> float:
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith(key):
-                return int(line.split()[1]) / 1e3
+                return int(line.split()[1]) * 1024 / 1e6
     return float("nan")
 
 

@@ -21,7 +21,6 @@ examples:
 """
 
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -31,7 +30,16 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np
 from jobs import JOBS, Job
-from measuring import Average, make_folder, npz_file, train_steps, typed_command, used_weights
+from measuring import (
+    EVALUATION_BATCH,
+    Average,
+    make_folder,
+    make_trainer,
+    npz_file,
+    train_steps,
+    typed_command,
+    used_weights,
+)
 from results_table import write_table
 from tqdm import tqdm
 
@@ -52,7 +60,6 @@ FIXED += tuple(f"training.{name}" for name in ("schedule", "steps", "decay", "wa
 USUAL = ("model.n_classes=", "runs_dir=", "training.learning_rate=")
 N_VALIDATION = 5000
 SCORED_ON_THE_WAY = 1000  # of them
-EVALUATION_BATCH = 100
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -120,7 +127,7 @@ def main(argv: list[str] | None = None) -> int:
         overrides.append(f"data.binarize={args.binarize or 'sample'}")
     overrides += ["training.schedule=constant", "training.warmup_steps=0", *args.overrides]
     if args.data:
-        overrides.append(f"data.source={args.data}")
+        overrides.append(f"data.source={json.dumps(args.data)}")
     config = load_config(ROOT / "configs" / f"{args.job}_{args.model}.yml", overrides)
     by_class = "by_class" if config.model.n_classes is not None else ""
     budget = f"{args.images}_images" if args.images else f"{args.minutes:g}_minutes"
@@ -202,13 +209,12 @@ def train(config: Config, args, job: Job) -> tuple:
     """Train and measure; the model, the images and what goes into the results file."""
     import keras
 
+    from pixelcnn_tf.batches import cores
     from pixelcnn_tf.data import get_dataset, load_for
-    from pixelcnn_tf.experiment import check_values
+    from pixelcnn_tf.experiment import check_choice, check_values
     from pixelcnn_tf.heads import get_likelihood
     from pixelcnn_tf.likelihoods import scale_to
     from pixelcnn_tf.models import build_model
-    from pixelcnn_tf.optimizers import build_optimizer
-    from pixelcnn_tf.trainer import Trainer
 
     by_class = config.model.n_classes is not None
     images = load_for(config.data, config.model.n_classes)
@@ -218,11 +224,13 @@ def train(config: Config, args, job: Job) -> tuple:
             f"{config.data.source}: images of {size}; {args.job} is for {job.n_channels} colour(s)"
         )
     config = config.resolved(*images.train.shape[1:])
-    check_values(images, get_likelihood(config.model.likelihood))
+    likelihood = get_likelihood(config.model.likelihood)
+    check_values(images, likelihood)
+    check_choice(images, likelihood)
     training, validation = split(images, config.data.seed)
     keras.utils.set_random_seed(config.seed)
     model = build_model(config)
-    trainer = Trainer(config, model, model.likelihood, build_optimizer(config.training))
+    trainer = make_trainer(config, model)
     trainer.initialize(training)
     average = Average(model)
     size, seed = config.training.batch_size, config.seed
@@ -287,7 +295,7 @@ def train(config: Config, args, job: Job) -> tuple:
         "test": test,
         "validation": last,
         "curve": curve,
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "config": config.model_dump(mode="json"),
     }
     return model, images, record

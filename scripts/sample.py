@@ -67,8 +67,8 @@ def main(argv: list[str] | None = None) -> int:
             labels=labels,
         )
     if out.suffix.lower() == ".npy":
-        with replacing(out) as temporary:
-            np.save(temporary, images)
+        with replacing(out) as temporary, temporary.open("wb") as file:
+            np.save(file, images)
     else:
         save_picture(image_sheet(images, model.likelihood.n_values, args.columns), out)
     height, width, channels = images.shape[1:]

@@ -21,7 +21,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main as train_command
-from pixelcnn_tf import PixelCNNPlusPlus, load_config, load_images, load_model, plots
+from pixelcnn_tf import PixelCNNPlusPlus, PixelRNN, load_config, load_images, load_model, plots
 from pixelcnn_tf.cli import exit_with
 from pixelcnn_tf.summaries import Window
 
@@ -197,8 +197,8 @@ def test_sample_draws_a_sheet_and_arrays(runs, tmp_path, capsys):
     assert "3 images of 8x8x1, seed 0" in capsys.readouterr().out
     assert Image.open(tmp_path / "a.png").mode == "RGB"
     flags = ["--run", f"{run}/model.keras", "--size", "3x5", "--n", "2"]
-    assert sample.main([*flags, "--out", str(tmp_path / "a.npy")]) == 0
-    assert np.load(tmp_path / "a.npy").shape == (2, 3, 5, 1)
+    assert sample.main([*flags, "--out", str(tmp_path / "a.NPY")]) == 0
+    assert np.load(tmp_path / "a.NPY").shape == (2, 3, 5, 1)
 
 
 @pytest.mark.parametrize("part", ["lower", "right", "2,3,4x2", "mask.png"])
@@ -230,6 +230,23 @@ def test_complete_takes_a_picture(runs, tmp_path, capsys):
     assert "4 completions of 1 image(s)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("top", [1, 255])
+def test_complete_takes_images_of_zeros_and_ones(top, tmp_path, monkeypatch):
+    """As they are; others are cut at the middle."""
+    model = PixelRNN(2, 2, 1, n_channels=1, likelihood="bernoulli")
+    model.build((None, None, None, 1))
+    model.save(tmp_path / "m.keras")
+    given = np.eye(4, dtype=np.uint8)[None]
+    np.save(tmp_path / "a.npy", top * given)
+    drawn = []
+    sheet = plots.completion_sheet
+    keep = lambda *a: drawn.append(a) or sheet(*a)  # noqa: E731
+    monkeypatch.setattr(plots, "completion_sheet", keep)
+    flags = ["--run", str(tmp_path / "m.keras"), "--images", str(tmp_path / "a.npy")]
+    assert complete.main([*flags, "--out", str(tmp_path / "c.png")]) == 0
+    np.testing.assert_array_equal(drawn[0][0][..., 0], given)
+
+
 def test_evaluate_agrees_with_the_training_run(runs, capsys):
     assert evaluate.main(["--run", str(runs / "small"), "--batch-size", "7"]) == 0
     record = json.loads((runs / "small" / "results.json").read_text())
@@ -251,7 +268,7 @@ def test_evaluate_compares_two_runs(runs, tmp_path, capsys):
     images = load_images(load_config(runs / "small" / "config.yml").data).test
     nats = model.likelihood.nll(images, model(images)).numpy() / images[0].size
     gain = math.log2(model.likelihood.n_values) - nats / math.log(2)
-    error = gain.std() / len(images) ** 0.5
+    error = gain.std(ddof=1) / len(images) ** 0.5
     assert f"is better by {gain.mean():.4f} bits per dim, standard error {error:.4f}" in printed
 
 

@@ -208,6 +208,7 @@ def bad_array(case):
         "floats": good / 255.0,
         "negative": good.astype(np.int64) - 1,
         "rank": good[0, 0],
+        "one": good[0].repeat(2, axis=1),
         "empty": good[:0],
         "objects": np.array([None, {}], dtype=object),
     }[case]
@@ -219,6 +220,7 @@ def bad_array(case):
         ("floats", "a.npy: holds float64 from 0 to 0; must be uint8.*255"),
         ("negative", "a.npy: holds int64 from -1 to -1"),
         ("rank", r"a.npy: has shape \(4, 3\)"),
+        ("one", r"has shape \(4, 8, 3\), like one image .*: save x\[None\]"),
         ("empty", r"a.npy: has shape \(0, 4, 4, 3\)"),
         ("objects", "a.npy: no readable NumPy file"),
     ],
@@ -310,8 +312,11 @@ def test_folder_of_every_kind_nested(tmp_path, rng):
     write_images(tmp_path / "a", rng)
     write_images(tmp_path / "b" / "c", rng, endings=("PNG", "jpeg"))
     (tmp_path / "notes.txt").write_text("no image")
+    write_images(tmp_path.with_name("linked"), rng)
+    (tmp_path / "a" / "linked").symlink_to(tmp_path.with_name("linked"))
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
     images = load(tmp_path)
-    assert images.train.shape == (5, 9, 7, 3)
+    assert images.train.shape == (9, 9, 7, 3)
     assert images.test.shape == (1, 9, 7, 3)
 
 

@@ -181,9 +181,9 @@ def test_what_xla_refuses_runs_without_it(monkeypatch):
     np.testing.assert_array_equal(images, generate_images(model, 3, 2, 0, method="plain"))
 
 
-def test_batches_fit_memory_and_cores(monkeypatch):
+def test_batches_fit_memory_andcores(monkeypatch):
     model = small_model(3)
-    monkeypatch.setattr("pixelcnn_tf.batches._cores", lambda: 2)
+    monkeypatch.setattr("pixelcnn_tf.batches.cores", lambda: 2)
     assert cut(model, (1, 32, 32, 3), "raster", None) == (1, 1)
     assert cut(model, (16, 32, 32, 3), "raster", None) == (8, 2)
     assert cut(model, (64, 32, 32, 3), "raster", None) == (32, 2)

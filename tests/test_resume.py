@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers import make_trainer, small_config, weights
+from tqdm import tqdm
 
 from pixelcnn_tf import Trainer, UserError, load_config, load_model
 from pixelcnn_tf.checkpoints import Checkpoints, saved_steps
@@ -109,9 +110,28 @@ def test_a_signal_at_the_very_end_saves_and_the_next_fit_is_done(tmp_path, image
 def test_two_processes_do_not_train_in_one_folder(tmp_path, images):
     trainer = make_trainer(small_config(tmp_path))
     trainer.run.create(trainer.config)
-    with trainer.run.locked(), pytest.raises(UserError, match="another process trains here"):
-        trainer.fit(images)
+    before = trainer.run.config.read_text()
+    other = make_trainer(small_config(tmp_path, log_every=1))
+    with trainer.run.locked():
+        with pytest.raises(UserError, match="another process trains here"):
+            other.fit(images)
+        with pytest.raises(UserError, match="another process trains here"):
+            other.run.set_aside()
+    assert trainer.run.config.read_text() == before
     trainer.fit(images)
+
+
+def test_a_reader_of_the_progress_that_goes_away_costs_no_step(tmp_path, images, monkeypatch):
+    """As of ``main.py 2>&1 | tee log``."""
+
+    def gone(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(tqdm, "update", gone)
+    trainer = make_trainer(small_config(tmp_path, checkpoint_every=100))
+    with pytest.raises(BrokenPipeError):
+        trainer.fit(images)
+    assert saved_steps(tmp_path / "small" / "checkpoints") == [1]
 
 
 def test_a_resume_is_quiet(finished, tmp_path, images, capfd):

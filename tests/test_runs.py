@@ -1,0 +1,36 @@
+"""Run folders: what may be trained in one."""
+
+import numpy as np
+import pytest
+from helpers import make_trainer, small_config
+
+from pixelcnn_tf import UserError
+
+
+def test_a_run_goes_on_with_its_own_images_only(tmp_path, images):
+    """One picture more would move test images into training."""
+    make_trainer(small_config(tmp_path, steps=2)).fit(images)
+    more = images._replace(train=np.concatenate([images.train, images.train[:1]]))
+    for others in (more, images._replace(test=images.test ^ 1)):
+        with pytest.raises(UserError, match="was begun with other images or labels; bring them"):
+            make_trainer(small_config(tmp_path, steps=3)).fit(others)
+    make_trainer(small_config(tmp_path, steps=3)).fit(images)
+
+
+@pytest.mark.parametrize("name", ["lr[1]", "a*", "a?"])
+def test_names_that_tensorflow_takes_for_patterns_are_refused(name, tmp_path):
+    config = small_config(tmp_path).model_copy(update={"name": name})
+    with pytest.raises(UserError, match="must be a path without"):
+        make_trainer(config)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_kill_leaves_before_there_is_a_config_is_no_obstacle(tmp_path):
+    run = make_trainer(small_config(tmp_path)).run
+    run.make()
+    (run.path / ".config.17.yml").write_text("name: sm")
+    run.images.write_text("")
+    run.check(small_config(tmp_path))
+    (run.path / "mine.txt").write_text("")
+    with pytest.raises(UserError, match="holds files but no run"):
+        run.check(small_config(tmp_path))
