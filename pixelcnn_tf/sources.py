@@ -259,7 +259,7 @@ def _as_images(array: np.ndarray, where: str) -> np.ndarray:
             f"{where}: holds {array.dtype}{_range(array)}; must be uint8 from 0 to 255"
             f"{_cure(array)}"
         )
-    if array.ndim == 3 and array.shape[2] in (3, 4) and array.shape[1] > 4:
+    if array.ndim == 3 and array.shape[2] in (3, 4) and min(array.shape[:2]) >= 8:
         raise UserError(
             f"{where}: has shape {array.shape}, like one image (height, width, channels); must be "
             "(images, height, width, channels): save x[None]"

@@ -50,8 +50,8 @@ Differences of two rows have a much smaller error than either, for the images ar
 
 Of the rows of 20 minutes the static ones were measured on two cores of an Intel Xeon, alone but
 for tests beside the Diagonal BiLSTM; the dynamic ones on two cores of an AMD EPYC, which in the
-same time sees up to half as many images again, alone but for a few tests at idle priority beside
-the masked one.
+same time sees up to half as many images again, alone but for a minute or two of tests at idle
+priority beside the masked PixelCNN and the Row LSTM.
 """,
         """
 For scale, the same quantity on all 10,000 test images, by models that were trained to the end:

@@ -208,7 +208,7 @@ def bad_array(case):
         "floats": good / 255.0,
         "negative": good.astype(np.int64) - 1,
         "rank": good[0, 0],
-        "one": good[0].repeat(2, axis=1),
+        "one": np.zeros((8, 9, 3), np.uint8),
         "empty": good[:0],
         "objects": np.array([None, {}], dtype=object),
     }[case]
@@ -220,7 +220,7 @@ def bad_array(case):
         ("floats", "a.npy: holds float64 from 0 to 0; must be uint8.*255"),
         ("negative", "a.npy: holds int64 from -1 to -1"),
         ("rank", r"a.npy: has shape \(4, 3\)"),
-        ("one", r"has shape \(4, 8, 3\), like one image .*: save x\[None\]"),
+        ("one", r"has shape \(8, 9, 3\), like one image .*: save x\[None\]"),
         ("empty", r"a.npy: has shape \(0, 4, 4, 3\)"),
         ("objects", "a.npy: no readable NumPy file"),
     ],
