@@ -16,8 +16,8 @@ from pixelcnn_tf.errors import UserError
 from pixelcnn_tf.loops import Results, Tables, plain_loop, raster_loop
 from pixelcnn_tf.raster import Raster
 
-#: Rows of one product: with fewer a core waits for weights, with more it gains nothing.
-FEWEST_LANES, MOST_LANES = 64, 512
+#: Rows of one product: fewer are not worth another core, and more gain nothing.
+FEWEST_LANES, MOST_LANES = 8, 512
 
 
 def table_of(images: np.ndarray, batch: int) -> np.ndarray:
