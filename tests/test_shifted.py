@@ -180,7 +180,7 @@ def test_no_leak(n_channels, make, kernel_size, rng):
     for size in [(4, 5), (5, 3)]:
         found, moved = leaks(outputs, random_images(rng, 1, *size, 1), 4)
         assert not found
-        assert moved > 20
+        assert moved >= 15  # those to the right in the same row
 
 
 @pytest.mark.parametrize("mask_type", ["A", "B"])
