@@ -50,7 +50,7 @@ Differences of two rows have a much smaller error than either, for the images ar
 
 Of the rows of 20 minutes the static ones were measured on two cores of an Intel Xeon, alone but
 for tests beside the Diagonal BiLSTM; the dynamic ones on two cores of an AMD EPYC, which in the
-same time sees up to half as many images again, alone but for a minute or two of tests at idle
+same time sees 1.2 to 1.7 times as many images, alone but for a minute or two of tests at idle
 priority beside the masked PixelCNN and the Row LSTM.
 """,
         """
