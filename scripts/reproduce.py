@@ -281,6 +281,9 @@ def train(config: Config, args, job: Job) -> tuple:
     with replacing(trainer.run.model) as temporary:
         model.save(temporary)
     print(f"model {trainer.run.model}")
+    published = config.model_dump(mode="json")
+    if args.data:  # where it lies belongs to a machine
+        published["data"]["source"] = Path(args.data).name
     record = {
         "weights": used_weights(model),
         "seed": config.seed,
@@ -296,7 +299,7 @@ def train(config: Config, args, job: Job) -> tuple:
         "validation": last,
         "curve": curve,
         "cores": cores(),
-        "config": config.model_dump(mode="json"),
+        "config": published,
     }
     return model, images, record
 

@@ -39,6 +39,7 @@ def test_a_row_and_the_page(job, model, title, tmp_path, monkeypatch, capsys):
     assert record["test_images"] == 30 and record["train_images"] == 180
     assert record["config"]["training"]["schedule"] == "cosine"
     assert "--data data.npz" in record["command"]
+    assert str(tmp_path / "data.npz") not in (results / "small.json").read_text()
     if binary:  # 64 coins, more or less: nothing can be learned
         assert 0.9 * 64 * np.log(2) < record["test"] < 2 * 64 * np.log(2)
         images = images >= 128
