@@ -40,9 +40,12 @@ class PutOff:
         self._previous = {}
         if threading.current_thread() is threading.main_thread():
             for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-                signum = getattr(signal, name, None)  # not all systems have them all
-                if signum and signal.getsignal(signum) != signal.SIG_IGN:  # as under nohup
-                    self._previous[signum] = signal.signal(signum, self._take)
+                signum = getattr(signal, name, None)
+                if signum is None:  # Windows has no SIGHUP
+                    continue
+                if name == "SIGHUP" and signal.getsignal(signum) == signal.SIG_IGN:  # nohup
+                    continue
+                self._previous[signum] = signal.signal(signum, self._take)
         return self
 
     def _take(self, signum, frame):

@@ -87,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
     completions = completions.reshape(n, args.completions, *originals.shape[1:])
     sheet = completion_sheet(originals, hidden, completions, model.likelihood.n_values)
     save_picture(sheet, out)
-    print(f"{args.completions} completions of {n} image(s), seed {args.seed}: {out}")
+    print(f"{args.completions} completions each of {n} image(s), seed {args.seed}: {out}")
     return 0
 
 
