@@ -28,4 +28,10 @@ def progress(name: str, total: int | None, unit: str, over=None, **options) -> t
 def sampling_progress(n_images: int, size: tuple[int, int]) -> Iterator[Callable[[int, int], None]]:
     """A progress bar for ``generate_images(progress=...)``."""
     with progress("sampling", n_images * math.prod(size), "pixel", unit_scale=True) as bar:
-        yield lambda done, _: bar.update(done - bar.n)
+
+        def show(done: int, _: int) -> None:
+            if not bar.n:
+                bar.unpause()  # the first steps may compile: no measure of the time left
+            bar.update(done - bar.n)
+
+        yield show

@@ -59,6 +59,11 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"--against {args.against}: other classes: {told}; must be the same")
     images = load_for(config.data, next(iter(known.values()), None))
     shape, n = images.test.shape[1:], len(images.test)
+    if shape[-1] != model.n_channels:
+        raise UserError(
+            f"data.source: {config.data.source!r} has images of {shape[-1]} channel(s); must be "
+            f"{model.n_channels}, as those that {args.run} was trained on"
+        )
     config.resolved(*shape)
     check_values(images, model.likelihood)
     if other is not None:

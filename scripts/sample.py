@@ -111,8 +111,8 @@ def _trained_size(run: Path) -> tuple[int, int]:
         image_size = load_config(config).data.image_size
         if image_size:
             return image_size
-    if not run.exists():
-        raise UserError(f"--run {run}: no such run folder or .keras file")
+    if not run.exists() or (run.suffix != ".keras" and not config.exists()):
+        raise UserError(f"--run {run}: no such run folder (with a config.yml in it) or .keras file")
     raise UserError(f"--run {run}: has no config.yml that tells the image size; give --size")
 
 

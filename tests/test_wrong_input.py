@@ -138,7 +138,7 @@ WRONG = [
     (evaluate, ["--run", RUN, "--against", "{tmp}/none"], "none: no run folder"),
     (evaluate, ["--run", RUN, "--batch-size", "-1"], "'-1'"),
     (evaluate, ["--run", RUN, "--set", "model.n_layers=3"], "only settings of data."),
-    (evaluate, ["--run", RUN, "--set", "data.source={tmp}/rgb.npy"], "model.n_channels: 1"),
+    (evaluate, ["--run", RUN, "--set", "data.source={tmp}/rgb.npy"], "of 3 channel(s); must be 1"),
     (plot_masks, ["--kernel", "4", "--out", "{tmp}/m.png"], "must be odd"),
     (plot_masks, ["--kernel", "x"], "'x': must be a side"),
     (plot_masks, ["--channels", "0"], "'0'"),
