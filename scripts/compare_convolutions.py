@@ -115,8 +115,8 @@ def main(argv: list[str] | None = None) -> int:
             )
     if args.part != "page":
         make_folder(args.docs)
-    if args.part != "page" and not (args.docs / f"{PAGE}.md").exists():
-        shutil.copy(DOCS / f"{PAGE}.md", args.docs)
+        if not (args.docs / f"{PAGE}.md").exists():
+            shutil.copy(DOCS / f"{PAGE}.md", args.docs)
     if "page" in parts:
         check_page(args.docs)
     args.command = typed_command(__file__, argv, args.data)
