@@ -148,7 +148,7 @@ def _curves(records: list[dict], job: Job) -> np.ndarray:
         unit: [r for r in records if _budget(r)[1] == unit] for unit in ("images", "minutes")
     }
     limited = {unit: runs for unit, runs in limited.items() if runs}
-    figure = Figure(figsize=(9, 3.6), dpi=100, layout="constrained")
+    figure = Figure(figsize=(9, 4), dpi=100, layout="constrained")
     axes = figure.subplots(1, len(limited) or 1, sharey=True, squeeze=False)[0]
     titles = list(dict.fromkeys(_title(r, job) for r in records))
     for axis, (unit, runs) in zip(axes, limited.items(), strict=False):
@@ -163,7 +163,9 @@ def _curves(records: list[dict], job: Job) -> np.ndarray:
         what = "training images seen (runs for so many images)"
         axis.set_xlabel(what if unit == "images" else "minutes of training (runs for so long)")
     axes[0].set_ylabel(f"validation, {job.unit.replace('_', ' ')}")
-    figure.legend(*_first_of_each(*axes), loc="outside right upper", fontsize=8)
+    handles, labels = _first_of_each(*axes)
+    columns = max(2, len(labels) // 2)
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns, fontsize=8)
     for axis in axes:
         axis.grid(color="0.9")
         axis.spines[["top", "right"]].set_visible(False)
