@@ -3,10 +3,12 @@
 import numpy as np
 
 
-def count(name: str, value) -> int:
-    """``value`` as an int; ValueError unless it is an integer from 1 up."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}={value!r}: must be an integer from 1 up")
+def count(name: str, value, most: int | None = None) -> int:
+    """``value`` as an int; ValueError unless it is an integer from 1 up, to ``most``."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < 1 or (most is not None and value > most):
+        limit = "up" if most is None else f"to {most}"
+        raise ValueError(f"{name}={value!r}: must be an integer from 1 {limit}")
     return int(value)
 
 

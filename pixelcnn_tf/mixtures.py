@@ -7,6 +7,7 @@ component, and neighbouring values are alike from the first step on.
 import keras
 import tensorflow as tf
 
+from pixelcnn_tf.checks import count
 from pixelcnn_tf.layers import PACKAGE
 from pixelcnn_tf.likelihoods import Likelihood, Softmax
 
@@ -46,11 +47,8 @@ class LogisticMixture(Likelihood):
 
     def __init__(self, n_mixtures: int = 10, name: str = "logistic_mixture", **kwargs):
         super().__init__(name=name, **kwargs)
-        whole = isinstance(n_mixtures, int) and not isinstance(n_mixtures, bool)
-        if not whole or not 1 <= n_mixtures <= 100:
-            raise ValueError(f"n_mixtures={n_mixtures!r}: must be an integer from 1 to 100")
-        self.n_mixtures = n_mixtures
-        self.n_params = 3 * n_mixtures
+        self.n_mixtures = count("n_mixtures", n_mixtures, most=100)
+        self.n_params = 3 * self.n_mixtures
 
     def component_log_probs(self, values, params) -> tf.Tensor:
         """Log-probabilities of values under each component alone.

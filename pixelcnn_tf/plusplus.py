@@ -5,7 +5,8 @@ Source: Salimans, Karpathy, Chen and Kingma 2017, arXiv 1701.05517. Departures: 
 brought back up by a 2x2 transposed convolution of stride 2 (a 1x1 convolution to four times the
 features, dealt out to 2x2 pixels, each with gains and biases of its own) in both streams, not
 2x3 in the one above; the image is shifted before the first convolutions, not after, so that its
-first row and column have their biases; log scales are bounded above, too (mixtures.py).
+first row and column have their biases; log scales are bounded above, too (mixtures.py). The first
+weights are set without dropout, and features that hardly vary are not scaled.
 
 The raster way: the stream above knows the rows above only, all of them and to both sides, so it
 is run a row at a time, when the row above is complete. The left one is run pixel by pixel. A
@@ -83,7 +84,7 @@ class PixelCNNPlusPlus(Causal, PixelModel):
         super().__init__(**kwargs)
         self.n_resnet = count("n_resnet", n_resnet)
         self.n_filters = count("n_filters", n_filters)
-        self.n_mix = count("n_mix", n_mix)
+        self.n_mix = count("n_mix", n_mix, most=100)
         self.n_channels = count("n_channels", n_channels)
         self.n_classes = n_classes
         self.dropout = dropout_rate(dropout)
@@ -169,10 +170,10 @@ class PixelCNNPlusPlus(Causal, PixelModel):
         return tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
 
     def initialize_from(self, images, labels=None) -> None:
-        """Set gains and biases from a batch of images such that every feature that varies has
-        mean 0 and standard deviation 1 at first (0.1 at the end of a block); once, before
-        training, for what they have learned is lost: ``main.py`` does so, whoever calls ``fit``
-        must.
+        """Set gains and biases from a batch of images such that every feature that varies (by a
+        variance above 0.001) has mean 0 and standard deviation 1 at first (0.1 at the end of a
+        block), without dropout. Once, before training, for what they have learned is lost:
+        ``main.py`` does so, whoever calls ``fit`` must.
 
         Args:
             images, labels: as for ``call``; some 100 images will do.

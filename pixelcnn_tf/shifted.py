@@ -275,6 +275,8 @@ def shifted_to_masked(
     """
     parts = [part for part in (vertical, horizontal) if part is not None]
     for part in parts:
+        if not isinstance(part, ShiftedConv2D):
+            raise ValueError(f"{part!r:.80}: must be a ShiftedConv2D")
         _check_linear(part)
     type_b = horizontal is not None and horizontal.mask_type == "B"
     rows, width = (0, None) if vertical is None else vertical.kernel_size

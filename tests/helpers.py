@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pixelcnn_tf import Trainer, build_model
+from pixelcnn_tf import PixelCNNPlusPlus, Trainer, build_model
 from pixelcnn_tf.blocks import DiagonalBiLSTMBlock, GatedBlock, PixelCNNResBlock, RowLSTMBlock
 from pixelcnn_tf.config import Config
 from pixelcnn_tf.likelihoods import nucleus
@@ -24,6 +24,21 @@ def small_model(n_channels=3, likelihood="softmax-4", seed=0, pixel_layer=None, 
     model = PixelRNN(n_channels=n_channels, likelihood=likelihood, **options)
     model.build((None, None, None, n_channels))
     draw_weights(model, seed)
+    return model
+
+
+def small_plusplus(
+    n_channels=3, n_classes=None, seed=0, n_resnet=1, n_filters=4, n_mix=2, dropout=0.0, **options
+):
+    """A tiny PixelCNN++, all of whose weights are drawn."""
+    sizes = n_resnet, n_filters, n_mix
+    model = PixelCNNPlusPlus(*sizes, n_channels, n_classes, dropout=dropout, **options)
+    model.build((None, None, None, n_channels))
+    draw_weights(model, seed, 0.7)
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        if weight.path.endswith("gain"):
+            weight.assign(0.7 * (0.5 + rng.random(weight.shape)))
     return model
 
 

@@ -1,5 +1,6 @@
 """The recurrent and gated layers straight from the papers' equations: float64 NumPy, one pixel
-at a time. Feature maps of n colours come in n groups, each with its own gates."""
+at a time. Feature maps of n colours come in n groups, each with its own gates. And the network of
+PixelCNN++, of its blocks."""
 
 import numpy as np
 from helpers import conv2d_reference
@@ -145,3 +146,43 @@ def residual_block(block, x, labels=None):
         if block.variant == "relu":
             h = np.maximum(h, 0)
     return x + h
+
+
+def plusplus_parameters(model, images, labels=None):
+    """Section 2.4 and figure 2 of arXiv 1701.05517: what the network makes of images,
+    ``[n, h, w, n_params]``. Of each stream, all maps on the way down lie on one pile, those after
+    a change of resolution too; the way up takes them off it. The blocks are the model's own."""
+    given = {} if labels is None else {"labels": labels}
+    x = images.astype("float32") / 127.5 - 1
+    x = np.concatenate([x, np.ones_like(x[..., :1])], axis=-1)
+    ups, lefts = [model.input_above(x)], [model.input_left_above(x) + model.input_left(x)]
+    levels = list(zip(model.above, model.left, strict=True))
+    for number, (above, left) in enumerate(levels):
+        if number > 0:
+            larger_above, larger_left = levels[number - 1]
+            ups.append(larger_above.shrink(ups[-1]))
+            lefts.append(larger_left.shrink(lefts[-1]))
+        for i in range(model.n_resnet):
+            ups.append(above.there[i](ups[-1], **given))
+            lefts.append(left.there[i](lefts[-1], ups[-1], **given))
+    assert len(ups) == len(lefts) == 3 * (model.n_resnet + 1)
+
+    u, v = ups.pop(), lefts.pop()
+    for number, (above, left) in reversed(list(enumerate(levels))):
+        if number < 2:
+            u, v = enlarged(above.grow(u)), enlarged(left.grow(v))
+        for i in range(model.n_resnet + (number < 2)):
+            u = above.back[i](u, ups.pop(), **given)
+            v = left.back[i](v, np.concatenate([u, lefts.pop()], -1), **given)
+    assert not ups and not lefts
+    return model.output_conv(np.where(v > 0, v, np.expm1(np.minimum(v, 0))))
+
+
+def enlarged(x):
+    """Four times the features dealt out to 2x2 pixels, row by row."""
+    x = np.asarray(x)
+    n, rows, columns, features = x.shape
+    large = np.zeros((n, 2 * rows, 2 * columns, features // 4), "float32")
+    for i, part in enumerate(np.split(x, 4, axis=-1)):
+        large[:, i // 2 :: 2, i % 2 :: 2] = part
+    return large

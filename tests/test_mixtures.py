@@ -275,13 +275,15 @@ def test_training_with_large_steps_stays_finite_and_learns(rng):
     assert min(history.history["loss"]) < before
 
 
-#: Every block, one colour and three, with and without labels.
+#: Every block with one colour and with three, with labels and without.
 HEADED = [
     ("resblock", 1, 3),
     ("resblock", 3, None),
     ("gated_3", 3, 3),
     ("gated_3", 1, None),
     ("row_lstm_3", 1, 3),
+    ("row_lstm_3", 3, None),
+    ("diagonal_bilstm", 1, 3),
     ("diagonal_bilstm", 3, None),
 ]
 
@@ -329,7 +331,7 @@ def test_both_samplers_draw_the_same_images_but_for_ties(options, jit_compile):
 # What it is not for
 
 
-@pytest.mark.parametrize("n_mixtures", [0, 101, 2.0, True, "3"])
+@pytest.mark.parametrize("n_mixtures", [0, 101, 2.0, True, "3", np.int64(101)])
 def test_impossible_numbers_of_mixtures(n_mixtures):
     with pytest.raises(ValueError, match="from 1 to 100"):
         LogisticMixture(n_mixtures)

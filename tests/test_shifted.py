@@ -305,6 +305,7 @@ def test_two_shifted_convolutions_are_a_masked_one(kernel_size, mask_type, rng):
         (lambda: masked_to_shifted(masked(1, "A")), "sees nothing"),
         (lambda: shifted_to_masked(None, None), "vertical=None, horizontal=None: not the parts"),
         (lambda: shifted_to_masked(None, ShiftedConv2D(4, 1, "down_right")), "not built"),
+        (lambda: shifted_to_masked(masked(3, "B"), None), "must be a ShiftedConv2D"),
         (
             lambda: shifted_to_masked(None, shifted(4, 1, "down_right", "B", 3, activation="elu")),
             "activation='elu'; must be None",
