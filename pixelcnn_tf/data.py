@@ -87,17 +87,18 @@ def filled_up(part, size: int):
     return tf.pad(part, [[0, size - len(part)], *[[0, 0]] * (len(part.shape) - 1)])
 
 
-def load_for(data: DataConfig, n_classes: int | None) -> Images:
+def load_for(data: DataConfig, n_classes: int | None, hold_out: bool = True) -> Images:
     """The images of a source for a model: with labels, checked, if it knows classes.
 
     Args:
         data: the ``data`` section of a config.
         n_classes: of the model; None for one without classes.
+        hold_out: as in ``load_images``.
 
     Raises:
         UserError: as ``load_images``, ``check_labels``.
     """
-    images = load_images(data, labels=n_classes is not None)
+    images = load_images(data, labels=n_classes is not None, hold_out=hold_out)
     if n_classes is not None:
         check_labels(images, n_classes, data.source)
     return images

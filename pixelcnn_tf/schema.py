@@ -211,6 +211,8 @@ def first_problem(error: ValidationError) -> str:
     if kind == "value_error":
         named = f"{shown} " if key and not isinstance(value, dict | Section) else ""
         return f"{key + ': ' if key else ''}{named}{context['error']}{more}"
+    if kind == "string_type" and value is None:
+        return f"{key}: has no value; must be text{more}"
     if kind == "string_type":
         return f"{key}: {shown} must be text: quote it, as in '12'{more}"
     if kind == "literal_error":

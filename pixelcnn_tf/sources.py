@@ -42,20 +42,24 @@ class Images(NamedTuple):
     dynamic: bool = False
 
 
-def load_images(data: DataConfig | str | Path, labels: bool = False) -> Images:
+def load_images(
+    data: DataConfig | str | Path, labels: bool = False, hold_out: bool = True
+) -> Images:
     """Load images.
 
     Args:
         data: the ``data`` section of a config, or what its ``source`` would say.
         labels: whether to load labels too, where the source has them.
+        hold_out: whether to hold ``data.test_share`` of the images of a file or folder without
+            test images out; else all of them are both sets.
 
     Returns:
         uint8 arrays with values 0 to 255, or 0 and 1 with ``data.binarize`` (but for the
         training images of ``'dynamic'``, see ``Images``); int32 labels, or None.
 
     Raises:
-        UserError: no such source, no network, a broken file, images of another kind; with
-            ``labels``, those that do not fit the images.
+        UserError: no such source, no network, a broken file, images of another kind; zeros and
+            ones with ``data.binarize``; with ``labels``, those that do not fit the images.
     """
     if isinstance(data, str | Path) and str(data):
         data = DataConfig(source=str(data))
@@ -68,11 +72,16 @@ def load_images(data: DataConfig | str | Path, labels: bool = False) -> Images:
     elif data.source in BUILT_IN:
         images = _from_keras(data.source, labels)
     else:
-        images = _from_path(data, labels)
+        images = _from_path(data, labels, hold_out)
     _check_size(images, data)
     if not labels:
         images = Images(images.train, images.test)
     if data.binarize:
+        if max(images.train.max(), images.test.max()) == 1:
+            raise UserError(
+                f"data.binarize: {data.binarize!r}, but {data.source} holds zeros and ones "
+                "already; set data.binarize=null"
+            )
         dynamic = data.binarize == "dynamic"
         train = images.train if dynamic else _binarize(images.train, data, "train")
         test = _binarize(images.test, data, "test")
@@ -89,7 +98,8 @@ def load_pictures(path: str | Path, data: DataConfig) -> np.ndarray:
         data: how to resize pictures, what arrays are called, and how to binarize.
 
     Returns:
-        uint8 ``[n, height, width, channels]``, values as from ``load_images``.
+        uint8 ``[n, height, width, channels]``, values as from ``load_images``; zeros and ones
+            stay as they are.
 
     Raises:
         UserError: no such file or folder, or nothing in it that can be read.
@@ -103,7 +113,7 @@ def load_pictures(path: str | Path, data: DataConfig) -> np.ndarray:
         images = read_pictures([path], data)
     else:
         images, _ = _read_arrays(path, data)[-1]
-    if data.binarize:
+    if data.binarize and images.max() > 1:
         images = _binarize(images, data, "test")
     return images
 
@@ -195,7 +205,7 @@ def _from_keras(name: str, labels: bool) -> Images:
     return Images(*images, *(_as_labels(y, name, len(x)) for x, y in parts if labels))
 
 
-def _from_path(data: DataConfig, labels: bool) -> Images:
+def _from_path(data: DataConfig, labels: bool, hold_out: bool) -> Images:
     path = Path(os.path.expanduser(data.source))
     if not path.exists():
         raise UserError(
@@ -203,9 +213,9 @@ def _from_path(data: DataConfig, labels: bool) -> Images:
             f"{', '.join(BUILT_IN)}{suggestion(data.source, list(BUILT_IN))}"
         )
     parts = (_read_folder if path.is_dir() else _read_arrays)(path, data, labels)
-    if len(parts) == 1:
+    if len(parts) == 1 and hold_out:
         return _hold_out(*parts[0], data)
-    (train, train_labels), (test, test_labels) = parts
+    (train, train_labels), (test, test_labels) = parts[0], parts[-1]
     return Images(train, test, train_labels, test_labels)
 
 

@@ -10,6 +10,7 @@ examples:
   python scripts/complete.py --run runs/mine --images photo.png --hide mask.png
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -136,17 +137,22 @@ def _box(text: str, height: int, width: int) -> tuple[slice, slice]:
 
 
 def _data_config(args) -> DataConfig:
-    """The data section of the run, with ``--size`` in it."""
+    """The data section of the run, with ``--size`` in it where images are resized."""
     config = Path(args.run) / "config.yml"
+    if not Path(args.run).exists():
+        raise UserError(f"--run {args.run}: no such run folder or .keras file")
     if config.is_file():
         data = load_config(config).data
-    elif args.images is None and Path(args.run).exists():
+    elif args.images is None:
         raise UserError(
             f"--run {args.run}: has no config.yml that tells its test set; give --images"
         )
     else:
         data = DataConfig()
-    return data.model_copy(update={"image_size": args.size}) if args.size else data
+    folder = Path(os.path.expanduser(data.source)).is_dir()
+    if args.size and (args.images is not None or folder or data.source == "digits"):
+        data = data.model_copy(update={"image_size": args.size})
+    return data
 
 
 def _originals(args, data: DataConfig, model) -> tuple[np.ndarray, np.ndarray | None]:

@@ -3,7 +3,7 @@
 examples:
   python scripts/evaluate.py --run runs/digits
   python scripts/evaluate.py --run runs/row_lstm --against runs/masked    on the same images
-  python scripts/evaluate.py --run runs/mnist --set data.source=my_images.npz
+  python scripts/evaluate.py --run runs/mnist --set data.source=mine.npz    its test set or all
 """
 
 import sys
@@ -42,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 
     startup.import_tensorflow()
     from pixelcnn_tf import load_model
+    from pixelcnn_tf.batches import memory_errors
     from pixelcnn_tf.data import load_for
     from pixelcnn_tf.experiment import check_values
     from pixelcnn_tf.likelihoods import in_words, scale_to
@@ -50,14 +51,15 @@ def main(argv: list[str] | None = None) -> int:
     startup.find_devices()
     model = load_model(args.run)
     other = load_model(args.against) if args.against else None
-    known = {
-        run: m.n_classes for run, m in ((args.run, model), (args.against, other)) if m is not None
-    }
-    known = {run: n for run, n in known.items() if n is not None}
-    if len(set(known.values())) > 1:
-        told = ", ".join(f"{run} knows {n}" for run, n in known.items())
-        raise UserError(f"--against {args.against}: other classes: {told}; must be the same")
-    images = load_for(config.data, next(iter(known.values()), None))
+    classes = {m.n_classes for m in (model, other) if m is not None} - {None}
+    if len(classes) > 1:
+        raise UserError(
+            f"--against {args.against}: knows {other.n_classes} classes, {args.run} "
+            f"{model.n_classes}; must be the same"
+        )
+    # The test set of the run is what it held out; of other images none were trained on.
+    hold_out = "data.source" not in given or "data.test_share" in given
+    images = load_for(config.data, next(iter(classes), None), hold_out)
     shape, n = images.test.shape[1:], len(images.test)
     if shape[-1] != model.n_channels:
         raise UserError(
@@ -74,13 +76,14 @@ def main(argv: list[str] | None = None) -> int:
             )
         check_size(other, *shape[:2])
         check_values(images, other.likelihood)
-    nats = score(model, images, args.batch_size)
+    with memory_errors(images.test.shape, args.batch_size):
+        nats = score(model, images, args.batch_size)
+        theirs = None if other is None else score(other, images, args.batch_size)
     n_dims = images.test[0].size
     figures = in_words(model.likelihood.report(nats.mean(), n_dims))
     print(f"{config.data.source}: {figures} ({n:,} images)")
     if other is None:
         return 0
-    theirs = score(other, images, args.batch_size)
     unit = model.likelihood.units[0]
     gain = (theirs - nats) * scale_to(unit, n_dims)
     figures = in_words(other.likelihood.report(theirs.mean(), n_dims))

@@ -14,7 +14,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from pixelcnn_tf.cli import Parser, exit_with, size, whole_number
 from pixelcnn_tf.errors import UserError
 from pixelcnn_tf.files import check_writable
-from pixelcnn_tf.masks import kernel_shape
 from pixelcnn_tf.plots import mask_panel, save_picture
 
 
@@ -25,14 +24,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", default="masks.png", metavar="FILE", help="a .png (masks.png)")
     args = parser.parse_args(argv)
     out = check_writable(args.out, ".png")
+    height, width = args.kernel
+    if height % 2 == 0 or width % 2 == 0:
+        raise UserError(f"--kernel {height}x{width}: both sides must be odd (1, 3, 5, ...)")
     if args.channels * max(args.kernel) > 150:
         raise UserError("--channels times --kernel: must be at most 150, to be legible")
-    try:
-        kernel_shape(args.kernel)
-    except ValueError as error:
-        raise UserError(f"--kernel: {error}") from None
     save_picture(mask_panel(args.kernel, args.channels), out)
-    print(f"masks of a {args.kernel[0]}x{args.kernel[1]} kernel, {args.channels} channels: {out}")
+    print(f"masks of a {height}x{width} kernel, {args.channels} channels: {out}")
     return 0
 
 

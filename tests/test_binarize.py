@@ -36,6 +36,17 @@ def numbers(batch):
 # Files
 
 
+@pytest.mark.parametrize("how", ["threshold", "sample", "dynamic"])
+def test_zeros_and_ones_are_not_binarized_again(how, tmp_path, rng):
+    """Nearly all would become 0."""
+    path, images = tmp_path / "x.npz", rng.integers(2, size=(6, 4, 4, 1)).astype(np.uint8)
+    np.savez(path, x_train=images, x_test=images)
+    with pytest.raises(UserError, match=f"'{how}', but .* zeros and ones already; set data.bina"):
+        load(path, binarize=how)
+    data = DataConfig.model_validate({"source": str(path), "binarize": how})
+    np.testing.assert_array_equal(load_pictures(path, data), images)
+
+
 @pytest.mark.parametrize("how", ["threshold", "sample"])
 def test_static_binarization_leaves_nothing_to_draw(how):
     assert load("digits_grey", binarize=how).dynamic is False

@@ -111,6 +111,7 @@ WRONG = {
     "data.test_share=1.5": "data.test_share: 1.5 .* less than 1",
     "training.steps=99999999999999999999": "training.steps: .* 1000000000",
     "name=12": "name: 12 must be text: quote it",
+    "name=": "name: has no value; must be text",
     "data.image_size=0": "data.image_size: 0 .* 1",
     "data.image_size=big": "data.image_size: 'big' .* \\[height, width\\]",
     "name=a/b": "name: 'a/b' must be a plain folder name",
