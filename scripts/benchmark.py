@@ -25,7 +25,7 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from benchmark_models import models_of
+from benchmark_models import configs_of, models_of
 from benchmark_tfp import tfp
 from measuring import (
     alone,
@@ -48,6 +48,8 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 #: The configs of jobs that measure one model, and the sides of images, if not the reference's.
 JOB_CONFIGS = {"tfp": CONFIGS / "pixelcnnpp_small.yml"}
 JOB_SIDES = {"family": 28}
+#: Jobs that measure the models of a table of docs/results.md.
+TABLES = {"family": "mnist_binary", "colour": "cifar10_small"}
 #: Flags that not all jobs have a use for, and which do.
 USERS = {"config": "train conv sample tfp", "whole_plain": "sample tfp"}
 USERS |= {"batches": "sample", "sides": "sample"}
@@ -91,8 +93,11 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     parser.refuse_unused(args, [args.job], USERS)
     out = check_writable(args.json) if args.json else None
-    default = JOB_CONFIGS.get(args.job, CONFIGS / "reference.yml")
-    config = load_config(args.config or default, args.overrides)
+    if args.job in TABLES:
+        config = next(iter(configs_of(TABLES[args.job], args.overrides).values()))
+    else:
+        default = JOB_CONFIGS.get(args.job, CONFIGS / "reference.yml")
+        config = load_config(args.config or default, args.overrides)
     if config.model.n_classes is not None:
         raise UserError(f"{args.job}: n_classes {config.model.n_classes}: must be without classes")
     args.side = args.side or JOB_SIDES.get(args.job, 32)
@@ -339,8 +344,7 @@ JOBS = {
     "train": train,
     "conv": conv,
     "sample": sample,
-    "family": models_of("mnist_binary"),
-    "colour": models_of("cifar10_small"),
+    **{job: models_of(table) for job, table in TABLES.items()},
     "tfp": tfp,
 }
 

@@ -17,8 +17,27 @@ from measuring import (
 )
 
 from pixelcnn_tf.config import Config, load_config
+from pixelcnn_tf.errors import UserError
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+
+
+def configs_of(table: str, overrides: list[str]) -> dict[str, Config]:
+    """The configs of the models of ``JOBS[table]``, by name.
+
+    Raises:
+        UserError: an override that does not fit one of them, which it names.
+    """
+    configs = {}
+    for name in JOBS[table].models:
+        path = CONFIGS / f"{table}_{name}.yml"
+        try:
+            configs[name] = load_config(path, overrides)
+        except UserError as error:
+            if path.name in str(error):
+                raise
+            raise UserError(f"{path.name}: {error}") from None
+    return configs
 
 
 def models_of(name: str) -> Callable[[Config, object], dict]:
@@ -35,8 +54,7 @@ def _measure(table: str, job: Job, args) -> dict:
     side, batch = args.side, args.batch
     shape, rng = (batch, side, side, job.n_channels), np.random.default_rng(0)
     trains, scores, samples, weights, compile_s = {}, {}, {}, {}, {}
-    for name in job.models:
-        config = load_config(CONFIGS / f"{table}_{name}.yml", args.overrides)
+    for name, config in configs_of(table, args.overrides).items():
         config = with_batch(config, batch).resolved(*shape[1:])
         model = random_model(config)
         images = tf.constant(rng.integers(model.likelihood.n_values, size=shape), tf.uint8)
