@@ -13,12 +13,13 @@ parts:
   page    writes the tables of the page anew from docs/results_convolutions; its text stays
   all     the four, about half an hour on two cores, most of it training
 
-What is in docs was measured with the usual settings (but for --seed): with others, --docs must name
-another folder, which gets a page of its own.
+What is in docs was measured with the usual settings (but for --seed), on the first 3,000 test
+images: with others, --docs must name another folder, which gets a page of its own. Training that is
+stopped goes on after the models that it has scored.
 
 examples:
   python scripts/compare_convolutions.py fields
-  python scripts/compare_convolutions.py all --data mnist.npz
+  python scripts/compare_convolutions.py all --test-images 3000    or: --data mnist.npz
   python scripts/compare_convolutions.py train --seed 1    a further row of figures; then: page
   python scripts/compare_convolutions.py train --kernels 3 --minutes 5 --docs trial
 """
@@ -26,7 +27,6 @@ examples:
 import argparse
 import json
 import logging
-import shutil
 import sys
 from pathlib import Path
 
@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import numpy as np
-from compare_page import CONTESTANTS, PAGE, RESULTS, check_page, write_page
+from compare_page import CONTESTANTS, PAGE, RESULTS, check_page, copy_page, write_page
 from measuring import (
     EVALUATION_BATCH,
     Average,
@@ -95,6 +95,9 @@ def main(argv: list[str] | None = None) -> int:
         type=npz_file,
         help="a .npz file with x_train and x_test, in place of the download of MNIST",
     )
+    parser.add_argument(
+        "--test-images", type=whole_number, help="train: score only so many, the first ones (all)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of weights and order (0)")
     parser.add_argument(
         "--docs",
@@ -107,7 +110,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.seed < 0:
         raise UserError(f"--seed {args.seed}: must be an integer from 0 up")
     parts = ["fields", "cost", "train", "page"] if args.part == "all" else [args.part]
-    parser.refuse_unused(args, parts, USERS)
+    parser.refuse_unused(args, parts, {**USERS, "test_images": "train"})
     for name in [name for name in USERS if name != "seed" or parts != ["train"]]:
         if getattr(args, name) != parser.get_default(name) and args.docs.resolve() == DOCS:
             raise UserError(
@@ -116,7 +119,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.part != "page":
         make_folder(args.docs)
         if not (args.docs / f"{PAGE}.md").exists():
-            shutil.copy(DOCS / f"{PAGE}.md", args.docs)
+            copy_page(DOCS, args.docs)
     if "page" in parts:
         check_page(args.docs)
     args.command = typed_command(__file__, argv, args.data)
@@ -140,13 +143,13 @@ def odd_numbers(text: str) -> list[int]:
 
 
 def keep(args, name: str, record: dict) -> None:
-    """Write a results file for the page."""
+    """Write a results file, ``name`` in the folder of results."""
     from pixelcnn_tf.batches import cores
 
     folder = args.docs / RESULTS
     folder.mkdir(exist_ok=True)
     record = {"command": args.command, "cores": cores(), **record}
-    with replacing(folder / f"{name}.json") as temporary:
+    with replacing(folder / name) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
@@ -161,7 +164,7 @@ def fields(args) -> None:
     picture = args.docs / f"{PAGE}.png"
     save_picture(draw_fields(found, args.kernels), picture)
     products = {str(kernel): layer_products(kernel) for kernel in args.kernels}
-    keep(args, "fields", {"pixels": counts, "products": products})
+    keep(args, "fields.json", {"pixels": counts, "products": products})
     rows = [
         [f"{kernel}x{kernel}, {layers}", *(counted[name] for name in CONTESTANTS)]
         for kernel, depths in counts.items()
@@ -178,7 +181,7 @@ def cost(args) -> None:
     keras.utils.set_random_seed(args.seed)
     keep(
         args,
-        "cost",
+        "cost.json",
         {
             **{
                 name: getattr(args, name)
@@ -304,6 +307,7 @@ def load(args) -> tuple:
 
     config = training_config(args)
     images = load_for(config.data, None)
+    images = images._replace(test=images.test[: args.test_images])
     if images.train.shape[3] != 1:
         raise UserError(f"--data {args.data}: has several colours; must be images of one")
     check_values(images, get_likelihood("bernoulli"))
@@ -311,40 +315,66 @@ def load(args) -> tuple:
 
 
 def train(args) -> None:
-    """Bits per dimension after equal training; the file is renewed after each model."""
-    import keras
-    from compare_blocks import contestant_model
-
+    """Bits per dimension after equal training. What was measured when the command is stopped
+    lies in a file of its own, and the same command goes on from there."""
     config, images = args.loaded
-    results: dict = {}
     record = {
         **{name: getattr(args, name) for name in ("seed", "layers", "weights", "batch")},
         "images": None if args.minutes else args.images,
         "minutes": args.minutes,
         "learning_rate": config.training.learning_rate,
+        "data": Path(args.data).name if args.data else None,
         "test_images": len(images.test),
-        "results": results,
     }
-    for kernel in args.kernels:
-        for name, title in CONTESTANTS.items():
-            keras.utils.set_random_seed(args.seed)
-            model = contestant_model(name, kernel, args.weights, args.layers)
-            print(f"{kernel}x{kernel} {title}: {used_weights(model):,} weights", flush=True)
-            figures = {"weights": used_weights(model), **train_one(config, model, images, args)}
-            print(
-                f"  test {figures['bits_per_dim']:.4f} bits per dim after "
-                f"{figures['images_seen']:,} images, {figures['seconds']:.0f} s",
-                flush=True,
-            )
-            results.setdefault(str(kernel), {})[name] = figures
-            keep(args, f"train_seed{args.seed}", record)
+    file = f"train_seed{args.seed}.json"
+    part = args.docs / RESULTS / f"{file}.part"
+    results = measured_before(part, record)
+    try:
+        for kernel in args.kernels:
+            for name, title in CONTESTANTS.items():
+                print(f"{kernel}x{kernel} {title}", flush=True)
+                if name in results.get(str(kernel), {}):
+                    print(f"  measured before ({part})", flush=True)
+                    continue
+                figures = train_one(config, name, kernel, images, args)
+                print(
+                    f"  test {figures['bits_per_dim']:.4f} bits per dim after "
+                    f"{figures['images_seen']:,} images, {figures['seconds']:.0f} s",
+                    flush=True,
+                )
+                results.setdefault(str(kernel), {})[name] = figures
+                keep(args, part.name, {**record, "results": results})
+    except KeyboardInterrupt:
+        if results:
+            print(f"{part}: the same command goes on after what it holds", file=sys.stderr)
+        raise
+    keep(args, file, {**record, "results": results})
+    part.unlink(missing_ok=True)
 
 
-def train_one(config: Config, model, images, args) -> dict:
-    """Train for so many images, or minutes; the running average of the weights on the test
-    images, which are looked at this once."""
+def measured_before(part: Path, record: dict) -> dict:
+    """The results of a file that a stopped run with the settings of ``record`` left; none if
+    there is no such file."""
+    try:
+        before = json.loads(part.read_text(encoding="utf-8"))
+        same = all(before[name] == value for name, value in record.items())
+        return before["results"] if same else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def train_one(config: Config, name: str, kernel: int, images, args) -> dict:
+    """Train a contestant for so many images, or minutes; the running average of its weights on
+    the test images, which are looked at this once."""
+    import keras
+    from compare_blocks import contestant_model
+
     from pixelcnn_tf.data import get_dataset
 
+    keras.utils.set_random_seed(args.seed)
+    model = contestant_model(name, kernel, args.weights, args.layers)
+    weights = used_weights(model)
+    print(f"  {weights:,} weights", flush=True)
     trainer, average = make_trainer(config, model), Average(model)
     batches = get_dataset(images, "train", args.batch, args.seed)
     images_to_see = None if args.minutes else args.images
@@ -352,7 +382,7 @@ def train_one(config: Config, model, images, args) -> dict:
         seen, seconds = done
     average.swap()
     scores = trainer.evaluate(get_dataset(images, "test", EVALUATION_BATCH))
-    return {"images_seen": seen, "seconds": round(seconds, 1), **scores}
+    return {"weights": weights, "images_seen": seen, "seconds": round(seconds, 1), **scores}
 
 
 PARTS = {"fields": fields, "cost": cost, "train": train, "page": lambda args: write_page(args.docs)}

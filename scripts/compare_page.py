@@ -38,6 +38,16 @@ def check_page(docs: Path) -> None:
         )
 
 
+def copy_page(source: Path, docs: Path) -> None:
+    """The page of ``source`` with its tables empty, for figures of other settings."""
+    page = (source / f"{PAGE}.md").read_text(encoding="utf-8")
+    for name in TABLES:
+        page = _filled(page, name, ["(not measured)"])
+    note = "> *The tables are of other settings than the text, which is that of the usual ones.*"
+    with replacing(docs / f"{PAGE}.md") as temporary:
+        temporary.write_text(f"{note}\n\n{page}", encoding="utf-8")
+
+
 def write_page(docs: Path) -> None:
     """Renew the tables whose figures there are.
 
@@ -56,9 +66,7 @@ def write_page(docs: Path) -> None:
     text, renewed = page.read_text(encoding="utf-8"), []
     for name, (source, table) in TABLES.items():
         if source in records:
-            found = _place(name).search(text)
-            lines = "".join(f"{line}\n" for line in table(records[source]))
-            text = f"{text[: found.start(1)]}{lines}{text[found.end(1) :]}"
+            text = _filled(text, name, table(records[source]))
             renewed.append(name)
     if not renewed:
         raise UserError(f"{docs / RESULTS}: holds no results; run the other parts first")
@@ -69,6 +77,13 @@ def write_page(docs: Path) -> None:
 
 def _place(name: str) -> re.Pattern:
     return re.compile(rf"<!-- table: {name} -->\n(.*?)<!-- end -->", re.DOTALL)
+
+
+def _filled(page: str, name: str, lines: list[str]) -> str:
+    """The text of a page with other lines in the place of a table."""
+    found = _place(name).search(page)
+    body = "".join(f"{line}\n" for line in lines)
+    return f"{page[: found.start(1)]}{body}{page[found.end(1) :]}"
 
 
 def _together(records: list[dict]) -> dict:

@@ -189,7 +189,8 @@ def test_everything_from_end_to_end(place, capsys):
     text = functools.partial(
         re.sub, r"(<!-- table: \w+ -->\n).*?<!-- end -->", r"\1", flags=re.DOTALL
     )
-    assert text(page) == text(before)  # what is written by hand stays
+    assert text(page).endswith(text(before))  # what is written by hand stays
+    assert "tables are of other settings" in page and "(not measured)" not in page
     assert "| 3x3 | 8 | 116 | 72 | 88 | 144 |" in page and "| 7x7 |" not in page
     assert "| 3x3 | 9 | 6 | 5 | 4 | 9 |" in page
     assert "After 8 images of training, on 8 test images; one seed." in page
@@ -206,6 +207,41 @@ def test_everything_from_end_to_end(place, capsys):
     other.write_text(json.dumps({**record, "seed": 1, "weights": 9}))
     assert exit_with(lambda: compare_convolutions.main(flags(place, "page"))) == 2
     assert "has weights 9, train_seed0.json 1500" in capsys.readouterr().err
+
+
+def test_stopped_training_goes_on(place, monkeypatch, capsys):
+    trained, stop_after = [], 1
+
+    def train_one(config, name, kernel, images, args):
+        if len(trained) == stop_after:
+            raise KeyboardInterrupt
+        trained.append(name)
+        figures = {"bits_per_dim": 0.5, "nats_per_image": 9.0, "seconds": 1.0}
+        return {"weights": 5, "images_seen": args.images, **figures}
+
+    def files():
+        return [file.name for file in (place / "results_convolutions").iterdir()]
+
+    monkeypatch.setattr(compare_convolutions, "train_one", train_one)
+    argv = flags(place, "train")
+    assert exit_with(lambda: compare_convolutions.main(argv)) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert files() == ["train_seed0.json.part"]
+    stop_after = None
+    assert compare_convolutions.main(argv) == 0
+    assert trained == list(blocks.BLOCKS)
+    assert files() == ["train_seed0.json"]
+    assert compare_convolutions.main(["page", "--docs", str(place)]) == 0
+    page = (place / "masked_or_shifted.md").read_text()
+    assert page.count("(not measured)") == 4 and "After 8 images" in page
+    # What is left by a run of other settings is of no use.
+    trained, stop_after = [], 1
+    assert exit_with(lambda: compare_convolutions.main(argv)) == 130
+    trained, stop_after = [], None
+    assert compare_convolutions.main([*argv, "--test-images", "4"]) == 0
+    assert trained == list(blocks.BLOCKS)
+    record = json.loads((place / "results_convolutions" / "train_seed0.json").read_text())
+    assert record["test_images"] == 4
 
 
 @pytest.mark.parametrize(
