@@ -20,8 +20,7 @@ _DAMAGE = (tf.errors.OpError, IndexError, ValueError, AssertionError, OSError)
 def saved_steps(folder: Path) -> list[int]:
     """The steps of the checkpoints in a folder, newest first.
 
-    Read off the files: TensorFlow's own index of them may be missing or cut short, and
-    TensorFlow would then say that there is none.
+    Read off the files, so that no index of them can be missing or cut short.
     """
     names = (re.fullmatch(r"ckpt-(\d+)\.index", f.name) for f in folder.glob("ckpt-*.index"))
     return sorted((int(name[1]) for name in names if name), reverse=True)
@@ -62,7 +61,6 @@ class Checkpoints:
                 parts["averages"] = [average.value for average in averages(optimizer)]
         self._whole = optimizer is not None
         self._state = tf.train.Checkpoint(step=tf.Variable(0, dtype=tf.int64), **parts)
-        self._manager = None
         self._saved = None
 
     def save(self, step: int) -> None:
@@ -77,11 +75,12 @@ class Checkpoints:
                 raise TrainingDiverged(f"weight {weight.path} is not finite at step {step}")
         if step == self._saved:
             return
-        if self._manager is None:
-            self._manager = self._make_manager()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for leftover in self.folder.glob("ckpt-*_temp"):  # of a save that was killed
+            shutil.rmtree(leftover)
         self._state.step.assign(step)
         try:
-            self._manager.save(checkpoint_number=step)
+            self._state.write(str(self.folder / f"ckpt-{step}"))
         except tf.errors.OpError as error:
             raise UserError(
                 f"{self.folder}: the checkpoint of step {step} cannot be written: "
@@ -91,6 +90,11 @@ class Checkpoints:
         for file in self.folder.glob(f"ckpt-{step}.*"):
             flush(file)
         flush(self.folder)
+        # Only now that this one is safe. A later one is damaged, or training would not be here.
+        earlier = [saved for saved in saved_steps(self.folder) if saved <= step]
+        for old in earlier[self.keep :]:
+            for file in sorted(self.folder.glob(f"ckpt-{old}.*")):  # the index last
+                file.unlink(missing_ok=True)
 
     def restore(self) -> int:
         """Restore the newest checkpoint that is whole; the step it was saved at.
@@ -106,12 +110,13 @@ class Checkpoints:
             self._warn(step, "its index file is missing")
         for step in steps:
             try:
-                status = self._state.restore(str(self.folder / f"ckpt-{step}"))
+                status = self._state.read(str(self.folder / f"ckpt-{step}"))
                 status.assert_existing_objects_matched()
                 if not self._whole:
                     status.expect_partial()
                     self._take_averages(step)
-                return int(self._state.step)
+                self._saved = int(self._state.step)
+                return self._saved
             except _DAMAGE as error:
                 reason = getattr(error, "message", str(error)) or type(error).__name__
                 # Less the names of graph nodes that TensorFlow puts before its message.
@@ -135,21 +140,3 @@ class Checkpoints:
     def _warn(self, step: int, reason: str) -> None:
         text = f"{self.folder}/ckpt-{step} is damaged and was skipped: {reason}"
         print(f"warning: {text}", file=sys.stderr)
-
-    def _make_manager(self) -> tf.train.CheckpointManager:
-        """A manager that knows the checkpoints on disk, whatever its index file says."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "checkpoint").unlink(missing_ok=True)
-        for leftover in self.folder.glob("ckpt-*_temp"):  # of a save that was killed
-            shutil.rmtree(leftover)
-        steps = list(reversed(saved_steps(self.folder)))
-        if steps:
-            # Without times the manager would keep these for ever.
-            times = [(self.folder / f"ckpt-{step}.index").stat().st_mtime for step in steps]
-            lines = [f'model_checkpoint_path: "ckpt-{steps[-1]}"']
-            lines += [f'all_model_checkpoint_paths: "ckpt-{step}"' for step in steps]
-            lines += [f"all_model_checkpoint_timestamps: {time}" for time in times]
-            (self.folder / "checkpoint").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return tf.train.CheckpointManager(
-            self._state, str(self.folder), max_to_keep=self.keep, checkpoint_name="ckpt"
-        )

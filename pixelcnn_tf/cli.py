@@ -1,6 +1,7 @@
 """What all commands share: parsing, one-line errors, exit statuses."""
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -62,7 +63,7 @@ class Parser(argparse.ArgumentParser):
             help="draw from the likeliest values only, that have this probability together (1)",
         )
         self.add_argument(
-            "--batch-size", type=whole_number, help="images at once (what is fast and fits)"
+            "--batch-size", type=whole_number, help="images a batch (what is fast and fits)"
         )
 
 
@@ -123,7 +124,10 @@ def exit_with(main: Callable[[], int]) -> int:
     if sys.stderr is None:  # closed (2>&-); the lowest free number, which is 2, is opened anew
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     try:
-        return main()
+        status = main()
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where it can still be told that it fails
+        return status
     except UserError as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
@@ -131,6 +135,9 @@ def exit_with(main: Callable[[], int]) -> int:
         print("stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:  # | head
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            # What is left to write would fail again, at the end of Python.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.stderr.close()
         return 141  # as of SIGPIPE: it may not have come to its end
     except MemoryError as error:

@@ -31,11 +31,13 @@ from pixelcnn_tf.trainer import Trainer
 def run_experiment(config: Config, fresh: bool = False) -> int:
     """Train, evaluate, sample and save as ``config`` says; the exit status.
 
-    Prints where everything lies. 130 or 143 after Ctrl-C or SIGTERM, with the state saved.
+    Prints where everything lies. 130, 143 or 129 after Ctrl-C, SIGTERM or SIGHUP, with the state
+    saved.
 
     Raises:
-        UserError: something in the config, the data or the run folder is wrong; nothing
-            was written.
+        UserError: something in the config, the data or the run folder is wrong, and nothing
+            was written; or, once training has begun, as ``Trainer.fit``.
+        OSError: a file cannot be written.
     """
     started = time.perf_counter()
     run = RunFolder(config.run_dir)
@@ -47,6 +49,8 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     check_choice(images, likelihood)
     run.check(config, fresh)
     if not fresh and run.finished_step() == config.training.steps:
+        if run.images.exists():
+            run.check_images(*images[:4])
         print(f"{run.path} is trained already (--fresh trains it anew)")
         _print_results(run, json.loads(run.results.read_text(encoding="utf-8")))
         return 0
@@ -60,16 +64,20 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
         model = build_model(config)
         optimizer = build_optimizer(config.training)
     trainer = Trainer(config, model, model.likelihood, optimizer, run.path, strategy)
+    trainer.check_samples(images)
 
     old = run.set_aside() if fresh else None
     if old:
         print(f"the old run is now {old}")
     _print_header(config, images, model, strategy)
-    if not saved_steps(run.checkpoints):
-        trainer.initialize(images)
+    batch = config.training.batch_size
     try:
-        with memory_errors((n := config.training.batch_size, *images.train.shape[1:]), n):
-            results = trainer.fit(images)
+        with memory_errors((batch, *images.train.shape[1:]), batch):
+            if not saved_steps(run.checkpoints):
+                trainer.initialize(images)
+            run.make()
+            with trainer.run.locked():  # until all is written
+                record = _train_and_save(trainer, images, started)
     except Interrupted as stop:
         how = "the same command without --fresh" if fresh else "the same command"
         print(
@@ -78,8 +86,17 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
             file=sys.stderr,
         )
         return 128 + stop.signum
+    _print_results(run, record)
+    return 0
+
+
+def _train_and_save(trainer: Trainer, images: Images, started: float) -> dict:
+    """Train, then write the model, the last sheet and, at the end, the results, which it
+    returns."""
+    run = trainer.run
+    results = trainer.fit(images)
     with trainer.averaged_weights(), replacing(run.model) as temporary:
-        model.save(temporary)
+        trainer.model.save(temporary)
     trainer.write_samples("final")
     record = {
         "step": trainer.step,
@@ -89,8 +106,7 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     }
     with replacing(run.results) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    _print_results(run, record)
-    return 0
+    return record
 
 
 def check_values(images: Images, likelihood: Likelihood) -> None:

@@ -36,6 +36,7 @@ class RunFolder:
         self.images = self.path / "images.txt"
         self.model = self.path / "model.keras"
         self.results = self.path / "results.json"
+        self._locked = False
 
     def check(self, config: Config, fresh: bool = False) -> None:
         """Make sure that a run with ``config`` may be started or resumed here.
@@ -99,19 +100,21 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self):
-        """Within the ``with`` block no other process may lock this folder.
+        """Within the ``with`` block no other process may lock this folder. May be nested.
 
         Raises:
             UserError: another process trains here.
         """
-        if fcntl is None:
+        if fcntl is None or self._locked:
             yield
             return
         handle = os.open(self.path, os.O_RDONLY)
         try:
             self._lock(handle)
+            self._locked = True
             yield
         finally:
+            self._locked = False
             os.close(handle)
 
     def _lock(self, handle: int) -> None:

@@ -57,7 +57,8 @@ def generate_images(
             probability together; 0.000001 to 1, which draws from all.
         method: ``'raster'`` runs every weight once a pixel (see raster.py); ``'plain'`` runs
             the whole model again for every sub-pixel, and takes any model.
-        batch_size: images at once; if not given, what is fast and fits memory.
+        batch_size: images a batch (on a CPU, a batch a core at once); if not given, what is
+            fast and fits memory.
         jit_compile: with XLA or without it; if not given, with it where it works.
         labels: of a class-conditional model: one integer for all images or ``[n_images]``,
             0 to ``n_classes - 1``.

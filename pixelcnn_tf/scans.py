@@ -46,8 +46,8 @@ def lstm_lines(lines, kernel, shifts: tuple[int, ...]):
 
 @tf.function(jit_compile=True, autograph=False)
 def _forward(kernel, lines, shifts):
-    """Hidden states, cells ``[lines, units, length, batch]``, and the gates after their
-    nonlinearities ``[lines, 4 * units, length * batch]``."""
+    """Hidden states ``[lines, units, length, batch]``, cells ``[lines, units, length * batch]``,
+    and the gates after their nonlinearities ``[lines, 4 * units, length * batch]``."""
     places, batch = _places(lines)
     units, kernel = kernel.shape[1] // 4, tf.transpose(kernel)
     # sigmoid(x) = tanh(x / 2) / 2 + 1 / 2

@@ -12,7 +12,8 @@ from pixelcnn_tf.errors import TrainingDiverged
 
 
 class Summaries:
-    """Event files below a folder, one sub-folder ("run" in TensorBoard) a part."""
+    """Event files below a folder, one sub-folder ("run" in TensorBoard) a part. Methods raise
+    OSError where they cannot be written."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -20,11 +21,15 @@ class Summaries:
 
     @contextlib.contextmanager
     def _writing(self, part: str, step: int):
-        if part not in self._writers:
-            self._writers[part] = tf.summary.create_file_writer(str(self.folder / part))
-        with self._writers[part].as_default(step=step):
-            yield
-        self._writers[part].flush()
+        try:
+            if part not in self._writers:
+                self._writers[part] = tf.summary.create_file_writer(str(self.folder / part))
+            with self._writers[part].as_default(step=step):
+                yield
+            self._writers[part].flush()
+        except tf.errors.OpError as error:  # a full disk, a folder that is gone
+            reason = f"cannot be written: {error.message.splitlines()[0]}"
+            raise OSError(None, reason, str(self.folder)) from None
 
     def scalars(self, part: str, values: dict[str, float], step: int) -> None:
         with self._writing(part, step):
@@ -61,11 +66,17 @@ class Window:
 
     def _start_over(self) -> None:
         self.results: list = []
+        self._untimed = 0
         self._started = time.perf_counter()
 
     def add(self, nats, norm) -> None:
         """Sum of nats over the batch and gradient norm of one step."""
         self.results.append((nats, norm))
+
+    def restart_clock(self) -> None:
+        """The steps so far do not count in the speed: the first one compiles."""
+        self._untimed = len(self.results)
+        self._started = time.perf_counter()
 
     @contextlib.contextmanager
     def paused(self):
@@ -96,6 +107,7 @@ class Window:
         values = self.check(step)  # waits for the last step
         seconds = max(time.perf_counter() - self._started, 1e-9)
         nats, norm = values.mean(axis=0)
-        speed = len(values) * self.batch_size / seconds
+        timed = (len(values) - self._untimed) or len(values)
+        speed = timed * self.batch_size / seconds
         self._start_over()
         return Means(nats / self.batch_size, norm, speed)

@@ -265,6 +265,7 @@ class Trainer:
 
         Raises:
             Interrupted: Ctrl-C, SIGTERM or SIGHUP came; the state was saved first.
+            OSError: a file cannot be written; the state was saved first, if it could be.
             TrainingDiverged: loss, gradient or a weight is not finite; the last good
                 checkpoint stays the newest.
             UserError: the run folder holds something else, was begun with other images, or holds
@@ -272,8 +273,7 @@ class Trainer:
         """
         self.config = self.config.resolved(*images.train.shape[1:])
         self.run.check(self.config)
-        sheet = (self.config.sampling.n_images, *images.train.shape[1:])
-        cut(self.model, sheet, self._method(), None)  # does it fit the memory?
+        self.check_samples(images)
         self.run.make()
         with self.run.locked():
             self.run.check(self.config)  # again: another process may have been there
@@ -303,7 +303,7 @@ class Trainer:
                     self.step += 1
                     results = self._after_step(window, bar, images)
                 self._put_off.check()
-            except (StopAsked, BrokenPipeError) as stop:  # the latter: | tee that is gone
+            except (StopAsked, OSError) as stop:  # OSError: | tee that is gone, a full disk
                 self._save(window)
                 if isinstance(stop, StopAsked):
                     raise Interrupted(self.step, self._put_off.signum) from None
@@ -311,6 +311,11 @@ class Trainer:
             finally:
                 self._put_off = PutOff()
         return results
+
+    def check_samples(self, images: Images) -> None:
+        """Raises UserError if a sheet of samples of their size does not fit the memory."""
+        sheet = (self.config.sampling.n_images, *images.train.shape[1:])
+        cut(self.model, sheet, self._method(), None)
 
     def initialize(self, images: Images) -> None:
         """Show some training images to a new model that sets its first weights by them
@@ -328,12 +333,13 @@ class Trainer:
         results = {}
         if last or self.step % t.log_every == 0:
             self._write_window(window, bar)
-        if last or self.step % t.checkpoint_every == 0:
-            self._save(window)
-        if bar.n == bar.initial:
-            bar.unpause()  # the first step compiles: no measure of the time left
+        if bar.n == bar.initial:  # the first step compiles: no measure of speed and time left
+            bar.unpause()
+            window.restart_clock()
         bar.update()
         with window.paused():
+            if last or self.step % t.checkpoint_every == 0:
+                self._save(window)
             if last or self.step % t.eval_every == 0:
                 results = self.evaluate(self._dataset(images, "test"))
                 self.summaries.scalars("test", results, self.step)

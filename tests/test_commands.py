@@ -2,8 +2,11 @@
 
 import json
 import math
+import os
 import shutil
 import signal
+import subprocess
+import sys
 
 import benchmark
 import complete
@@ -33,6 +36,7 @@ from pixelcnn_tf import (
     plots,
 )
 from pixelcnn_tf.cli import exit_with
+from pixelcnn_tf.runs import RunFolder
 from pixelcnn_tf.summaries import Window
 
 # What a run leaves behind
@@ -196,6 +200,50 @@ def test_sample_takes_pixelcnnpp_in_sizes_that_it_can_have(tmp_path, capsys):
     assert "must be multiples of 4: 12x12, say" in error and error.count("\n") == 1
 
 
+def test_a_run_is_locked_until_all_is_written_and_keeps_to_its_images(
+    tmp_path, rng, monkeypatch, capsys
+):
+    honest, seen = Trainer.write_samples, []
+
+    def write_samples(self, name):
+        with pytest.raises(UserError, match="another process"), RunFolder(self.run.path).locked():
+            pass
+        seen.append(name)
+        return honest(self, name)
+
+    monkeypatch.setattr(Trainer, "write_samples", write_samples)
+    images = rng.integers(256, size=(20, 8, 8)).astype(np.uint8)
+    np.save(tmp_path / "x.npy", images)
+    settings = {"data.source": tmp_path / "x.npy", "training.sample_every": 100}
+    assert train(tmp_path, **settings) == 0
+    assert seen == ["final"]
+    with RunFolder(tmp_path / "small").locked():
+        pass
+    np.save(tmp_path / "x.npy", images ^ 1)  # the run is finished, but not with these
+    assert train(tmp_path, **settings) == 2
+    assert "was begun with other images" in capsys.readouterr().err
+
+
+def test_too_little_memory_is_one_line(tmp_path, monkeypatch, capsys):
+    def too_much(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(Trainer, "initialize", too_much)
+    assert train(tmp_path) == 2
+    error = capsys.readouterr().err
+    assert "do not fit the memory; make smaller ones" in error and error.count("\n") == 1
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    """As of ``main.py --print-config | true``: status 141, and not a word."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "main.py", "--config", "config.yml", "--print-config"]
+    done = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, timeout=60)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 # The scripts
 
 
@@ -239,18 +287,21 @@ def test_complete_takes_a_picture(runs, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("top", [1, 255])
-def test_complete_takes_images_of_zeros_and_ones(top, tmp_path, monkeypatch):
-    """As they are; others are cut at the middle."""
+@pytest.mark.parametrize("run", ["model.keras", ""])
+def test_complete_takes_images_of_zeros_and_ones(run, top, tmp_path, monkeypatch):
+    """As they are; others are cut at the middle, or as the run's config says."""
     model = PixelRNN(2, 2, 1, n_channels=1, likelihood="bernoulli")
     model.build((None, None, None, 1))
-    model.save(tmp_path / "m.keras")
+    model.save(tmp_path / "model.keras")
+    config = "data: {source: digits_grey, binarize: sample}\nmodel: {likelihood: bernoulli}\n"
+    (tmp_path / "config.yml").write_text(config)
     given = np.eye(4, dtype=np.uint8)[None]
     np.save(tmp_path / "a.npy", top * given)
     drawn = []
     sheet = plots.completion_sheet
     keep = lambda *a: drawn.append(a) or sheet(*a)  # noqa: E731
     monkeypatch.setattr(plots, "completion_sheet", keep)
-    flags = ["--run", str(tmp_path / "m.keras"), "--images", str(tmp_path / "a.npy")]
+    flags = ["--run", str(tmp_path / run), "--images", str(tmp_path / "a.npy")]
     assert complete.main([*flags, "--out", str(tmp_path / "c.png")]) == 0
     np.testing.assert_array_equal(drawn[0][0][..., 0], given)
 
@@ -259,6 +310,15 @@ def test_evaluate_agrees_with_the_training_run(runs, capsys):
     assert evaluate.main(["--run", str(runs / "small"), "--batch-size", "7"]) == 0
     record = json.loads((runs / "small" / "results.json").read_text())
     assert f"{record['test']['bits_per_dim']:.4f} bits per dim" in capsys.readouterr().out
+
+
+def test_evaluate_scores_all_of_other_images(runs, tmp_path, rng, capsys):
+    np.save(tmp_path / "x.npy", rng.integers(256, size=(7, 8, 8)).astype(np.uint8))
+    typed = ["--run", str(runs / "small"), "--set", f"data.source={tmp_path / 'x.npy'}"]
+    assert evaluate.main(typed) == 0
+    assert "(7 images)" in capsys.readouterr().out
+    assert evaluate.main([*typed, "--set", "data.test_share=0.3"]) == 0
+    assert "(2 images)" in capsys.readouterr().out
 
 
 def test_evaluate_compares_two_runs(runs, tmp_path, capsys):

@@ -134,6 +134,20 @@ def test_a_reader_of_the_progress_that_goes_away_costs_no_step(tmp_path, images,
     assert saved_steps(tmp_path / "small" / "checkpoints") == [1]
 
 
+def test_a_log_that_cannot_be_written_costs_no_step(tmp_path, images, monkeypatch):
+    """What TensorFlow makes of a full disk is what it makes of a full memory."""
+
+    def full(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(tf.summary, "scalar", full)
+    trainer = make_trainer(small_config(tmp_path, checkpoint_every=100, log_every=3))
+    with pytest.raises(OSError, match="cannot be written: No space left on device") as error:
+        trainer.fit(images)
+    assert error.value.filename == str(tmp_path / "small" / "logs")
+    assert saved_steps(tmp_path / "small" / "checkpoints") == [3]
+
+
 def test_a_resume_is_quiet(finished, tmp_path, images, capfd):
     finished(steps=4)
     make_trainer(small_config(tmp_path)).fit(images)
@@ -221,6 +235,13 @@ def test_speed_counts_training_only(monkeypatch):
             now[0] += 100.0
     means = window.close(step=4)
     assert means == (4.0, 1.0, 5.0)  # 20 nats over 5 images; 5 images a second
+    for _ in range(3):
+        now[0] += 1.0
+        window.add(20.0, 1.0)
+        if len(window.results) == 1:
+            now[0] += 100.0  # compiling
+            window.restart_clock()
+    assert window.close(step=7) == (4.0, 1.0, 5.0)
 
 
 # Trains the runs of these names, but for "killed" if it is not the only one: it dies at step 20.
@@ -336,15 +357,19 @@ def test_a_damaged_checkpoint_is_skipped_with_a_warning(how, finished, tmp_path,
     assert fresh.checkpoints.restore() == 8  # written again, whole
 
 
-def test_a_damaged_list_of_checkpoints_does_not_start_over(finished, tmp_path, images):
+def test_the_newest_checkpoints_are_kept(finished, tmp_path, images):
+    """And nothing else; of what an older one left behind, later ones are not counted."""
     finished(steps=6)
-    state = tmp_path / "small" / "checkpoints" / "checkpoint"
-    state.write_text(state.read_text()[:20])
-    longer = small_config(tmp_path, steps=10)
-    trainer = make_trainer(longer)
-    assert trainer.checkpoints.restore() == 6
-    trainer.fit(images)
-    assert saved_steps(tmp_path / "small" / "checkpoints") == [10, 8, 6]  # three are kept
+    folder = tmp_path / "small" / "checkpoints"
+    for name in ("ckpt-12.index", "ckpt-99.index"):
+        (folder / name).write_bytes(b"")
+    make_trainer(small_config(tmp_path, steps=10)).fit(images)
+    assert saved_steps(folder) == [99, 12, 10, 8, 6]
+    make_trainer(small_config(tmp_path, steps=12)).fit(images)
+    assert saved_steps(folder) == [99, 12, 10, 8]
+    data = "data-00000-of-00001"
+    kept = {f"ckpt-{step}.{part}" for step in (12, 10, 8) for part in ("index", data)}
+    assert {file.name for file in folder.iterdir()} == kept | {"ckpt-99.index"}
 
 
 def test_no_readable_checkpoint_is_an_error_not_a_new_start(finished, tmp_path, images):
