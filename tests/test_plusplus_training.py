@@ -115,7 +115,6 @@ def test_dropout_acts_in_training_only_and_in_every_block(rng):
 def test_fit_takes_it_by_class_and_with_dropout(images):
     model, labels = PixelCNNPlusPlus(1, 4, 2, 1, n_classes=2, dropout=0.1), images.train_labels
     model.initialize_from(images.train, labels)
-    # Compiled by XLA, as Keras would, it takes long to begin.
     model.compile(keras.optimizers.Adam(0.01), loss=model.likelihood, jit_compile=False)
     before = model.evaluate((images.train, labels), images.train, verbose=0)
     model.fit((images.train, labels), images.train, epochs=8, batch_size=8, verbose=0)
