@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from pixelcnn_tf.errors import TrainingDiverged, UserError
+from pixelcnn_tf.errors import TrainingDiverged, UserError, first_line
 from pixelcnn_tf.files import flush
 from pixelcnn_tf.optimizers import averages
 
@@ -62,6 +62,7 @@ class Checkpoints:
         self._whole = optimizer is not None
         self._state = tf.train.Checkpoint(step=tf.Variable(0, dtype=tf.int64), **parts)
         self._saved = None
+        self._damaged: set[int] = set()
 
     def save(self, step: int) -> None:
         """Write a checkpoint, complete on the disk when this returns.
@@ -78,21 +79,25 @@ class Checkpoints:
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob("ckpt-*_temp"):  # of a save that was killed
             shutil.rmtree(leftover)
+        (self.folder / "checkpoint").unlink(missing_ok=True)  # a list, of an earlier version
         self._state.step.assign(step)
         try:
             self._state.write(str(self.folder / f"ckpt-{step}"))
         except tf.errors.OpError as error:
             raise UserError(
                 f"{self.folder}: the checkpoint of step {step} cannot be written: "
-                f"{error.message.splitlines()[0]}"
+                f"{first_line(error)}"
             ) from None
-        self._saved = step
         for file in self.folder.glob(f"ckpt-{step}.*"):
             flush(file)
         flush(self.folder)
-        # Only now that this one is safe. A later one is damaged, or training would not be here.
+        self._saved = step
+        # Only now that this one is safe. Later ones, and those that could not be read, are not
+        # counted, but go as soon as training is past them.
+        self._damaged.discard(step)
         earlier = [saved for saved in saved_steps(self.folder) if saved <= step]
-        for old in earlier[self.keep :]:
+        whole = [saved for saved in earlier if saved not in self._damaged]
+        for old in set(earlier) - set(whole[: self.keep]):
             for file in sorted(self.folder.glob(f"ckpt-{old}.*")):  # the index last
                 file.unlink(missing_ok=True)
 
@@ -112,16 +117,14 @@ class Checkpoints:
             try:
                 status = self._state.read(str(self.folder / f"ckpt-{step}"))
                 status.assert_existing_objects_matched()
+                status.expect_partial()  # it may hold more than is asked for
                 if not self._whole:
-                    status.expect_partial()
                     self._take_averages(step)
                 self._saved = int(self._state.step)
                 return self._saved
             except _DAMAGE as error:
-                reason = getattr(error, "message", str(error)) or type(error).__name__
-                # Less the names of graph nodes that TensorFlow puts before its message.
-                reason = re.sub(r"\{\{.*?\}\} ?", "", reason.splitlines()[0])
-                self._warn(step, reason)
+                self._damaged.add(step)
+                self._warn(step, first_line(error))
         if steps or any(parts):
             raise UserError(
                 f"{self.folder}: none of its checkpoints can be read; restore them from a copy, "

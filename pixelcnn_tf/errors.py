@@ -1,5 +1,7 @@
 """The errors that a user can mend."""
 
+import re
+
 
 class UserError(ValueError):
     """A wrong config, file, image, shape or flag, told in one line.
@@ -11,6 +13,13 @@ class UserError(ValueError):
 
 class TrainingDiverged(UserError):
     """The loss or a weight is no longer a finite number."""
+
+
+def first_line(error: Exception) -> str:
+    """The message of one of TensorFlow's errors, or of another, in one line; less the names of
+    graph nodes that TensorFlow puts before it."""
+    text = getattr(error, "message", str(error)) or type(error).__name__
+    return re.sub(r"\{\{.*?\}\} ?", "", text.splitlines()[0])
 
 
 def suggestion(word: str, known: list[str]) -> str:

@@ -80,6 +80,10 @@ class RunFolder:
         with replacing(self.config) as temporary:
             temporary.write_text(config.to_yaml(), encoding="utf-8")
 
+    def has_images(self, *parts: np.ndarray | None) -> bool:
+        """Whether a run was begun with these images and labels."""
+        return self.images.exists() and self.images.read_text(encoding="utf-8") == _checksums(parts)
+
     def check_images(self, *parts: np.ndarray | None) -> None:
         """Note what images and labels a run has, or make sure that they are those it began with:
         one picture more, and test images may be among those that it was trained on.
@@ -87,12 +91,10 @@ class RunFolder:
         Raises:
             UserError: they are others.
         """
-        arrays = [np.ascontiguousarray(part) for part in parts if part is not None]
-        now = " ".join(f"{len(array)}:{zlib.crc32(array):08x}" for array in arrays) + "\n"
         if not self.images.exists():
             with replacing(self.images) as temporary:
-                temporary.write_text(now, encoding="utf-8")
-        elif self.images.read_text(encoding="utf-8") != now:
+                temporary.write_text(_checksums(parts), encoding="utf-8")
+        elif not self.has_images(*parts):
             raise UserError(
                 f"{self.path}: was begun with other images or labels; bring them back, choose "
                 "another name with --set name=NAME, or set it aside with --fresh"
@@ -149,6 +151,12 @@ class RunFolder:
             self.path.rename(target)
         flush(target.parent)
         return target
+
+
+def _checksums(parts) -> str:
+    """Number and checksum of each array that is not None, in a line."""
+    arrays = [np.ascontiguousarray(part) for part in parts if part is not None]
+    return " ".join(f"{len(array)}:{zlib.crc32(array):08x}" for array in arrays) + "\n"
 
 
 #: Settings that do not change what is learned.

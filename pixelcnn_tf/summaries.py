@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pixelcnn_tf.errors import TrainingDiverged
+from pixelcnn_tf.errors import TrainingDiverged, first_line
 
 
 class Summaries:
@@ -28,7 +28,7 @@ class Summaries:
                 yield
             self._writers[part].flush()
         except tf.errors.OpError as error:  # a full disk, a folder that is gone
-            reason = f"cannot be written: {error.message.splitlines()[0]}"
+            reason = f"cannot be written: {first_line(error)}"
             raise OSError(None, reason, str(self.folder)) from None
 
     def scalars(self, part: str, values: dict[str, float], step: int) -> None:

@@ -337,8 +337,12 @@ class Trainer:
             bar.unpause()
             window.restart_clock()
         bar.update()
+        due = last or self.step % t.checkpoint_every == 0
+        if due:
+            with self._naming_the_last_good_checkpoint():
+                window.check(self.step)  # waits for the steps so far: they do count
         with window.paused():
-            if last or self.step % t.checkpoint_every == 0:
+            if due:
                 self._save(window)
             if last or self.step % t.eval_every == 0:
                 results = self.evaluate(self._dataset(images, "test"))

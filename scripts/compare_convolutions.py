@@ -28,6 +28,7 @@ import argparse
 import json
 import logging
 import sys
+import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -129,6 +130,12 @@ def main(argv: list[str] | None = None) -> int:
         startup.find_devices()
     if "train" in parts:
         args.loaded = load(args)  # before long work begins
+        n = len(args.loaded[1].test)
+        if args.docs.resolve() == DOCS and n != 3000:
+            raise UserError(
+                f"--test-images: the figures in {DOCS.name} are of 3000, not {n}; give that or "
+                "another --docs"
+            )
     for part in parts:
         PARTS[part](args)
     return 0
@@ -323,8 +330,8 @@ def train(args) -> None:
         "images": None if args.minutes else args.images,
         "minutes": args.minutes,
         "learning_rate": config.training.learning_rate,
-        "data": Path(args.data).name if args.data else None,
         "test_images": len(images.test),
+        "checksums": [f"{zlib.crc32(part):08x}" for part in images[:2]],
     }
     file = f"train_seed{args.seed}.json"
     part = args.docs / RESULTS / f"{file}.part"
@@ -348,6 +355,7 @@ def train(args) -> None:
         if results:
             print(f"{part}: the same command goes on after what it holds", file=sys.stderr)
         raise
+    results = {str(kernel): results[str(kernel)] for kernel in args.kernels}
     keep(args, file, {**record, "results": results})
     part.unlink(missing_ok=True)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from pixelcnn_tf import startup
 from pixelcnn_tf.cli import Parser, exit_with, whole_number
-from pixelcnn_tf.config import load_config
+from pixelcnn_tf.config import Config, load_config
 from pixelcnn_tf.errors import UserError
 from pixelcnn_tf.progress import progress
 
@@ -57,9 +57,8 @@ def main(argv: list[str] | None = None) -> int:
             f"--against {args.against}: knows {other.n_classes} classes, {args.run} "
             f"{model.n_classes}; must be the same"
         )
-    # The test set of the run is what it held out; of other images none were trained on.
-    hold_out = "data.source" not in given or "data.test_share" in given
-    images = load_for(config.data, next(iter(classes), None), hold_out)
+    n_classes = next(iter(classes), None)
+    images = load_for(config.data, n_classes, hold_out=not _are_others(args.run, config, given))
     shape, n = images.test.shape[1:], len(images.test)
     if shape[-1] != model.n_channels:
         raise UserError(
@@ -95,6 +94,22 @@ def main(argv: list[str] | None = None) -> int:
         f"on {n:,} images)"
     )
     return 0
+
+
+def _are_others(run: str, config: Config, given: set[str]) -> bool:
+    """Whether images are none of those that a run was trained on, so that all may be scored."""
+    from pixelcnn_tf.data import load_images
+    from pixelcnn_tf.runs import RunFolder
+
+    own = load_config(Path(run) / "config.yml").data.source
+    same = Path(own).expanduser().resolve() == Path(config.data.source).expanduser().resolve()
+    if same or "data.source" not in given or "data.test_share" in given:
+        return False
+    try:
+        copies = [load_images(config.data, labels) for labels in (True, False)]
+    except UserError:  # one image, of which none can be held out; or what is told when it is loaded
+        return True
+    return not any(RunFolder(run).has_images(*copy[:4]) for copy in copies)
 
 
 def score(model, images, batch_size: int) -> np.ndarray:

@@ -321,6 +321,19 @@ def test_evaluate_scores_all_of_other_images(runs, tmp_path, rng, capsys):
     assert "(2 images)" in capsys.readouterr().out
 
 
+def test_evaluate_holds_out_what_the_run_held_out(tmp_path, rng, capsys):
+    """Of its own images, under any name."""
+    images = rng.integers(256, size=(20, 8, 8)).astype(np.uint8)
+    for name, array in [("own", images), ("copy", images), ("other", images ^ 1)]:
+        np.save(tmp_path / f"{name}.npy", array)
+    settings = {"data.source": tmp_path / "own.npy", "training.sample_every": 100}
+    assert train(tmp_path, **settings) == 0
+    for name, n in [("own", 2), ("copy", 2), ("other", 20)]:
+        typed = ["--run", str(tmp_path / "small"), "--set", f"data.source={tmp_path}/{name}.npy"]
+        assert evaluate.main(typed) == 0
+        assert f"({n} images)" in capsys.readouterr().out
+
+
 def test_evaluate_compares_two_runs(runs, tmp_path, capsys):
     """Against NumPy, with a model that knows nothing."""
     twin = load_model(runs / "small")

@@ -270,6 +270,14 @@ def test_wrong_flags_are_one_line(argv, words, monkeypatch, capsys):
     assert error.startswith("error: ") and error.count("\n") == 1 and words in error
 
 
+def test_figures_of_other_test_images_are_not_put_into_docs(place, monkeypatch, capsys):
+    monkeypatch.setattr(compare_convolutions, "DOCS", place)
+    argv = ["train", "--docs", str(place), "--data", str(place / "images.npz")]
+    (place / "masked_or_shifted.md").write_text(PAGE.read_text())
+    assert exit_with(lambda: compare_convolutions.main(argv)) == 2
+    assert "are of 3000, not 8; give that or another --docs" in capsys.readouterr().err
+
+
 def test_images_of_several_colours_are_refused(tmp_path, rng, capsys):
     images = rng.integers(256, size=(8, 6, 6, 3)).astype(np.uint8)
     np.savez(tmp_path / "images.npz", x_train=images, x_test=images)

@@ -59,6 +59,35 @@ def test_pixel_mixture_equals_the_paper_in_double_precision(n_channels, rng):
         np.testing.assert_allclose(sums, 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_gradients_of_the_pixel_mixture_are_differences_of_the_reference(n_channels, rng):
+    mixture, n_mix = PixelMixture(LogisticMixture(2), n_channels), 2
+    params = tf.constant(rng.normal(size=(4, mixture.n_params)).astype("float32"))
+    pixels = rng.integers(256, size=(4, n_channels))
+    pixels[:2] = [[0], [255]]
+    values = list(tf.constant(pixels.T, tf.float32))
+    with tf.GradientTape() as tape:
+        tape.watch(params)
+        colours = mixture.of_colours(params, values[:-1])
+        parts = zip(values, colours, strict=True)
+        total = tf.add_n([mixture.likelihood.log_probs(*part) for part in parts])
+    got = tape.gradient(total, params)
+    for row, pixel, gradient in zip(params.numpy().astype(float), pixels, got, strict=True):
+        for i, step in enumerate(1e-5 * np.eye(len(row))):
+            ends = [log_prob_reference(pixel, row + way * step, n_mix) for way in (1, -1)]
+            assert float(gradient[i]) == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-3)
+
+
+@pytest.mark.parametrize("size", [1, 100, 10_000])
+def test_probabilities_of_a_colour_sum_to_one_at_extremes(size, rng):
+    mixture = PixelMixture(LogisticMixture(4), 3)
+    params = (size * rng.normal(size=(200, 40))).astype("float32")
+    values = list(rng.integers(256, size=(2, 200)).astype("float32"))
+    for part in mixture.of_colours(params, values):
+        sums = mixture.likelihood.probabilities(part).numpy().sum(-1)
+        np.testing.assert_allclose(sums, 1, atol=1e-5)
+
+
 def test_pixel_mixture_is_finite_at_extremes(rng):
     mixture = PixelMixture(LogisticMixture(4), 3)
     params = tf.constant((200 * rng.normal(size=(256, 40))).astype("float32"))
@@ -103,3 +132,6 @@ def test_ten_thousand_large_steps_stay_finite(n_channels, rng):
     last = train(first)
     assert np.isfinite(last).all() and np.isfinite(nats(last)).all()
     assert (nats(last).numpy() < nats(first).numpy()).all()
+    for part in mixture.of_colours(last, values[:-1]):  # any other pixel, too
+        every = mixture.likelihood.log_probs(tf.range(256.0), part[:, None])
+        assert np.isfinite(every).all()

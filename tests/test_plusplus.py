@@ -52,8 +52,10 @@ def test_normalized_convolution(direction, kernel_size, strides, rng):
     assert layer.compute_output_shape((2, 6, 8, 3)) == layer(x).shape
 
 
-def test_gated_resnet_equals_its_formula(rng):
-    block = GatedResnet("down_right", n_classes=3, dropout=0.0)
+@pytest.mark.parametrize("direction", ["down", "down_right"])
+def test_gated_resnet_equals_its_formula(direction, rng):
+    block = GatedResnet(direction, n_classes=3, dropout=0.5)
+    block._drop = lambda x, training: 3 * x  # in place of leaving features out
     x = rng.normal(size=(2, 4, 6, 4)).astype("float32")
     aux = rng.normal(size=(2, 4, 6, 8)).astype("float32")
     block.build(x.shape, aux.shape)
@@ -69,7 +71,7 @@ def test_gated_resnet_equals_its_formula(rng):
 
     np.testing.assert_allclose(concat_elu(x), concat(x), atol=1e-6)
     inner = block.first(concat(x)) + block.join(concat(aux))
-    a, b = np.split(block.second(concat(inner.numpy())).numpy(), 2, axis=-1)
+    a, b = np.split(block.second(3 * concat(inner.numpy())).numpy(), 2, axis=-1)
     bias_a, bias_b = np.split(block.bias.biases.numpy()[labels][:, None, None], 2, axis=-1)
     expected = x + (a + bias_a) / (1 + np.exp(-(b + bias_b)))
     np.testing.assert_allclose(got, expected, atol=1e-5)
@@ -86,7 +88,10 @@ def test_what_a_normalized_convolution_cannot_have():
 def test_half_precision_keeps_the_length_of_kernels():
     layer = NormalizedConv2D(3, 2, "down", dtype="mixed_bfloat16")
     layer.build((None, None, None, 64))
-    lengths = tf.norm(tf.cast(layer.used_kernel(), tf.float32), axis=[0, 1])
+    used, kernels = layer.used_kernel, []
+    layer.used_kernel = lambda: kernels.append(used()) or kernels[-1]
+    layer(np.ones((1, 4, 4, 64), "float32"))  # within a call Keras casts what it reads
+    lengths = tf.norm(tf.cast(kernels[0], tf.float32), axis=[0, 1])
     np.testing.assert_allclose(tf.norm(lengths, axis=0), 1, atol=1e-3)
 
 
@@ -193,7 +198,8 @@ def test_initialization_from_data(rng):
 
     def watched(self, inputs):
         outputs = honest(self, inputs)
-        seen[id(self)] = outputs.numpy().reshape(-1, self.filters), self.init_scale
+        scale = 0.1 if self.name == "second" else 1.0
+        seen[id(self)] = outputs.numpy().reshape(-1, self.filters), scale
         return outputs
 
     with pytest.MonkeyPatch.context() as patch:
@@ -204,6 +210,14 @@ def test_initialization_from_data(rng):
         np.testing.assert_allclose(outputs.mean(0), 0, atol=1e-3)
         np.testing.assert_allclose(outputs.std(0), scale, rtol=2e-2)
     assert np.isfinite(first).all()
+
+
+def test_initialization_leaves_dropout_out(rng):
+    plain, model = small_plusplus(1), small_plusplus(1, dropout=0.5)
+    for twin in (plain, model):
+        twin.initialize_from(random_images(np.random.default_rng(0), 20, 8, 8, 1, 256))
+    for one, two in zip(plain.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.parametrize("size", [(4, 4), (4, 8)])
@@ -243,10 +257,11 @@ def test_images_of_any_value_are_finite_at_first(initialized, rng):
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path, rng):
-    model = small_plusplus(3, 4)
+    model = small_plusplus(3, 4, dropout=0.2)
     images, labels = random_images(rng, 2, 8, 4, 3, 256), np.array([3, 1])
     model.save(tmp_path / "m.keras")
     twin = keras.models.load_model(tmp_path / "m.keras", compile=False)
+    assert twin.get_config() == model.get_config() and twin.dropout == 0.2
     np.testing.assert_array_equal(twin(images, labels), model(images, labels))
 
 
@@ -264,6 +279,7 @@ def test_paper_size():
     model = PixelCNNPlusPlus()
     model.build((None, None, None, 3))
     assert 53e6 < model.count_params() < 54e6
+    assert model.dropout == 0.5
 
 
 # Wrong input.

@@ -96,7 +96,7 @@ def test_every_weight_learns(rng):
     assert not idle
 
 
-def test_dropout_acts_in_training_only_and_in_every_block(rng):
+def test_dropout_acts_in_training_only_and_in_every_block(rng, monkeypatch):
     plain, model = small_plusplus(1), small_plusplus(1, dropout=0.5)
     images = random_images(rng, 2, 8, 4, 1, 256)
     np.testing.assert_array_equal(model(images), plain(images))
@@ -104,6 +104,16 @@ def test_dropout_acts_in_training_only_and_in_every_block(rng):
     assert np.abs(first - second).max() > 1e-3
     blocks = [b for b in model._flatten_layers() if isinstance(b, GatedResnet)]
     assert len(blocks) == 2 * (3 + 5)
+    honest, told = GatedResnet.call, []
+
+    def call(self, *inputs, training=False, **given):
+        told.append(training)
+        return honest(self, *inputs, training=training, **given)
+
+    monkeypatch.setattr(GatedResnet, "call", call)
+    model(images, training=True)
+    assert told == [True] * len(blocks)
+    monkeypatch.undo()
     for block in blocks:
         joined = 0 if block.join is None else block.join.kernel.shape[2] // 2
         x = rng.normal(size=(1, 4, 4, 4)).astype("float32")

@@ -1,5 +1,6 @@
 """Stopping, crashing, and going on."""
 
+import gc
 import json
 import os
 import shutil
@@ -370,6 +371,34 @@ def test_the_newest_checkpoints_are_kept(finished, tmp_path, images):
     data = "data-00000-of-00001"
     kept = {f"ckpt-{step}.{part}" for step in (12, 10, 8) for part in ("index", data)}
     assert {file.name for file in folder.iterdir()} == kept | {"ckpt-99.index"}
+
+
+def test_a_damaged_checkpoint_takes_no_place_of_a_whole_one(finished, tmp_path, images):
+    finished(keep_checkpoints=2, checkpoint_every=2)
+    folder = tmp_path / "small" / "checkpoints"
+    damage(folder, "truncated")
+    config = small_config(tmp_path, keep_checkpoints=2, checkpoint_every=3, steps=9)
+    make_trainer(config).fit(images)
+    assert saved_steps(folder) == [9, 6]
+
+
+def test_a_checkpoint_of_an_earlier_version_is_taken_quietly(finished, tmp_path, capfd):
+    """One by a manager: with its counter, and a list of checkpoints beside it."""
+    config = finished(steps=2)
+    folder = tmp_path / "small" / "checkpoints"
+    old = make_trainer(config).checkpoints
+    assert old.restore() == 2
+    manager = tf.train.CheckpointManager(old._state, str(folder), 3, checkpoint_name="ckpt")
+    old._state.step.assign(4)
+    manager.save(checkpoint_number=4)
+    trainer = make_trainer(config)
+    capfd.readouterr()
+    assert trainer.checkpoints.restore() == 4
+    trainer.checkpoints.save(5)
+    del trainer
+    gc.collect()
+    assert "WARNING" not in capfd.readouterr().err
+    assert not (folder / "checkpoint").exists()
 
 
 def test_no_readable_checkpoint_is_an_error_not_a_new_start(finished, tmp_path, images):
