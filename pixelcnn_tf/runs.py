@@ -15,7 +15,7 @@ except ImportError:  # Windows: no locks there
     fcntl = None
 
 from pixelcnn_tf.config import Config, load_config
-from pixelcnn_tf.errors import UserError
+from pixelcnn_tf.errors import UserError, first_line
 from pixelcnn_tf.files import flush, replacing
 
 
@@ -238,8 +238,7 @@ def _load_keras(path: Path):
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
-        reason = str(error).splitlines()[0][:150] if str(error) else type(error).__name__
-        raise UserError(f"{path}: cannot be loaded as a model: {reason}") from None
+        raise UserError(f"{path}: cannot be loaded as a model: {first_line(error)[:150]}") from None
     if not isinstance(model, PixelModel):
         raise UserError(f"{path}: holds a {type(model).__name__}, not a model of this package")
     return model

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pixelcnn_tf.config import BUILT_IN, DataConfig
-from pixelcnn_tf.errors import UserError, suggestion
+from pixelcnn_tf.errors import UserError, first_line, suggestion
 from pixelcnn_tf.pictures import (
     IMAGE_ENDINGS,
     class_labels,
@@ -196,10 +196,9 @@ def _from_keras(name: str, labels: bool) -> Images:
     try:
         parts = getattr(keras.datasets, name).load_data()
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"data.source: {name!r} could not be downloaded ({reason}); connect to a network, or "
-            "name a .npz file with x_train and x_test in data.source"
+            f"data.source: {name!r} could not be downloaded ({first_line(error)}); connect to a "
+            "network, or name a .npz file with x_train and x_test in data.source"
         ) from None
     images = [_as_images(x, name) for x, _ in parts]
     return Images(*images, *(_as_labels(y, name, len(x)) for x, y in parts if labels))
@@ -256,7 +255,7 @@ def _read(path: Path, load: Callable):
     try:
         return load()
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         if "pickle" in reason:
             reason = "not an array of numbers"
         raise UserError(f"{path}: no readable NumPy file: {reason}") from None

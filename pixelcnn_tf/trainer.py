@@ -337,13 +337,9 @@ class Trainer:
             bar.unpause()
             window.restart_clock()
         bar.update()
-        due = last or self.step % t.checkpoint_every == 0
-        if due:
-            with self._naming_the_last_good_checkpoint():
-                window.check(self.step)  # waits for the steps so far: they do count
+        if last or self.step % t.checkpoint_every == 0:
+            self._save(window)
         with window.paused():
-            if due:
-                self._save(window)
             if last or self.step % t.eval_every == 0:
                 results = self.evaluate(self._dataset(images, "test"))
                 self.summaries.scalars("test", results, self.step)
@@ -367,8 +363,9 @@ class Trainer:
 
     def _save(self, window: Window) -> None:
         with self._naming_the_last_good_checkpoint():
-            window.check(self.step)
-            self.checkpoints.save(self.step)
+            window.check(self.step)  # waits for the steps so far: they count as training
+            with window.paused():
+                self.checkpoints.save(self.step)
 
     # TensorBoard.
 

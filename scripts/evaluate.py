@@ -101,15 +101,16 @@ def _are_others(run: str, config: Config, given: set[str]) -> bool:
     from pixelcnn_tf.data import load_images
     from pixelcnn_tf.runs import RunFolder
 
+    if "data.source" not in given or "data.test_share" in given:
+        return False
     own = load_config(Path(run) / "config.yml").data.source
-    same = Path(own).expanduser().resolve() == Path(config.data.source).expanduser().resolve()
-    if same or "data.source" not in given or "data.test_share" in given:
+    if Path(own).expanduser().resolve() == Path(config.data.source).expanduser().resolve():
         return False
     try:
-        copies = [load_images(config.data, labels) for labels in (True, False)]
+        images = load_images(config.data, labels=config.model.n_classes is not None)
     except UserError:  # one image, of which none can be held out; or what is told when it is loaded
         return True
-    return not any(RunFolder(run).has_images(*copy[:4]) for copy in copies)
+    return not RunFolder(run).has_images(*images[:4])
 
 
 def score(model, images, batch_size: int) -> np.ndarray:

@@ -4,18 +4,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import random_images, small_plusplus, two_devices, weights
+from helpers import make_trainer, random_images, small_plusplus, two_devices, weights
 
 from pixelcnn_tf import (
     PixelCNNPlusPlus,
-    Trainer,
     UserError,
-    build_model,
     generate_images,
     get_dataset,
 )
 from pixelcnn_tf.config import Config
-from pixelcnn_tf.optimizers import build_optimizer
 from pixelcnn_tf.resnet import GatedResnet
 from pixelcnn_tf.sampling import teacher_forced_logits
 from pixelcnn_tf.sources import Images
@@ -33,15 +30,6 @@ def tiny_config(tmp_path, model=None, **training):
     )
 
 
-def trainer_of(config, strategy=None):
-    keras.utils.set_random_seed(0)
-    strategy = strategy or tf.distribute.get_strategy()
-    with strategy.scope():
-        model = build_model(config)
-        optimizer = build_optimizer(config.training)
-    return Trainer(config, model, model.likelihood, optimizer, strategy=strategy)
-
-
 @pytest.fixture
 def images(rng):
     """Columns of one value each, in two classes."""
@@ -53,7 +41,7 @@ def images(rng):
 
 def test_the_trainer_takes_it_by_class_and_with_dropout(images, tmp_path, monkeypatch):
     by_class = {"n_classes": 2, "dropout": 0.2}
-    trainer = trainer_of(tiny_config(tmp_path, by_class, learning_rate=0.01, steps=30))
+    trainer = make_trainer(tiny_config(tmp_path, by_class, learning_rate=0.01, steps=30))
     model = trainer.model
     trainer.initialize(images)
     assert (model.output_conv.gain.numpy() != 1).all()
@@ -72,7 +60,7 @@ def test_two_devices_train_as_one(images, tmp_path):
     for number, strategy in enumerate([None, two_devices()]):
         training = {"optimizer": "sgd", "learning_rate": 1e-3, "steps": 4}
         config = tiny_config(tmp_path / str(number), {"dropout": 0.0}, **training)
-        trainer = trainer_of(config, strategy)
+        trainer = make_trainer(config, strategy)
         trainer.initialize(images)
         first = weights(trainer)
         trainer.fit(images)
