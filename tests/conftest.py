@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -67,3 +68,26 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     assert train(folder) == 0
     return folder
+
+
+@pytest.fixture
+def finished(tmp_path, tmp_path_factory, images, _trained):
+    """Gives the config of a run that has ended, below ``tmp_path``: a copy, for the tests
+    damage it, of one that is trained once for each set of options."""
+    from helpers import make_trainer, small_config
+
+    def copy(**training):
+        key = tuple(sorted(training.items()))
+        if key not in _trained:
+            _trained[key] = tmp_path_factory.mktemp("trained")
+            make_trainer(small_config(_trained[key], **training)).fit(images)
+        shutil.copytree(_trained[key], tmp_path, dirs_exist_ok=True)
+        return small_config(tmp_path, **training)
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def _trained():
+    """The folders of ``finished`` by options."""
+    return {}

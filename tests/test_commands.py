@@ -1,7 +1,6 @@
 """The commands as a user types them, and what they leave behind."""
 
 import json
-import math
 import os
 import shutil
 import signal
@@ -30,8 +29,6 @@ from pixelcnn_tf import (
     Trainer,
     UserError,
     experiment,
-    load_config,
-    load_images,
     load_model,
     plots,
 )
@@ -304,53 +301,6 @@ def test_complete_takes_images_of_zeros_and_ones(run, top, tmp_path, monkeypatch
     flags = ["--run", str(tmp_path / run), "--images", str(tmp_path / "a.npy")]
     assert complete.main([*flags, "--out", str(tmp_path / "c.png")]) == 0
     np.testing.assert_array_equal(drawn[0][0][..., 0], given)
-
-
-def test_evaluate_agrees_with_the_training_run(runs, capsys):
-    assert evaluate.main(["--run", str(runs / "small"), "--batch-size", "7"]) == 0
-    record = json.loads((runs / "small" / "results.json").read_text())
-    assert f"{record['test']['bits_per_dim']:.4f} bits per dim" in capsys.readouterr().out
-
-
-def test_evaluate_scores_all_of_other_images(runs, tmp_path, rng, capsys):
-    np.save(tmp_path / "x.npy", rng.integers(256, size=(7, 8, 8)).astype(np.uint8))
-    typed = ["--run", str(runs / "small"), "--set", f"data.source={tmp_path / 'x.npy'}"]
-    assert evaluate.main(typed) == 0
-    assert "(7 images)" in capsys.readouterr().out
-    assert evaluate.main([*typed, "--set", "data.test_share=0.3"]) == 0
-    assert "(2 images)" in capsys.readouterr().out
-
-
-def test_evaluate_holds_out_what_the_run_held_out(tmp_path, rng, capsys):
-    """Of its own images, under any name."""
-    images = rng.integers(256, size=(20, 8, 8)).astype(np.uint8)
-    for name, array in [("own", images), ("copy", images), ("other", images ^ 1)]:
-        np.save(tmp_path / f"{name}.npy", array)
-    settings = {"data.source": tmp_path / "own.npy", "training.sample_every": 100}
-    assert train(tmp_path, **settings) == 0
-    for name, n in [("own", 2), ("copy", 2), ("other", 20)]:
-        typed = ["--run", str(tmp_path / "small"), "--set", f"data.source={tmp_path}/{name}.npy"]
-        assert evaluate.main(typed) == 0
-        assert f"({n} images)" in capsys.readouterr().out
-
-
-def test_evaluate_compares_two_runs(runs, tmp_path, capsys):
-    """Against NumPy, with a model that knows nothing."""
-    twin = load_model(runs / "small")
-    for weight in twin.output_conv.weights:
-        weight.assign(tf.zeros_like(weight))
-    (tmp_path / "flat").mkdir()
-    twin.save(tmp_path / "flat" / "model.keras")
-    (tmp_path / "flat" / "config.yml").write_text((runs / "small" / "config.yml").read_text())
-    typed = ["--run", str(runs / "small"), "--against", str(tmp_path / "flat")]
-    assert evaluate.main(typed) == 0
-    printed = capsys.readouterr().out
-    model = load_model(runs / "small")
-    images = load_images(load_config(runs / "small" / "config.yml").data).test
-    nats = model.likelihood.nll(images, model(images)).numpy() / images[0].size
-    gain = math.log2(model.likelihood.n_values) - nats / math.log(2)
-    error = gain.std(ddof=1) / len(images) ** 0.5
-    assert f"is better by {gain.mean():.4f} bits per dim, standard error {error:.4f}" in printed
 
 
 @pytest.mark.parametrize(("kernel", "channels"), [("5", "3"), ("7", "1"), ("3x5", "4")])
