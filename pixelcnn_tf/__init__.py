@@ -6,38 +6,38 @@ milliseconds, prints nothing and touches no device.
 
 import importlib
 
-from pixelcnn_tf import startup
+from pixelcnn_tf.utils import startup
 
 __version__ = "0.1.0"
 
 _HOME_OF = {
-    "get_mask": "masks",
-    "MaskedConv2D": "layers",
-    "ShiftedConv2D": "shifted",
-    "masked_to_shifted": "shifted",
-    "shifted_to_masked": "shifted",
-    "PixelCNNResBlock": "blocks",
-    "GatedBlock": "blocks",
-    "RowLSTMBlock": "blocks",
-    "DiagonalBiLSTMBlock": "blocks",
-    "PixelRNN": "models",
-    "PixelCNNPlusPlus": "plusplus",
-    "build_model": "models",
-    "Bernoulli": "likelihoods",
-    "Likelihood": "likelihoods",
-    "NLLMetric": "likelihoods",
-    "Softmax": "likelihoods",
-    "LogisticMixture": "mixtures",
-    "get_likelihood": "heads",
-    "generate_images": "sampling",
-    "receptive_field": "receptive",
-    "Config": "config",
-    "load_config": "config",
-    "get_dataset": "data",
-    "load_images": "data",
-    "Trainer": "trainer",
-    "load_model": "runs",
-    "UserError": "errors",
+    "get_mask": "layers.masks",
+    "MaskedConv2D": "layers.masked_conv",
+    "ShiftedConv2D": "layers.shifted_conv",
+    "masked_to_shifted": "layers.conversion",
+    "shifted_to_masked": "layers.conversion",
+    "PixelCNNResBlock": "models.blocks",
+    "GatedBlock": "models.blocks",
+    "RowLSTMBlock": "models.blocks",
+    "DiagonalBiLSTMBlock": "models.blocks",
+    "PixelRNN": "models.pixel_rnn",
+    "PixelCNNPlusPlus": "models.pixelcnn_pp",
+    "build_model": "models.build",
+    "Bernoulli": "likelihoods.bernoulli",
+    "Likelihood": "likelihoods.base",
+    "NLLMetric": "likelihoods.base",
+    "Softmax": "likelihoods.categorical",
+    "LogisticMixture": "likelihoods.logistic_mixture",
+    "get_likelihood": "likelihoods.registry",
+    "generate_images": "sampling.generate",
+    "receptive_field": "visualization.receptive_field",
+    "Config": "config.schema",
+    "load_config": "config.loading",
+    "get_dataset": "data.pipeline",
+    "load_images": "data.sources",
+    "Trainer": "training.trainer",
+    "load_model": "training.run_folder",
+    "UserError": "utils.errors",
 }
 
 __all__ = sorted(_HOME_OF)
@@ -46,7 +46,7 @@ __all__ = sorted(_HOME_OF)
 def __getattr__(name: str):
     if name not in _HOME_OF:
         raise AttributeError(f"module 'pixelcnn_tf' has no attribute {name!r}")
-    if _HOME_OF[name] not in ("masks", "config", "errors"):
+    if _HOME_OF[name] not in ("layers.masks", "config.schema", "config.loading", "utils.errors"):
         startup.import_tensorflow()
     value = getattr(importlib.import_module(f"pixelcnn_tf.{_HOME_OF[name]}"), name)
     globals()[name] = value

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import main as train_command
-from pixelcnn_tf.cli import exit_with
+from pixelcnn_tf.cli import train as train_command
+from pixelcnn_tf.cli.parsing import exit_with
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -3,16 +3,12 @@
 import gc
 import os
 import shutil
-import sys
-from pathlib import Path
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the figures in the tests are those of a CPU
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores: threads would only wait
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-from pixelcnn_tf import startup  # noqa: E402
+from pixelcnn_tf.utils import startup
 
 startup.import_tensorflow()
 
@@ -40,7 +36,7 @@ def seeded():
 @pytest.fixture(autouse=True, scope="session")
 def without_xla():
     """Compiling takes seconds, hundreds of times; tests of XLA ask for it."""
-    from pixelcnn_tf import loops
+    from pixelcnn_tf.sampling import loops
 
     loops.USE_XLA = False
 
@@ -55,7 +51,7 @@ def images(rng):
     """A small data set for ``helpers.small_config``."""
     from helpers import random_images
 
-    from pixelcnn_tf.data import Images
+    from pixelcnn_tf.data.images import Images
 
     return Images(random_images(rng, 40, 4, 4, 3), random_images(rng, 7, 4, 4, 3))
 

@@ -7,12 +7,17 @@ import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf import PixelCNNPlusPlus, Trainer, build_model
-from pixelcnn_tf.blocks import DiagonalBiLSTMBlock, GatedBlock, PixelCNNResBlock, RowLSTMBlock
-from pixelcnn_tf.config import Config
-from pixelcnn_tf.likelihoods import nucleus
-from pixelcnn_tf.models import PixelRNN
-from pixelcnn_tf.optimizers import build_optimizer
-from pixelcnn_tf.sampling import stateless_uniforms
+from pixelcnn_tf.config.schema import Config
+from pixelcnn_tf.likelihoods.base import nucleus
+from pixelcnn_tf.models.blocks import (
+    DiagonalBiLSTMBlock,
+    GatedBlock,
+    PixelCNNResBlock,
+    RowLSTMBlock,
+)
+from pixelcnn_tf.models.pixel_rnn import PixelRNN
+from pixelcnn_tf.sampling.loops import stateless_uniforms
+from pixelcnn_tf.training.optimizers import build_optimizer
 
 
 def small_model(n_channels=3, likelihood="softmax-4", seed=0, pixel_layer=None, **options):

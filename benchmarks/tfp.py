@@ -1,0 +1,202 @@
+"""The job of benchmark.py that measures PixelCNN++ beside the one of TensorFlow Probability.
+
+TensorFlow Probability is not needed for anything else. It brings its networks' layers from
+``tf_keras`` (Keras 2), which lives beside Keras 3 in one process.
+"""
+
+import time
+from collections.abc import Callable
+from types import ModuleType
+
+import numpy as np
+
+from benchmarks.measuring import (
+    channels_of,
+    make_trainer,
+    print_table,
+    random_model,
+    take_turns,
+    used_weights,
+    warm,
+    with_batch,
+)
+from benchmarks.models import nats
+from pixelcnn_tf.config.schema import Config
+from pixelcnn_tf.utils.errors import UserError
+
+
+def tfp(config: Config, args) -> dict:
+    """A step of training with Adam, scoring and sampling, of two PixelCNN++ with the same
+    hyperparameters, on random images."""
+    import tensorflow as tf
+
+    from pixelcnn_tf import generate_images
+
+    _check(config)
+    probability, tf_keras = _packages()
+    side, batch = args.side, args.batch
+    n_channels = channels_of(config)
+    plain = {"optimizer": "adam", "schedule": "constant", "decay": 1.0, "warmup_steps": 0}
+    plain |= {"clip_norm": None, "ema_decay": None}
+    config = with_batch(config, batch, **plain).resolved(side, side, n_channels)
+    images = np.random.default_rng(0).integers(256, size=(batch, side, side, n_channels))
+    images = tf.constant(images, tf.uint8)
+
+    model = random_model(config)
+    model.initialize_from(images)
+    trainer = make_trainer(config, model)
+    score = nats(model)
+    theirs = _PixelCNN(probability, tf_keras, config, images)
+    ways = {
+        "train": {"ours": lambda: float(trainer.train_step(images)[0]), "theirs": theirs.train},
+        "score": {"ours": lambda: score(images).numpy(), "theirs": theirs.score},
+        "sample": {
+            "ours": warm(lambda: generate_images(model, side, batch, 0)),
+            "theirs": theirs.seconds_to_sample(whole=args.whole_plain),
+        },
+    }
+    seconds = {
+        what: take_turns(pair, args.rounds, self_timed=pair if what == "sample" else ())
+        for what, pair in ways.items()
+    }
+    counts = {"ours": (model.count_params(), used_weights(model)), "theirs": theirs.weights()}
+    figures = {}
+    for who, (weights, used) in counts.items():
+        figures[who] = {"weights": weights, "used_weights": used}
+        for what in seconds:
+            figures[who][f"{what}_images_per_s"] = batch / seconds[what][who]
+    ratios = {what: seconds[what]["theirs"] / seconds[what]["ours"] for what in seconds}
+    m = config.model
+    print_table(
+        f"PixelCNN++, n_resnet {m.n_resnet}, n_filters {m.n_filters}, n_mix {m.n_mix}, dropout "
+        f"{m.dropout:g}; {side}x{side}x{n_channels}, {batch} at once, images a second",
+        ["library", "weights", "not masked", "train/s", "score/s", "sample/s"],
+        [
+            _row("pixelcnn_tf", figures["ours"]),
+            _row(f"TensorFlow Probability {probability.__version__}*", figures["theirs"]),
+            ["ratio", "", "", *ratios.values()],
+        ],
+    )
+    print(
+        "* its sampler run whole"
+        if args.whole_plain
+        else f"* sampling: a turn of its loop, which runs the network on whole images for every "
+        f"pixel, times {side * side + 1:,} turns"
+    )
+    extrapolated = not args.whole_plain
+    return {**figures, "ratios": ratios, "their_sampling_is_extrapolated": extrapolated}
+
+
+def _row(name: str, figures: dict) -> list:
+    weights, used, *speeds = figures.values()
+    return [name, f"{weights:,}", f"{used:,}", *speeds]
+
+
+def _packages() -> tuple[ModuleType, ModuleType]:
+    """TensorFlow Probability, and the Keras that it uses."""
+    try:
+        import tensorflow_probability
+        import tf_keras
+    except ImportError as error:  # a missing package, or one that this TensorFlow is too new for
+        raise UserError(
+            f"tfp: {error}: pip install tensorflow-probability tf-keras (nothing else needs them)"
+        ) from None
+    return tensorflow_probability, tf_keras
+
+
+def _check(config: Config) -> None:
+    """Raises UserError for what the two do not have in common."""
+    wrong = {
+        f"architecture {config.model.architecture!r}": config.model.architecture != "pixelcnn_pp",
+        f"precision {config.precision!r}": config.precision != "float32",
+    }
+    for what, is_wrong in wrong.items():
+        if is_wrong:
+            raise UserError(f"tfp: {what}; must be 'pixelcnn_pp' in float32")
+
+
+class _PixelCNN:
+    """What is measured of ``tfp.distributions.PixelCNN``.
+
+    Args:
+        probability, tf_keras: the packages.
+        config: hyperparameters, learning rate, size and channels.
+        images: the batch that weights are set by, and that is trained on and scored.
+    """
+
+    def __init__(
+        self, probability: ModuleType, tf_keras: ModuleType, config: Config, images
+    ) -> None:
+        import tensorflow as tf
+
+        m = config.model
+        self.images = tf.cast(images, tf.float32)
+        self.distribution = probability.distributions.PixelCNN(
+            image_shape=images.shape[1:],
+            num_resnet=m.n_resnet,
+            num_hierarchies=3,
+            num_filters=m.n_filters,
+            num_logistic_mix=m.n_mix,
+            dropout_p=m.dropout,
+        )
+        self.distribution.log_prob(self.images)  # sets the weights by these images
+        optimizer = tf_keras.optimizers.Adam(config.training.learning_rate)
+        optimizer.build(self.distribution.trainable_variables)
+
+        def step(x):
+            weights = self.distribution.trainable_variables
+            with tf.GradientTape() as tape:
+                loss = -tf.reduce_mean(self.distribution.log_prob(x, training=True))
+            # The optimizer is also what keeps the closed weights at 0, as constraints of theirs.
+            optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+            return loss
+
+        def score(x):
+            return self.distribution.log_prob(x, training=False)
+
+        self._step = tf.function(step, autograph=False)
+        self._score = tf.function(score, autograph=False)
+
+    def train(self) -> None:
+        self._step(self.images).numpy()
+
+    def score(self) -> None:
+        self._score(self.images).numpy()
+
+    def weights(self) -> tuple[int, int]:
+        """How many there are, and less those that masks close."""
+        import tensorflow as tf
+
+        weights = self.distribution.trainable_variables
+        ones = [tf.ones_like(weight) for weight in weights]
+        kept = [w.constraint(x) if w.constraint else x for w, x in zip(weights, ones, strict=True)]
+        return tuple(sum(int(tf.reduce_sum(x)) for x in part) for part in (ones, kept))
+
+    def seconds_to_sample(self, whole: bool) -> Callable[[], float]:
+        """What measures how long its sampler takes for as many images.
+
+        A loop of one turn a pixel, and one before: each runs the network on whole images and draws
+        every pixel. So every turn takes as long as any other, and unless ``whole`` three are
+        timed.
+        """
+        import tensorflow as tf
+
+        n, height, width, _ = self.images.shape
+        if whole:
+            sample = tf.function(lambda: self.distribution.sample(n), autograph=False)
+            return warm(lambda: sample().numpy())
+
+        def turn(x):
+            return self.distribution._sample_channels(*self.distribution.network(x, training=False))
+
+        turn, turns = tf.function(turn, autograph=False), 3
+
+        def measure() -> float:
+            x = turn(self.images / 127.5 - 1)
+            start = time.perf_counter()
+            for _ in range(turns):
+                x = turn(x)
+            x.numpy()
+            return (time.perf_counter() - start) / turns * (height * width + 1)
+
+        return measure

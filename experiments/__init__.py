@@ -1,0 +1,1 @@
+"""Studies and result tables that the docs cite."""

@@ -1,0 +1,241 @@
+"""The three that -m experiments.masked_or_shifted compares, as blocks of the same residual kind.
+
+They are for one colour a pixel and differ in their convolutions alone: k x k masked; one shifted
+one that ends in its own pixel; two stacks of shifted ones.
+"""
+
+import keras
+import numpy as np
+
+from pixelcnn_tf.layers.gated import TwoStackInput, VerticalToHorizontal
+from pixelcnn_tf.layers.incremental import Causal
+from pixelcnn_tf.layers.masked_conv import MaskedConv2D
+from pixelcnn_tf.layers.masks import kernel_shape
+from pixelcnn_tf.layers.pointwise import PReLU
+from pixelcnn_tf.layers.shifted_conv import ShiftedConv2D
+from pixelcnn_tf.models.blocks import Block, PixelCNNResBlock
+from pixelcnn_tf.models.pixel_rnn import PixelRNN
+
+OUT_DIM = 32  # features of the output layers
+INPUT_KERNEL = 7  # of every PixelRNN
+
+
+def _check_one_colour(n_channels: int) -> None:
+    if n_channels != 1:
+        raise ValueError(
+            f"n_channels={n_channels}: must be 1; shifted convolutions keep no order of colours"
+        )
+
+
+class ShiftedBlock(PixelCNNResBlock):
+    """``PixelCNNResBlock`` with shifted convolutions: the rows above and its own, up to its own
+    column. The 1x1 ones are then what masked ones are, for one colour.
+
+    The input layer is the masked one, which sees the rows above to the right as well: of type A,
+    a shifted kernel of one stack would see nothing in the pixel's own column.
+
+    Args:
+        kernel_size: odd k; the kernel has ``k // 2 + 1`` rows and columns.
+        n_channels: 1.
+    """
+
+    def __init__(self, kernel_size: int | tuple[int, int] = 3, n_channels: int = 1, **kwargs):
+        _check_one_colour(n_channels)
+        super().__init__(kernel_size, n_channels, **kwargs)
+
+    def make_conv(self, name, features, filters, kernel_size=1):
+        rows, columns = (side // 2 + 1 for side in kernel_shape(kernel_size))
+        return self.make(ShiftedConv2D, name, features, filters, (rows, columns), "down_right")
+
+
+class Wait(Causal, keras.layers.Layer):
+    """Its input. In the raster way, features that were made ahead wait here until the layers
+    that they are added to have come as far.
+
+    Args:
+        steps: that those layers together reach to the right.
+    """
+
+    def __init__(self, steps: int, **kwargs):
+        super().__init__(**kwargs)
+        self.steps = steps
+
+    def build(self, input_shape):
+        self.features = input_shape[-1]
+        self.built = True
+
+    def call(self, inputs):
+        return inputs
+
+    def init_state(self, raster):
+        return raster.history(0, self.steps + 1, self.features, self.compute_dtype)
+
+    def advance(self, x, pixels):
+        slot = pixels[self]
+        slot.state = pixels.ahead(slot.lead + self.steps).record(slot.state, x)
+        return pixels.ahead(slot.lead).look(slot.state, 0, 0)
+
+
+class TwoStackBlock(Block):
+    """The residual block in two stacks: all rows above, and what is left of the pixel in its own
+    row, which also sees, through a 1x1 convolution, the former.
+
+    Args:
+        kernel_size: odd k; ``k // 2 + 1`` rows of k columns in the vertical stack, which has
+            left out the pixel's own row in its input layer; 1 x ``k // 2 + 1`` in the horizontal.
+        n_channels: 1.
+
+    Input and output: a pair of stacks, vertical and horizontal. Without classes and dropout.
+
+    Source: the stacks of arXiv 1606.05328, figure 2, without gates, and with a residual connection
+    in both, as in arXiv 1701.05517, section 2.3.
+    """
+
+    features_a_colour = 2
+
+    def __init__(self, kernel_size: int = 3, n_channels: int = 1, **kwargs):
+        _check_one_colour(n_channels)
+        super().__init__(n_channels, **kwargs)
+        self.kernel_size = kernel_size
+
+    def input_layer(self, filters, kernel_size, **options):
+        return TwoStackInput(filters, kernel_size, self.n_channels, **options)
+
+    def build(self, inputs_shape, labels_shape=None):
+        features = inputs_shape[0][-1] if isinstance(inputs_shape[0], tuple) else inputs_shape[-1]
+        self.check_features(features)
+        half, reach = features // 2, self.kernel_size // 2
+        kernels = {"down": (reach + 1, self.kernel_size), "down_right": (1, reach + 1)}
+
+        def stack(direction):
+            widths = {"in": (features, half, 1), "out": (half, features, 1)}
+            widths["middle"] = (half, half, kernels[direction])
+            convs = {
+                part: self.make(ShiftedConv2D, f"{direction}_{part}", *width, direction)
+                for part, width in widths.items()
+            }
+            prelus = {
+                part: self.make(PReLU, f"{direction}_prelu_{part}", n_in, self.n_channels)
+                for part, (n_in, _, _) in widths.items()
+            }
+            return convs, prelus
+
+        self.above, self.above_prelus = stack("down")
+        self.left, self.left_prelus = stack("down_right")
+        self.wait = self.make(Wait, "wait", features, reach)
+        self.join_prelu = self.make(PReLU, "prelu_join", features, self.n_channels)
+        self.join = self.make(VerticalToHorizontal, "join", features, half, self.n_channels)
+
+    def call(self, inputs, labels=None, training=False):
+        above, left = inputs
+        x, prelus = above, self.above_prelus
+        for part in ("in", "middle", "out"):
+            x = self.above[part](prelus[part](x))
+        above = above + x
+        x, prelus = left, self.left_prelus
+        for part in ("in", "middle"):
+            x = self.left[part](prelus[part](x))
+        x = x + self.join(self.join_prelu(above))
+        return above, left + self.left["out"](prelus["out"](x))
+
+    def layers_ahead(self):
+        return [*(self.above[part] for part in ("in", "middle", "out")), self.wait, self.join]
+
+    def advance(self, above, pixels):
+        x, prelus = above, self.above_prelus
+        for part in ("in", "middle", "out"):
+            x = self.above[part].advance(prelus[part].step(x, pixels), pixels)
+        above = self.wait.advance(above, pixels) + x
+        self.join.advance(self.join_prelu.step(above, pixels), pixels)
+        return above
+
+    def step(self, left, pixels):
+        x, prelus = left, self.left_prelus
+        for part in ("in", "middle"):
+            x = self.left[part].step(prelus[part].step(x, pixels), pixels)
+        x = x + self.join.step(None, pixels)
+        return left + self.left["out"].step(prelus["out"].step(x, pixels), pixels)
+
+    def get_config(self):
+        return {**super().get_config(), "kernel_size": self.kernel_size}
+
+
+#: The contestants: what makes a block for a kernel.
+BLOCKS = {
+    "masked": lambda k, **options: PixelCNNResBlock(k, variant="preactivation", **options),
+    "single": lambda k, **options: ShiftedBlock(k, variant="preactivation", **options),
+    "two": lambda k, **options: TwoStackBlock(k, **options),
+}
+
+
+def layer_products(kernel: int) -> dict[str, int]:
+    """Multiply-adds per pixel of one convolution, for each pair of an input and an output
+    feature: how many places its kernel has."""
+    up = kernel // 2
+    return {
+        "whole": kernel**2,  # masked, as most write it: the whole kernel, times its mask
+        "masked": (up + 1) * kernel,  # as here: its lower rows are cropped
+        "kept": up * kernel + up + 1,  # what the mask keeps; also the two-part shifted twin
+        "single": (up + 1) ** 2,
+        "two": (up + 1) * kernel + (up + 1) + 1,  # vertical, horizontal, the 1x1 between them
+    }
+
+
+#: In a block, besides: two 1x1 convolutions in each stack, between all features and half of them;
+#: and the one between the stacks takes all features, of which ``layer_products`` counts half.
+AROUND = {"masked": 4, "single": 4, "two": 9}
+
+
+def block_products(contestant: str, kernel: int, hidden: int) -> int:
+    """Multiply-adds per pixel of one block of ``2 * hidden`` features, which convolves half of
+    them."""
+    return hidden**2 * (AROUND[contestant] + layer_products(kernel)[contestant])
+
+
+def weights_for(contestant: str, kernel: int, hidden: int, layers: int) -> int:
+    """How many weights the model has, those that a mask closes left out."""
+    products = layer_products(kernel)
+    closed = products["masked"] - products["kept"] if contestant == "masked" else 0
+    # Biases and slopes: eight times half the features in each stack, three times in the join.
+    linear, stacks = (19, 2) if contestant == "two" else (8, 1)
+    block = block_products(contestant, kernel, hidden) - closed * hidden**2 + linear * hidden
+    first = 2 * hidden * (INPUT_KERNEL**2 // 2 + stacks)
+    head = (2 * hidden + 1) * OUT_DIM + (OUT_DIM + 1) * OUT_DIM + OUT_DIM + 1
+    return first + layers * block + head
+
+
+def hidden_for(contestant: str, kernel: int, weights: int, layers: int) -> int:
+    """The ``hidden_dim`` whose model comes closest to so many weights."""
+    hidden = 1
+    while weights_for(contestant, kernel, hidden + 1, layers) <= weights:
+        hidden += 1
+    near = {
+        h: abs(weights_for(contestant, kernel, h, layers) - weights) for h in (hidden, hidden + 1)
+    }
+    return min(near, key=near.get)
+
+
+def contestant_model(contestant: str, kernel: int, weights: int, layers: int) -> PixelRNN:
+    """A built model of binary images with so many blocks, and about so many weights."""
+    model = PixelRNN(
+        hidden_dim=hidden_for(contestant, kernel, weights, layers),
+        out_dim=OUT_DIM,
+        n_layers=layers,
+        pixel_layer=BLOCKS[contestant](kernel, n_channels=1),
+        n_channels=1,
+        likelihood="bernoulli",
+    )
+    model.build((None, None, None, 1))
+    return model
+
+
+def kernels_of(layer) -> list:
+    """The layers within that have a kernel."""
+    parts = layer._flatten_layers(include_self=True, recursive=True)
+    return [part for part in parts if isinstance(part, MaskedConv2D | ShiftedConv2D)]
+
+
+def products_of(layer) -> int:
+    """Multiply-adds per pixel: each entry of each kernel that is convolved meets each pixel
+    once."""
+    return sum(int(np.prod(part.kernel.shape)) for part in kernels_of(layer))

@@ -1,0 +1,10 @@
+"""What a config file may say: the sections, their settings, their types and limits.
+
+Imports ``utils`` only, and never TensorFlow, so that a wrong config is reported at once. ``data``,
+``models``, ``training`` and ``cli`` import it.
+"""
+
+from pixelcnn_tf.config.loading import load_config
+from pixelcnn_tf.config.schema import BUILT_IN, Config, DataConfig, TrainingConfig
+
+__all__ = ["BUILT_IN", "Config", "DataConfig", "TrainingConfig", "load_config"]

@@ -1,0 +1,142 @@
+"""Where images come from: built-in sets, array files, folders of pictures."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from pixelcnn_tf.config.schema import BUILT_IN, DataConfig
+from pixelcnn_tf.data.array_files import as_images, as_labels, read_arrays
+from pixelcnn_tf.data.digits import digits, digits_grey
+from pixelcnn_tf.data.image_files import IMAGE_ENDINGS, find_pictures, read_pictures
+from pixelcnn_tf.data.image_folders import read_folder
+from pixelcnn_tf.data.images import Images, hold_out_test
+from pixelcnn_tf.utils.errors import UserError, first_line, suggestion
+
+
+def load_images(
+    data: DataConfig | str | Path, labels: bool = False, hold_out: bool = True
+) -> Images:
+    """Load images.
+
+    Args:
+        data: the ``data`` section of a config, or what its ``source`` would say.
+        labels: whether to load labels too, where the source has them.
+        hold_out: whether to hold ``data.test_share`` of the images of a file or folder without
+            test images out; else all of them are both sets.
+
+    Returns:
+        uint8 arrays with values 0 to 255, or 0 and 1 with ``data.binarize`` (but for the
+        training images of ``'dynamic'``, see ``Images``); int32 labels, or None.
+
+    Raises:
+        UserError: no such source, no network, a broken file, images of another kind; zeros and
+            ones with ``data.binarize``; with ``labels``, those that do not fit the images.
+    """
+    if isinstance(data, str | Path) and str(data):
+        data = DataConfig(source=str(data))
+    if not isinstance(data, DataConfig):
+        raise UserError(f"source={data!r:.80}: must be a name, a path, or a DataConfig")
+    if data.source == "digits":
+        images = digits(data)
+    elif data.source == "digits_grey":
+        images = digits_grey(data)
+    elif data.source in BUILT_IN:
+        images = _from_keras(data.source, labels)
+    else:
+        images = _from_path(data, labels, hold_out)
+    _check_size(images, data)
+    if not labels:
+        images = Images(images.train, images.test)
+    if data.binarize:
+        if max(images.train.max(), images.test.max()) == 1:
+            raise UserError(
+                f"data.binarize: {data.binarize!r}, but {data.source} holds zeros and ones "
+                "already; set data.binarize=null"
+            )
+        dynamic = data.binarize == "dynamic"
+        train = images.train if dynamic else _binarize(images.train, data, "train")
+        test = _binarize(images.test, data, "test")
+        images = images._replace(train=train, test=test, dynamic=dynamic)
+    return images
+
+
+def load_pictures(path: str | Path, data: DataConfig) -> np.ndarray:
+    """All images of one file or folder, none held out.
+
+    Args:
+        path: a picture, a folder of pictures, a .npy file, or a .npz file (its test images,
+            or else its training images).
+        data: how to resize pictures, what arrays are called, and how to binarize.
+
+    Returns:
+        uint8 ``[n, height, width, channels]``, values as from ``load_images``; zeros and ones
+            stay as they are.
+
+    Raises:
+        UserError: no such file or folder, or nothing in it that can be read.
+    """
+    path = Path(os.path.expanduser(path))
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder")
+    if path.is_dir():
+        images = read_pictures(find_pictures(path), data)
+    elif path.suffix.lower() in IMAGE_ENDINGS:
+        images = read_pictures([path], data)
+    else:
+        images, _ = read_arrays(path, data)[-1]
+    if data.binarize and images.max() > 1:
+        images = _binarize(images, data, "test")
+    return images
+
+
+def _binarize(images: np.ndarray, data: DataConfig, split: str) -> np.ndarray:
+    """Zeros and ones: by a threshold at half intensity, or drawn once with the intensity
+    as probability (the "static" binarization of the literature)."""
+    if data.binarize == "threshold":
+        return (images >= 128).astype(np.uint8)
+    # Each split has a generator of its own: 'sample' and 'dynamic' share their test images.
+    rng = np.random.default_rng([data.seed, 1 if split == "train" else 3])
+    return (rng.random(images.shape, np.float32) < images / np.float32(255)).astype(np.uint8)
+
+
+def _check_size(images: Images, data: DataConfig) -> None:
+    shape = images.train.shape[1:]
+    if images.test.shape[1:] != shape:
+        raise UserError(
+            f"{data.source}: training images are {shape}, test images {images.test.shape[1:]} "
+            "(height, width, channels); must be the same"
+        )
+    if data.image_size not in (None, shape[:2]):
+        raise UserError(
+            f"data.image_size: {list(data.image_size)}, but {data.source} holds images of "
+            f"{list(shape[:2])} (height, width); leave it out (only folders and digits resize)"
+        )
+
+
+def _from_keras(name: str, labels: bool) -> Images:
+    import keras
+
+    try:
+        parts = getattr(keras.datasets, name).load_data()
+    except Exception as error:
+        raise UserError(
+            f"data.source: {name!r} could not be downloaded ({first_line(error)}); connect to a "
+            "network, or name a .npz file with x_train and x_test in data.source"
+        ) from None
+    images = [as_images(x, name) for x, _ in parts]
+    return Images(*images, *(as_labels(y, name, len(x)) for x, y in parts if labels))
+
+
+def _from_path(data: DataConfig, labels: bool, hold_out: bool) -> Images:
+    path = Path(os.path.expanduser(data.source))
+    if not path.exists():
+        raise UserError(
+            f"data.source: {data.source!r} is neither a file, a folder, nor one of "
+            f"{', '.join(BUILT_IN)}{suggestion(data.source, list(BUILT_IN))}"
+        )
+    parts = (read_folder if path.is_dir() else read_arrays)(path, data, labels)
+    if len(parts) == 1 and hold_out:
+        return hold_out_test(*parts[0], data)
+    (train, train_labels), (test, test_labels) = parts[0], parts[-1]
+    return Images(train, test, train_labels, test_labels)

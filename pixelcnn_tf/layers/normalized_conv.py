@@ -1,0 +1,122 @@
+"""Convolutions with normalized weights."""
+
+import keras
+import tensorflow as tf
+
+from pixelcnn_tf.layers.shifted_conv import ShiftedConv2D
+from pixelcnn_tf.utils.serialization import PACKAGE
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class NormalizedConv2D(ShiftedConv2D):
+    """A shifted convolution whose kernels have a length of their own, ``gain``, apart from their
+    direction: ``gain * v / |v|`` (Salimans and Kingma 2016, arXiv 1602.07868, equation 2).
+
+    Args:
+        filters, kernel_size, direction, mask_type: as in ``ShiftedConv2D``.
+        strides: 1, or 2: only every second row and column of outputs, the first ones.
+        init_scale: standard deviation of the outputs after ``initialize_from``.
+
+    Input: ``[batch, height, width, features]``.
+    Output: ``[batch, height / strides, width / strides, filters]``, rounded up.
+
+    Raises:
+        ValueError: as ``ShiftedConv2D``; other strides; no bias, or an activation.
+    """
+
+    autocast_kernel = False
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        direction: str,
+        mask_type: str = "B",
+        strides: int = 1,
+        init_scale: float = 1.0,
+        **kwargs,
+    ):
+        options = {"kernel_initializer": keras.initializers.RandomNormal(0.0, 0.05)}
+        super().__init__(filters, kernel_size, direction, mask_type, **{**options, **kwargs})
+        if strides not in (1, 2):
+            raise ValueError(f"strides={strides!r}: must be 1 or 2")
+        if not self.use_bias or self.activation is not keras.activations.linear:
+            raise ValueError("use_bias, activation: must be True and None, for the first weights")
+        self.strides = strides
+        self.init_scale = init_scale
+        #: Whether the next call sets gain and bias.
+        self.initializing = False
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.gain = self.add_weight(
+            name="gain", shape=(self.filters,), initializer="ones", autocast=False
+        )
+
+    def used_kernel(self):
+        """In float32 until it is whole, whatever the precision policy."""
+        kernel = self.gain * tf.math.l2_normalize(self.kernel, axis=[0, 1, 2])
+        return tf.cast(kernel, self.compute_dtype)
+
+    def call(self, inputs):
+        if self.initializing:
+            self._initialize(inputs)
+        return super().call(inputs)
+
+    def _initialize(self, inputs):
+        """Gain and bias such that these inputs give outputs of mean 0 and the standard deviation
+        ``init_scale`` in every feature (arXiv 1602.07868, section 3)."""
+        self.initializing = False
+        self.gain.assign(tf.ones_like(self.gain))
+        self.bias.assign(tf.zeros_like(self.bias))
+        mean, variance = tf.nn.moments(tf.cast(super().call(inputs), tf.float32), [0, 1, 2])
+        # What hardly varies (of a tiny or flat image, say) is not blown up.
+        gain = self.init_scale * tf.where(variance > 1e-3, tf.math.rsqrt(variance), 1.0)
+        self.gain.assign(gain)
+        self.bias.assign(-gain * mean)
+
+    # The raster way of 'down': whole rows, when the row above is complete. One row of inputs,
+    # the last one, is the state.
+
+    def init_state(self, raster):
+        if self.direction == "down_right":
+            return super().init_state(raster)
+        if self.kernel_size[0] == 1:
+            return ()
+        shape = [raster.width, raster.batch, self.kernel.shape[2]]
+        return tf.zeros(shape, self.compute_dtype)
+
+    def row(self, x, pixels):
+        """Outputs of the next row of pixels; ``observe_row`` comes after.
+
+        Args:
+            x: inputs of this row, ``[width, batch, features]``.
+
+        Returns:
+            ``[width / strides, batch, filters]``.
+        """
+        slot = pixels[self]
+        above = [slot.state] if self.kernel_size[0] == 2 else []
+        return self.row_from([*above, x], slot.weights)
+
+    def observe_row(self, x, pixels):
+        if self.kernel_size[0] == 2:
+            pixels[self].state = x
+
+    def row_from(self, rows, weights):
+        """Outputs of one row from the rows of inputs that it sees, ``[width, batch, features]``
+        each, upper first."""
+        kernel, bias = weights
+        width, sides = rows[0].shape[0], [self._left, self._right]
+        padded = [tf.pad(row, [sides, [0, 0], [0, 0]]) for row in rows]
+        seen = [row[at : at + width] for row in padded for at in range(self.kernel_size[1])]
+        return tf.concat(seen, axis=-1)[:: self.strides] @ kernel + bias
+
+    def compute_output_shape(self, input_shape):
+        batch, *size, _ = input_shape
+        size = [side and -(-side // self.strides) for side in size]
+        return (batch, *size, self.filters)
+
+    def get_config(self):
+        config = {"strides": self.strides, "init_scale": self.init_scale}
+        return {**super().get_config(), **config}

@@ -1,0 +1,98 @@
+"""What all models share."""
+
+import keras
+import tensorflow as tf
+
+
+class PixelModel(keras.Model):
+    """A distribution over images, one sub-pixel after another.
+
+    Input: images ``[batch, height, width, n_channels]``, values 0 to ``n_values - 1`` of the
+    likelihood, of any numeric dtype; a class-conditional model also takes integer labels
+    ``[batch]``, as ``model(images, labels)`` or ``model((images, labels))``.
+    Output: float32 ``[batch, height, width, n_channels, n_params]``.
+
+    Attributes:
+        likelihood: what the outputs mean.
+        n_channels: colours a pixel; 1 is greyscale.
+        n_classes: None for a model without classes.
+        size_unit: what height and width must be multiples of.
+    """
+
+    size_unit = 1
+
+    def check_size(self, height: int | None, width: int | None) -> None:
+        """Raises ValueError for images whose sides the model cannot take."""
+        unit = self.size_unit
+        if any(side is not None and side % unit for side in (height, width)):
+            fits = "x".join(f"{-(-s // unit) * unit}" if s else "?" for s in (height, width))
+            raise ValueError(
+                f"images of {height}x{width}: {type(self).__name__} halves them, so that both "
+                f"sides must be multiples of {unit}: {fits}, say"
+            )
+
+    def checked_shape(self, images_shape):
+        """Of the images alone; ValueError if they have other channels."""
+        if isinstance(images_shape[0], list | tuple):  # of (images, labels)
+            images_shape = images_shape[0]
+        if images_shape[-1] != self.n_channels:
+            raise ValueError(
+                f"images of {images_shape[-1]} channels for a model of n_channels={self.n_channels}"
+            )
+        return images_shape
+
+    def checked_inputs(self, images, labels):
+        """Images, and labels as int32 ``[batch]`` or None; what ``call`` raises for others."""
+        if isinstance(images, list | tuple):
+            images, labels = images
+        self.check_size(*images.shape[1:3])
+        return images, checked_labels(labels, tf.shape(images)[0], self.n_classes)
+
+    def scale(self, images):
+        """Values 0 to ``n_values - 1`` to [-1, 1]: the one place where this happens."""
+        images = tf.cast(images, tf.float32)
+        return tf.cast(images * (2.0 / (self.likelihood.n_values - 1)) - 1.0, self.compute_dtype)
+
+    def compute_output_shape(self, images_shape, labels_shape=None):
+        if isinstance(images_shape[0], list | tuple):
+            images_shape = images_shape[0]
+        return (*images_shape, self.likelihood.n_params)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "n_channels": self.n_channels,
+            "n_classes": self.n_classes,
+        }
+
+
+def checked_labels(labels, n, n_classes: int | None):
+    """``labels`` as int32 ``[n]``, None without classes; those of Keras's own data sets are
+    ``[n, 1]``.
+
+    Args:
+        labels: integers 0 to ``n_classes - 1``.
+        n: number of images.
+        n_classes: of the model; None for one without classes.
+
+    Raises:
+        ValueError: they are missing, not wanted, or no integers.
+        tf.errors.InvalidArgumentError: not one an image, or out of range.
+    """
+    if (labels is None) != (n_classes is None):
+        raise ValueError(
+            f"labels: a model without classes takes none, not {labels!r:.80}"
+            if n_classes is None
+            else f"labels: not given; must be integers from 0 to {n_classes - 1}, for the model is "
+            "class-conditional"
+        )
+    if labels is None:
+        return None
+    labels = tf.convert_to_tensor(labels)
+    if not labels.dtype.is_integer:
+        raise ValueError(f"labels: {labels.dtype.name}; must be integers")
+    labels = tf.reshape(tf.cast(labels, tf.int64), [-1])  # not yet 32 bits: 2**32 would become 0
+    wanted = f"labels: must be one an image, from 0 to {n_classes - 1}"
+    tf.debugging.assert_equal(tf.size(labels), n, wanted)
+    tf.debugging.assert_equal(labels, tf.clip_by_value(labels, 0, n_classes - 1), wanted)
+    return tf.cast(labels, tf.int32)

@@ -1,0 +1,206 @@
+"""PixelRNN: a masked input convolution, a stack of blocks, masked output layers."""
+
+import keras
+import tensorflow as tf
+
+from pixelcnn_tf.layers.masked_conv import MaskedConv2D
+from pixelcnn_tf.likelihoods.base import Likelihood
+from pixelcnn_tf.likelihoods.registry import get_likelihood
+from pixelcnn_tf.models.base import PixelModel
+from pixelcnn_tf.models.blocks import PIXEL_LAYERS, Block, PixelCNNResBlock
+from pixelcnn_tf.utils.errors import suggestion
+from pixelcnn_tf.utils.serialization import PACKAGE
+from pixelcnn_tf.utils.validation import count
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class PixelRNN(PixelModel):
+    """A distribution over images, one sub-pixel after another.
+
+    Layers, in order: scaling of the values to [-1, 1]; a 7x7 type-A convolution (or what the
+    block says, ``Block.input_layer``) with ``2 * hidden_dim * n_channels`` features;
+    ``n_layers`` blocks; twice ReLU and 1x1 with
+    ``out_dim * n_channels`` features; ReLU and a last 1x1 to the likelihood's parameters,
+    in float32 whatever the precision policy. Fully convolutional: the same weights take
+    any image size.
+
+    Args:
+        hidden_dim: half the features a colour between blocks ("h" in the paper).
+        out_dim: features a colour of the output layers.
+        n_layers: number of blocks, from 1 up.
+        pixel_layer: what builds a block: a class or function called with ``n_channels``,
+            ``name`` and ``dtype`` (and ``n_classes`` if there are); its name in a config
+            (``'resblock'``); or a block to copy. All blocks must come out alike.
+        n_channels: colours a pixel; 1 is greyscale.
+        likelihood: a ``Likelihood``, or its name in a config (``'softmax-256'``).
+        skip_connections: also add every block's output, through a 1x1 convolution of its
+            own, to the input of the output layers (section 3.3 of the paper).
+        n_classes: makes a class-conditional model, whose blocks know the label.
+
+    Input: images ``[batch, height, width, n_channels]``, values 0 to ``n_values - 1``
+    (255 for ``softmax-256``), of any numeric dtype; integer labels ``[batch]`` if ``n_classes`` is
+    given.
+    Output: float32 logits ``[batch, height, width, n_channels, n_params]``.
+
+    Raises:
+        ValueError: features that do not divide, fewer than one layer, other channels; labels
+            that are missing, not integers, or for a model without classes.
+        tf.errors.InvalidArgumentError: labels out of range, or not one an image.
+
+    Source: arXiv 1601.06759, table 1. The ReLU before the last 1x1 is not in that table;
+    without it the last two convolutions would be one linear map.
+    """
+
+    def __init__(
+        self,
+        hidden_dim: int = 32,
+        out_dim: int = 64,
+        n_layers: int = 8,
+        pixel_layer=PixelCNNResBlock,
+        n_channels: int = 3,
+        likelihood: str | Likelihood = "softmax-256",
+        skip_connections: bool = False,
+        n_classes: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.hidden_dim = hidden_dim = count("hidden_dim", hidden_dim)
+        self.out_dim = out_dim = count("out_dim", out_dim)
+        self.n_layers = n_layers = count("n_layers", n_layers)
+        self.n_channels = n_channels
+        self.likelihood = get_likelihood(likelihood) if isinstance(likelihood, str) else likelihood
+        self.skip_connections = skip_connections
+        self.n_classes = n_classes
+
+        def conv(filters, kernel_size, mask_type, name, **options):
+            options = {"dtype": self.dtype_policy, **options}
+            return MaskedConv2D(filters, kernel_size, mask_type, n_channels, name=name, **options)
+
+        features = 2 * hidden_dim * n_channels
+        options = {"n_channels": n_channels, "dtype": self.dtype_policy}
+        if n_classes is not None:
+            options["n_classes"] = n_classes
+        self.blocks = [
+            _make_block(pixel_layer, name=f"block_{i + 1}", **options) for i in range(n_layers)
+        ]
+        if isinstance(self.blocks[0], Block):
+            for name in ("n_channels", "n_classes"):
+                of_block, of_model = getattr(self.blocks[0], name), getattr(self, name)
+                if of_block != of_model:
+                    raise ValueError(
+                        f"{name}={of_model!r}: the blocks have {of_block!r}; must be the same"
+                    )
+            self.input_conv = self.blocks[0].input_layer(
+                features, 7, name="input_conv", dtype=self.dtype_policy
+            )
+        else:
+            self.input_conv = conv(features, 7, "A", "input_conv")
+        alike = [{**block.get_config(), "name": ""} for block in self.blocks]
+        if any(config != alike[0] for config in alike):
+            raise ValueError("pixel_layer: must build blocks that are alike but for their names")
+        self.skips = [
+            conv(features, 1, "B", f"skip_{i + 1}") for i in range(n_layers * skip_connections)
+        ]
+        self.head = [conv(out_dim * n_channels, 1, "B", f"head_{i + 1}") for i in range(2)]
+        n_outputs = n_channels * self.likelihood.n_params
+        self.output_conv = conv(n_outputs, 1, "B", "output_conv", dtype="float32")
+
+    def build(self, images_shape, labels_shape=None):
+        self.checked_shape(images_shape)
+        shape = (None, None, None, self.n_channels)  # any size: see "fully convolutional"
+        self.input_conv.build(shape)
+        shape = _horizontal(self.input_conv.compute_output_shape(shape))
+        for layer in [*self.blocks, *self.skips, self.head[0]]:
+            if not layer.built:
+                layer.build(shape)
+        shape = self.head[0].compute_output_shape(shape)
+        self.head[1].build(shape)
+        self.output_conv.build(shape)
+        self.built = True
+
+    def call(self, images, labels=None, training=False):
+        images, labels = self.checked_inputs(images, labels)
+        x = self.input_conv(self.scale(images))
+        given = {} if labels is None else {"labels": labels}
+        skipped = []
+        for i, block in enumerate(self.blocks):
+            x = block(x, **given)  # Keras hands ``training`` on
+            if self.skip_connections:
+                skipped.append(self.skips[i](_horizontal(x)))
+        x = tf.add_n([_horizontal(x), *skipped])
+        for conv in self.head:
+            x = conv(tf.nn.relu(x))
+        outputs = self.output_conv(tf.nn.relu(x))
+        shape = tf.concat([tf.shape(images), [self.likelihood.n_params]], axis=0)
+        return tf.reshape(outputs, shape)
+
+    def layers_ahead(self):
+        """The layers that depend on the rows above only, from the first to the last."""
+        parts = [self.input_conv, *self.blocks]
+        return [layer for p in parts if hasattr(p, "layers_ahead") for layer in p.layers_ahead()]
+
+    def advance(self, pixels):
+        """The raster way of those layers, once before the colours."""
+        if self.layers_ahead():
+            above = self.input_conv.advance(pixels)
+            for block in self.blocks:
+                above = block.advance(above, pixels)
+
+    def step(self, pixels):
+        """The raster way (raster.py): logits ``[lanes, n_params]`` of the colour
+        ``pixels.channel`` of the pixels at hand."""
+        x = self.input_conv.step(None, pixels)
+        skipped = []
+        for i, block in enumerate(self.blocks):
+            x = block.step(x, pixels)
+            if self.skip_connections:
+                skipped.append(self.skips[i].step(x, pixels))
+        x = tf.add_n([x, *skipped])
+        for conv in self.head:
+            x = conv.step(tf.nn.relu(x), pixels)
+        return self.output_conv.step(tf.nn.relu(x), pixels)
+
+    def observe(self, values, pixels):
+        """Take in the values, float32 ``[lanes]``, chosen for that colour."""
+        self.input_conv.observe(self.scale(values)[:, None], pixels)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "hidden_dim": self.hidden_dim,
+            "out_dim": self.out_dim,
+            "n_layers": self.n_layers,
+            "pixel_layer": keras.saving.serialize_keras_object(self.blocks[0]),
+            "likelihood": keras.saving.serialize_keras_object(self.likelihood),
+            "skip_connections": self.skip_connections,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        for name in ("pixel_layer", "likelihood"):
+            config[name] = keras.saving.deserialize_keras_object(config[name])
+        return cls(**config)
+
+
+def _horizontal(x):
+    """Of a pair of stacks, or of their shapes, the one that leads to the output."""
+    pair = isinstance(x, list | tuple) and len(x) == 2
+    return x[1] if pair else x
+
+
+def _make_block(pixel_layer, **options):
+    """A new block: a copy of one, or what a class, function or known name makes."""
+    if isinstance(pixel_layer, str):
+        if pixel_layer not in PIXEL_LAYERS:
+            raise ValueError(
+                f"pixel_layer={pixel_layer!r}: must be one of {', '.join(PIXEL_LAYERS)}"
+                f"{suggestion(pixel_layer, list(PIXEL_LAYERS))}"
+            )
+        pixel_layer = PIXEL_LAYERS[pixel_layer]
+    if isinstance(pixel_layer, keras.layers.Layer):
+        del options["n_channels"]  # the block to copy has its own
+        return type(pixel_layer).from_config({**pixel_layer.get_config(), **options})
+    if not callable(pixel_layer):
+        raise ValueError(f"pixel_layer={pixel_layer!r:.80}: must be a block, or what makes one")
+    return pixel_layer(**options)

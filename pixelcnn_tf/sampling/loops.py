@@ -1,0 +1,239 @@
+"""The two loops that make images, and how the value of a sub-pixel is chosen.
+
+Both loops keep what they need of every sub-pixel in tables ``[height * width + 1, channels,
+batch]``, pixels in raster order; the last row stands for pixels outside of the image.
+"""
+
+import functools
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from pixelcnn_tf.layers.incremental import Raster
+
+
+class Tables(NamedTuple):
+    """What values are chosen by. Without ``uniforms`` they are those of ``images``.
+
+    Attributes:
+        images: float32 table of values 0 to ``n_values - 1``, where they are known.
+        known: boolean table; None where nothing is known.
+        uniforms: float32 table of numbers in [0, 1).
+        temperature, top_p: as in ``generate_images``; None for 1.
+        labels: int32 ``[batch]``, for a class-conditional model.
+    """
+
+    images: tf.Tensor
+    known: tf.Tensor | None = None
+    uniforms: tf.Tensor | None = None
+    temperature: tf.Tensor | None = None
+    top_p: tf.Tensor | None = None
+    labels: tf.Tensor | None = None
+
+
+class Results(NamedTuple):
+    """What the loops write: float32 tables of the values and, if given, of the logits
+    (``[..., n_params]``) that they were chosen by."""
+
+    images: tf.Tensor
+    logits: tf.Tensor | tuple = ()
+
+
+# How a value is chosen: from the logits [n, n_params] of some sub-pixels and a function that
+# picks their entries [n] from a table.
+
+
+def given(tables: Tables) -> Callable:
+    """Teacher forcing: the values of the given images."""
+    return lambda logits, pick: pick(tables.images)
+
+
+def draw(tables: Tables, likelihood) -> Callable:
+    """Values drawn from the model."""
+
+    def choose(logits, pick):
+        uniforms = pick(tables.uniforms)
+        return likelihood.draw(logits, uniforms, tables.temperature, tables.top_p)
+
+    return choose
+
+
+def keep(tables: Tables, otherwise: Callable) -> Callable:
+    """The values that are known, or else what ``otherwise`` chooses."""
+
+    def choose(logits, pick):
+        return tf.where(pick(tables.known), pick(tables.images), otherwise(logits, pick))
+
+    return choose
+
+
+def _chooser(tables: Tables, likelihood) -> Callable:
+    if tables.uniforms is None:
+        return given(tables)
+    drawn = draw(tables, likelihood)
+    return drawn if tables.known is None else keep(tables, drawn)
+
+
+def _raster_loop(model, size, weights, tables, states, results, first, stop):
+    """Steps ``first`` to ``stop - 1`` of the walk of ``Raster``.
+
+    Args:
+        model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
+        size: (height, width).
+        weights, states: from ``Raster``, as the last call left them.
+        tables: ``Tables``.
+        results: ``Results``, as the last call left them.
+        first, stop: int32 scalars.
+
+    Returns:
+        the states and the results after these steps.
+    """
+    raster = Raster(model, tables.images.shape[2], *size)
+    choose = _chooser(tables, model.likelihood)
+
+    def step(time, states, results):
+        pixels = raster.pixels(time, weights, states)
+
+        def pick(table):
+            return tf.reshape(tf.gather(table, pixels.index)[:, pixels.channel], [raster.lanes])
+
+        def write(table, parts):
+            new = [tf.reshape(part, [raster.rows, *table.shape[2:]]) for part in parts]
+            return tf.tensor_scatter_nd_update(table, pixels.index[:, None], tf.stack(new, axis=1))
+
+        model.advance(pixels)
+        all_values, all_logits = [], []
+        for pixels.channel in range(model.n_channels):
+            logits = model.step(pixels)
+            values = choose(logits, pick)
+            model.observe(values, pixels)
+            all_values.append(values)
+            all_logits.append(logits)
+        images = write(results.images, all_values)
+        logits = write(results.logits, all_logits) if tf.is_tensor(results.logits) else ()
+        return time + 1, pixels.end(), Results(images, logits)
+
+    start = (first, states, results)
+    loop = tf.while_loop(lambda time, *_: time < stop, step, start, parallel_iterations=1)
+    return loop[1:]
+
+
+def _plain_loop(model, size, tables, results, first, stop):
+    """Sub-pixels ``first`` to ``stop - 1``, each from the whole model run again on the rows up
+    to its own. Arguments as in ``_raster_loop``.
+
+    Returns:
+        the results after these steps; logits are not written.
+    """
+    height, width = size
+    channels, n = tables.images.shape[1:]
+    choose = _chooser(tables, model.likelihood)
+    batch, unit = tf.range(n), getattr(model, "size_unit", 1)
+    shape = [height, width, channels, n]
+    images = tf.transpose(tf.reshape(results.images[:-1], shape), [3, 0, 1, 2])
+
+    def step(i, images):
+        row, column, channel = i // (width * channels), i // channels % width, i % channels
+        labels = () if tables.labels is None else (tables.labels,)
+        seen = images[:, : (row // unit + 1) * unit]
+        logits = model(seen, *labels, training=False)[:, row, column, channel]
+        values = choose(logits, lambda table: table[i // channels, channel])
+        where = [tf.fill([n], at) for at in (row, column, channel)]
+        indices = tf.stack([batch, *where], axis=1)
+        return i + 1, tf.tensor_scatter_nd_update(images, indices, values)
+
+    start = (first, images)
+    images = tf.while_loop(lambda i, _: i < stop, step, start, parallel_iterations=1)[1]
+    table = tf.reshape(tf.transpose(images, [1, 2, 3, 0]), [-1, channels, n])
+    return Results(tf.concat([table, results.images[-1:]], axis=0))
+
+
+#: The graphs made for each model; they live as long as it does.
+_graphs: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+#: Whether XLA compiles what may be compiled, unless a call says otherwise.
+USE_XLA = True
+
+
+#: Models that XLA has refused to compile.
+_refused: weakref.WeakSet = weakref.WeakSet()
+
+
+def _graph(loop: Callable, model, jit_compile: bool, size, *tensors) -> Callable:
+    """``loop`` for ``model`` and images of ``size`` as a graph, one for each shape of tensors."""
+    shapes = [getattr(t, "shape", None) for t in tf.nest.flatten(tensors)]
+    key = (loop, jit_compile, size, *shapes)
+    graphs = _graphs.setdefault(model, {})
+    if key not in graphs:
+        model = weakref.ref(model)
+        # A partial, for TensorFlow takes lambdas of one line for one function that is traced
+        # too often, and warns.
+        call = functools.partial(_call, loop, model, size)
+        graphs.setdefault(key, tf.function(call, autograph=False, jit_compile=jit_compile))
+    return graphs[key]
+
+
+def _call(loop: Callable, model: weakref.ref, size, *arguments):
+    return loop(model(), size, *arguments)
+
+
+def raster_loop(model, size, weights, tables, states, results, first, stop, jit_compile=None):
+    """``_raster_loop`` as a graph, compiled by XLA (``jit_compile=True``), not (False), or where
+    XLA can (None)."""
+    arguments = weights, tables, states, results, first, stop
+
+    def run(compiled: bool):
+        return _graph(_raster_loop, model, compiled, size, tables, results)(*arguments)
+
+    if jit_compile is not None:
+        return run(jit_compile)
+    if model in _refused or not USE_XLA:
+        return run(False)
+    try:
+        return run(True)
+    except (
+        tf.errors.InternalError,
+        tf.errors.InvalidArgumentError,
+        tf.errors.NotFoundError,
+        tf.errors.UnimplementedError,
+    ) as error:
+        _refused.add(model)
+        reason = (str(error.message).splitlines() or ["no reason given"])[0][:200]
+        warnings.warn(f"sampling without XLA, which cannot compile it: {reason}", stacklevel=2)
+        return run(False)
+
+
+def plain_loop(model, size, tables, results, first, stop):
+    """``_plain_loop`` as a graph."""
+    graph = _graph(_plain_loop, model, False, size, tables, results)
+    return graph(tables, results, first, stop)
+
+
+def _cut_weights(model, _):
+    return Raster(model, 1, 1, 1).weights()
+
+
+def cut_weights(model) -> list:
+    """The weights of ``model`` for ``raster_loop``, as they are now."""
+    return _graph(_cut_weights, model, False, None)()
+
+
+@tf.function(autograph=False, input_signature=[tf.TensorSpec([], tf.int32)] * 4)
+def stateless_uniforms(seed, first, n_images, n_dims) -> tf.Tensor:
+    """float32 ``[n_images, n_dims]`` in [0, 1), row ``i`` a function of seed and ``first + i``.
+
+    Made of integer bits: TensorFlow's float draws differ between compiled and plain graphs.
+    """
+
+    def row(i):
+        return tf.random.stateless_uniform(
+            n_dims[None], tf.stack([seed, i]), None, None, tf.uint32, alg="philox"
+        )
+
+    rows = tf.TensorSpec([None], tf.uint32)
+    bits = tf.map_fn(row, first + tf.range(n_images), fn_output_signature=rows)
+    return tf.cast(tf.bitwise.right_shift(bits, 8), tf.float32) * 2.0**-24

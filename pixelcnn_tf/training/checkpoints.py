@@ -1,0 +1,145 @@
+"""Training states on disk, and the newest of them that is whole."""
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from pixelcnn_tf.training.optimizers import averages
+from pixelcnn_tf.utils.atomic_files import flush
+from pixelcnn_tf.utils.errors import TrainingDiverged, UserError, first_line
+
+#: What TensorFlow raises for a checkpoint that is missing a part, cut short or altered.
+_DAMAGE = (tf.errors.OpError, IndexError, ValueError, AssertionError, OSError)
+
+
+def saved_steps(folder: Path) -> list[int]:
+    """The steps of the checkpoints in a folder, newest first.
+
+    Read off the files, so that no index of them can be missing or cut short.
+    """
+    names = (re.fullmatch(r"ckpt-(\d+)\.index", f.name) for f in folder.glob("ckpt-*.index"))
+    return sorted((int(name[1]) for name in names if name), reverse=True)
+
+
+class Checkpoints:
+    """Saves and restores a model, its optimizer and the step.
+
+    Args:
+        folder: where; created at the first save.
+        model: a built Keras model.
+        optimizer: a built Keras optimizer; ``None`` restores the model alone, with the moving
+            averages for weights where the checkpoint has them.
+        keep: how many to keep, at least 2, so that a damaged one is not the last.
+
+    Raises:
+        UserError: a folder with a character of patterns in its path.
+    """
+
+    def __init__(self, folder: Path, model, optimizer=None, keep: int = 3):
+        self.folder = Path(folder)
+        # TensorFlow takes the path for a pattern, when it restores and when it deletes.
+        if bad := set(str(folder)) & set("[]*?\\") - {os.sep}:
+            raise UserError(
+                f"{folder}: must be a path without {' '.join(sorted(bad))}; choose another name or "
+                "runs_dir"
+            )
+        self.model = model
+        self.keep = keep
+        # Variables one by one, in order: TensorFlow's own walk through a Keras model leaves out,
+        # without a word, random generators and layers in lists that were filled late; and names
+        # are no keys, since Keras numbers them by order of creation.
+        weights = [*model.weights, *(v for v in model.variables if "seed_generator" in v.path)]
+        parts = {"model": [weight.value for weight in weights]}
+        if optimizer is not None:
+            parts["optimizer"] = [variable.value for variable in optimizer.variables]
+            if averages(optimizer):  # by a name of their own as well; written only once
+                parts["averages"] = [average.value for average in averages(optimizer)]
+        self._whole = optimizer is not None
+        self._state = tf.train.Checkpoint(step=tf.Variable(0, dtype=tf.int64), **parts)
+        self._saved = None
+        self._damaged: set[int] = set()
+
+    def save(self, step: int) -> None:
+        """Write a checkpoint, complete on the disk when this returns.
+
+        Raises:
+            TrainingDiverged: a weight is not a finite number; nothing is written.
+            UserError: the disk is full, or the folder cannot be written to.
+        """
+        for weight in self.model.trainable_variables:
+            if not np.isfinite(weight.numpy()).all():
+                raise TrainingDiverged(f"weight {weight.path} is not finite at step {step}")
+        if step == self._saved:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for leftover in self.folder.glob("ckpt-*_temp"):  # of a save that was killed
+            shutil.rmtree(leftover)
+        (self.folder / "checkpoint").unlink(missing_ok=True)  # a list, of an earlier version
+        self._state.step.assign(step)
+        try:
+            self._state.write(str(self.folder / f"ckpt-{step}"))
+        except tf.errors.OpError as error:
+            raise UserError(
+                f"{self.folder}: the checkpoint of step {step} cannot be written: "
+                f"{first_line(error)}"
+            ) from None
+        for file in self.folder.glob(f"ckpt-{step}.*"):
+            flush(file)
+        flush(self.folder)
+        self._saved = step
+        # Only now that this one is safe. Later ones, and those that could not be read, are not
+        # counted, but go as soon as training is past them.
+        self._damaged.discard(step)
+        earlier = [saved for saved in saved_steps(self.folder) if saved <= step]
+        whole = [saved for saved in earlier if saved not in self._damaged]
+        for old in set(earlier) - set(whole[: self.keep]):
+            for file in sorted(self.folder.glob(f"ckpt-{old}.*")):  # the index last
+                file.unlink(missing_ok=True)
+
+    def restore(self) -> int:
+        """Restore the newest checkpoint that is whole; the step it was saved at.
+
+        Returns 0 where there is none yet. A damaged one is skipped with a warning.
+
+        Raises:
+            UserError: there are checkpoints, and none can be read.
+        """
+        steps = saved_steps(self.folder)
+        parts = [re.fullmatch(r"ckpt-(\d+)\.data-.*", f.name) for f in self.folder.glob("ckpt-*")]
+        for step in sorted({int(part[1]) for part in parts if part} - set(steps), reverse=True):
+            self._warn(step, "its index file is missing")
+        for step in steps:
+            try:
+                status = self._state.read(str(self.folder / f"ckpt-{step}"))
+                status.assert_existing_objects_matched()
+                status.expect_partial()  # it may hold more than is asked for
+                if not self._whole:
+                    self._take_averages(step)
+                self._saved = int(self._state.step)
+                return self._saved
+            except _DAMAGE as error:
+                self._damaged.add(step)
+                self._warn(step, first_line(error))
+        if steps or any(parts):
+            raise UserError(
+                f"{self.folder}: none of its checkpoints can be read; restore them from a copy, "
+                "or start anew with --fresh"
+            )
+        return 0
+
+    def _take_averages(self, step: int) -> None:
+        """Give the model the moving averages of a checkpoint, if it has any."""
+        saved = tf.train.load_checkpoint(str(self.folder / f"ckpt-{step}"))
+        for index, weight in enumerate(self.model.trainable_variables):
+            name = f"averages/{index}/.ATTRIBUTES/VARIABLE_VALUE"
+            if step and saved.has_tensor(name):  # at step 0 there is nothing to average
+                weight.assign(saved.get_tensor(name))
+
+    def _warn(self, step: int, reason: str) -> None:
+        text = f"{self.folder}/ckpt-{step} is damaged and was skipped: {reason}"
+        print(f"warning: {text}", file=sys.stderr)

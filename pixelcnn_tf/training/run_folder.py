@@ -1,0 +1,255 @@
+"""Run folders: what a training run leaves behind, and how to load it again."""
+
+import contextlib
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+try:
+    import fcntl
+except ImportError:  # Windows: no locks there
+    fcntl = None
+
+from pixelcnn_tf.config.loading import load_config
+from pixelcnn_tf.config.schema import Config
+from pixelcnn_tf.utils.atomic_files import flush, replacing
+from pixelcnn_tf.utils.errors import UserError, first_line
+
+
+class RunFolder:
+    """The paths of one run.
+
+    ``config.yml`` (resolved), ``checkpoints/``, ``logs/`` (TensorBoard), ``samples/``
+    (sheets), ``images.txt`` (checksums of the data), ``model.keras`` and ``results.json`` (at the
+    end).
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.config = self.path / "config.yml"
+        self.checkpoints = self.path / "checkpoints"
+        self.logs = self.path / "logs"
+        self.samples = self.path / "samples"
+        self.images = self.path / "images.txt"
+        self.model = self.path / "model.keras"
+        self.results = self.path / "results.json"
+        self._locked = False
+
+    def check(self, config: Config, fresh: bool = False) -> None:
+        """Make sure that a run with ``config`` may be started or resumed here.
+
+        With ``fresh``, a run with another config is no obstacle; other files are.
+
+        Raises:
+            UserError: the folder holds a run with another config, or something else.
+        """
+        if not self.path.exists():
+            return
+        if not self.path.is_dir():
+            raise UserError(f"{self.path}: is a file; choose another name in the config")
+        if not self.config.exists():
+            # Killed before there was a config, a process leaves these.
+            inside = [f for f in self.path.iterdir() if f != self.images and f.name[0] != "."]
+            if inside:
+                raise UserError(
+                    f"{self.path}: holds files but no run (no config.yml); choose another name"
+                )
+            return
+        if fresh:
+            return
+        differences = _differences(load_config(self.config), config)
+        if differences:
+            raise UserError(
+                f"{self.path}: holds a run with another config ({'; '.join(differences)}); "
+                "choose another name with --set name=NAME, or set it aside with --fresh"
+            )
+
+    def make(self) -> None:
+        """Make the folder, if there is none."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be created: {error.strerror}") from None
+
+    def create(self, config: Config) -> None:
+        """Make the folder and write the resolved config into it."""
+        self.make()
+        with replacing(self.config) as temporary:
+            temporary.write_text(config.to_yaml(), encoding="utf-8")
+
+    def has_images(self, *parts: np.ndarray | None) -> bool:
+        """Whether a run was begun with these images and labels."""
+        return self.images.exists() and self.images.read_text(encoding="utf-8") == _checksums(parts)
+
+    def check_images(self, *parts: np.ndarray | None) -> None:
+        """Note what images and labels a run has, or make sure that they are those it began with:
+        one picture more, and test images may be among those that it was trained on.
+
+        Raises:
+            UserError: they are others.
+        """
+        if not self.images.exists():
+            with replacing(self.images) as temporary:
+                temporary.write_text(_checksums(parts), encoding="utf-8")
+        elif not self.has_images(*parts):
+            raise UserError(
+                f"{self.path}: was begun with other images or labels; bring them back, choose "
+                "another name with --set name=NAME, or set it aside with --fresh"
+            )
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Within the ``with`` block no other process may lock this folder. May be nested.
+
+        Raises:
+            UserError: another process trains here.
+        """
+        if fcntl is None or self._locked:
+            yield
+            return
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            self._lock(handle)
+            self._locked = True
+            yield
+        finally:
+            self._locked = False
+            os.close(handle)
+
+    def _lock(self, handle: int) -> None:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"{self.path}: another process trains here; wait for it, or choose another name "
+                "with --set name=NAME"
+            ) from None
+
+    def finished_step(self) -> int | None:
+        """The step at which a finished run wrote ``model.keras``, if there is one."""
+        try:
+            step = json.loads(self.results.read_text(encoding="utf-8"))["step"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return step if self.model.exists() else None
+
+    def set_aside(self) -> Path | None:
+        """Rename an existing folder to ``NAME.old-1`` (2, 3, ...); where it went.
+
+        Raises:
+            UserError: another process trains here.
+        """
+        if not self.path.exists():
+            return None
+        with self.locked():
+            number = 1
+            while (target := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
+                number += 1
+            self.path.rename(target)
+        flush(target.parent)
+        return target
+
+
+def _checksums(parts) -> str:
+    """Number and checksum of each array that is not None, in a line."""
+    arrays = [np.ascontiguousarray(part) for part in parts if part is not None]
+    return " ".join(f"{len(array)}:{zlib.crc32(array):08x}" for array in arrays) + "\n"
+
+
+#: Settings that do not change what is learned.
+_FREE = {
+    "runs_dir",
+    "training.log_every",
+    "training.eval_every",
+    "training.sample_every",
+    "training.checkpoint_every",
+    "training.keep_checkpoints",
+    "sampling.n_images",
+    "sampling.temperature",
+    "sampling.top_p",
+}
+
+
+def _differences(old: Config, new: Config) -> list[str]:
+    """Keys whose values differ, less those that a resumed run may change.
+
+    More steps only make a run longer, unless the learning rate depends on their number.
+    """
+    free = set(_FREE)
+    if new.training.schedule != "cosine" and new.training.steps >= old.training.steps:
+        free.add("training.steps")
+    before, after = _flat(old.model_dump()), _flat(new.model_dump())
+    return [
+        f"{key}: {before[key]} there, {after[key]} here"
+        for key in before
+        if before[key] != after[key] and key not in free
+    ]
+
+
+def _flat(values: dict, prefix: str = "") -> dict:
+    flat = {}
+    for key, value in values.items():
+        flat.update(
+            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return flat
+
+
+def load_model(run_or_keras_path: str | Path):
+    """A trained model, from a run folder or a ``.keras`` file.
+
+    Args:
+        run_or_keras_path: ``runs/NAME`` (its ``model.keras``, or its newest checkpoint
+            where that is newer: while it trains) or the path of a ``.keras`` file.
+
+    Returns:
+        the ``PixelRNN`` or ``PixelCNNPlusPlus``, not compiled, with the averaged weights if the
+        run averages them.
+
+    Raises:
+        UserError: no such path, no model in it, or a damaged or foreign file.
+    """
+    path = Path(run_or_keras_path)
+    if path.is_dir():
+        from pixelcnn_tf.training.checkpoints import saved_steps
+
+        run = RunFolder(path)
+        newest = max(saved_steps(run.checkpoints), default=0)
+        if run.model.exists() and newest <= (run.finished_step() or newest):
+            return _load_keras(run.model)
+        if not run.config.exists():
+            raise UserError(f"{path}: no run in this folder (no config.yml, no model.keras)")
+        return _load_checkpoint(run)
+    if not path.exists():
+        raise UserError(f"{path}: no such run folder or .keras file")
+    return _load_keras(path)
+
+
+def _load_keras(path: Path):
+    import keras
+
+    from pixelcnn_tf.models.base import PixelModel
+
+    if path.suffix != ".keras" or not zipfile.is_zipfile(path):
+        raise UserError(f"{path}: no Keras model file; must be a run folder or a .keras file")
+    try:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        raise UserError(f"{path}: cannot be loaded as a model: {first_line(error)[:150]}") from None
+    if not isinstance(model, PixelModel):
+        raise UserError(f"{path}: holds a {type(model).__name__}, not a model of this package")
+    return model
+
+
+def _load_checkpoint(run: RunFolder):
+    from pixelcnn_tf.models.build import build_model
+    from pixelcnn_tf.training.checkpoints import Checkpoints
+
+    model = build_model(load_config(run.config))
+    if Checkpoints(run.checkpoints, model).restore() == 0:
+        raise UserError(f"{run.path}: has no model.keras and no checkpoint yet")
+    return model

@@ -1,0 +1,3 @@
+"""Under what name our classes are known to Keras."""
+
+PACKAGE = "pixelcnn_tf"

@@ -1,0 +1,112 @@
+"""What happens at import: a quiet TensorFlow, and our classes known to Keras.
+
+TensorFlow announces its build and the absence of a GPU on standard error whatever the
+log level says. ``import_tensorflow`` lets everything through but those known lines.
+"""
+
+import contextlib
+import importlib
+import importlib.abc
+import importlib.util
+import os
+import re
+import sys
+import tempfile
+
+from pixelcnn_tf.utils.errors import UserError
+
+_NOISE = re.compile(
+    rb"All log messages before absl::InitializeLog"
+    rb"|oneDNN custom operations are on"
+    rb"|Could not find cuda drivers|failed call to cuInit"
+    rb"|cpu_feature_guard|To enable the following instructions"
+    rb"|Unable to register cu(DNN|FFT|BLAS) factory"
+    rb"|XLA service 0x|StreamExecutor device|Compiled cluster using XLA"
+    rb"|Loaded cuDNN version|Created device /job"
+)
+
+
+@contextlib.contextmanager
+def _without_noise():
+    """Hold back standard error, then print it less the lines of ``_NOISE``."""
+    if sys.stderr is None:  # closed
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            for line in held:
+                if not _NOISE.search(line):
+                    os.write(2, line)
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow and Keras without their start-up messages.
+
+    Raises:
+        UserError: the environment asks for another Keras backend.
+    """
+    if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        raise UserError(f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}: must be 'tensorflow'")
+    if "tensorflow" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings and errors stay
+    with _without_noise():
+        importlib.import_module("tensorflow")
+        importlib.import_module("keras")
+
+
+def find_devices() -> None:
+    """Let TensorFlow look for its devices now, without the messages of that search."""
+    import tensorflow as tf
+
+    with _without_noise():
+        tf.config.list_logical_devices()
+
+
+class _AfterKeras(importlib.abc.MetaPathFinder):
+    """Loads our classes right after a program imports Keras.
+
+    ``keras.models.load_model`` only finds classes that are already registered, and
+    registering needs Keras. Importing it here would make ``import pixelcnn_tf`` take
+    seconds; this waits until the program does so itself.
+    """
+
+    searching = False
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "keras" or self.searching:
+            return None
+        self.searching = True  # the search below asks this finder again
+        try:
+            spec = importlib.util.find_spec("keras")
+        finally:
+            self.searching = False
+        if spec is None or spec.loader is None:
+            return spec
+        run_keras = spec.loader.exec_module
+
+        def run_keras_then_register(module):
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
+            run_keras(module)
+            importlib.import_module("pixelcnn_tf.models.build")
+
+        spec.loader.exec_module = run_keras_then_register
+        return spec
+
+
+def register_with_keras() -> None:
+    """Make ``keras.models.load_model`` find our classes: now, or as Keras arrives."""
+    if "keras" in sys.modules:
+        importlib.import_module("pixelcnn_tf.models.build")
+    else:
+        sys.meta_path.insert(0, _AfterKeras())

@@ -1,0 +1,98 @@
+"""The jobs of -m benchmarks that compare models."""
+
+import json
+import sys
+
+import keras
+import pytest
+
+from benchmarks import __main__ as benchmark
+from benchmarks import models as benchmark_models
+from benchmarks.measuring import random_model, used_weights
+from experiments.jobs import JOBS
+from pixelcnn_tf import MaskedConv2D
+from pixelcnn_tf.cli.parsing import exit_with
+from pixelcnn_tf.config.loading import load_config
+
+
+@pytest.fixture(autouse=True)
+def no_other_process(monkeypatch):
+    monkeypatch.setattr(benchmark_models, "alone", lambda *_: (1.0, 2.0))
+
+
+def measured(tmp_path, job, *flags) -> dict:
+    """The figures of a job on two small images."""
+    out = tmp_path / "f.json"
+    sizes = ["--side", "4", "--batch", "2", "--rounds", "1", "--json", str(out)]
+    assert benchmark.main([job, *flags, *sizes]) == 0
+    figures = json.loads(out.read_text())
+    assert (figures.pop("job"), figures.pop("batch"), figures.pop("side")) == (job, 2, 4)
+    return figures
+
+
+def test_family_writes_its_figures(tmp_path, monkeypatch, capsys):
+    few = JOBS["mnist_binary"]._replace(models={"masked": "", "gated": ""})
+    monkeypatch.setitem(benchmark_models.JOBS, "mnist_binary", few)
+    small = ["--set", "model.hidden_dim=2", "--set", "model.n_layers=1"]
+    figures = measured(tmp_path, "family", *small)
+    assert list(figures) == ["masked", "gated"]
+    gated = figures["gated"]
+    ratio = gated["sample_images_per_s"] / gated["score_images_per_s"]
+    assert gated["fraction_of_scoring"] == pytest.approx(ratio)
+    printed = capsys.readouterr().out
+    assert "sample/score" in printed
+    assert f"{gated['weights']:,}" in printed
+
+
+def test_colour_measures_its_models(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(benchmark_models, "CONFIGS", tmp_path)
+    few = JOBS["cifar10_small"]._replace(models={"masked": ""})
+    monkeypatch.setitem(benchmark_models.JOBS, "cifar10_small", few)
+    model = "{hidden_dim: 1, out_dim: 2, n_layers: 1, likelihood: logistic-2}"
+    config = f"data: {{source: cifar10}}\nmodel: {model}\n"
+    (tmp_path / "cifar10_small_masked.yml").write_text(config)
+    figures = measured(tmp_path, "colour")
+    assert list(figures) == ["masked"]
+    assert all(min(row.values()) > 0 for row in figures.values())
+    assert "CIFAR-10, a few images, 4x4x3, 2 at once" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("table", JOBS)
+def test_models_of_a_table_have_about_as_many_weights(table):
+    counts = []
+    for name in JOBS[table].models:
+        config = load_config(benchmark_models.CONFIGS / f"{table}_{name}.yml")
+        counts.append(used_weights(random_model(config)))
+    assert max(counts) < 1.1 * min(counts)
+
+
+def test_weights_that_masks_close_do_not_count():
+    model = keras.Sequential([MaskedConv2D(4, 3, "A", n_channels=1)])
+    model.build((None, 8, 8, 1))
+    assert used_weights(model) == 4 * 4 + 4  # four pixels before, and biases
+    assert model.count_params() > used_weights(model)
+
+
+TINY_PLUSPLUS = ["--set", "model.n_filters=2", "--set", "model.n_mix=2"]
+
+
+def test_tfp_without_its_packages_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tensorflow_probability", None)  # as if not installed
+    assert exit_with(lambda: benchmark.main(["tfp"])) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "pip install tensorflow-probability tf-keras" in captured.err
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_tfp_measures_both_libraries(whole, tmp_path, capsys):
+    pytest.importorskip("tensorflow_probability")
+    pytest.importorskip("tf_keras")
+    figures = measured(tmp_path, "tfp", *TINY_PLUSPLUS, *["--whole-plain"] * whole)
+    for what, ratio in figures["ratios"].items():
+        ours, theirs = (figures[who][f"{what}_images_per_s"] for who in ("ours", "theirs"))
+        assert ratio == pytest.approx(ours / theirs)
+    assert figures["their_sampling_is_extrapolated"] is not whole
+    assert figures["theirs"]["used_weights"] < figures["theirs"]["weights"]
+    assert ("run whole" if whole else "times 17 turns") in capsys.readouterr().out

@@ -1,0 +1,58 @@
+"""scripts/evaluate.py: which images it scores, and its figures."""
+
+import json
+import math
+
+import numpy as np
+import tensorflow as tf
+from command_line import train
+
+from pixelcnn_tf import load_config, load_images, load_model
+from pixelcnn_tf.cli import evaluate
+
+
+def test_evaluate_agrees_with_the_training_run(runs, capsys):
+    assert evaluate.main(["--run", str(runs / "small"), "--batch-size", "7"]) == 0
+    record = json.loads((runs / "small" / "results.json").read_text())
+    assert f"{record['test']['bits_per_dim']:.4f} bits per dim" in capsys.readouterr().out
+
+
+def test_evaluate_scores_all_of_other_images(runs, tmp_path, rng, capsys):
+    np.save(tmp_path / "x.npy", rng.integers(256, size=(7, 8, 8)).astype(np.uint8))
+    typed = ["--run", str(runs / "small"), "--set", f"data.source={tmp_path / 'x.npy'}"]
+    assert evaluate.main(typed) == 0
+    assert "(7 images)" in capsys.readouterr().out
+    assert evaluate.main([*typed, "--set", "data.test_share=0.3"]) == 0
+    assert "(2 images)" in capsys.readouterr().out
+
+
+def test_evaluate_holds_out_what_the_run_held_out(tmp_path, rng, capsys):
+    """Of its own images, under any name."""
+    images = rng.integers(256, size=(20, 8, 8)).astype(np.uint8)
+    for name, array in [("own", images), ("copy", images), ("other", images ^ 1)]:
+        np.save(tmp_path / f"{name}.npy", array)
+    settings = {"data.source": tmp_path / "own.npy", "training.sample_every": 100}
+    assert train(tmp_path, **settings) == 0
+    for name, n in [("own", 2), ("copy", 2), ("other", 20)]:
+        typed = ["--run", str(tmp_path / "small"), "--set", f"data.source={tmp_path}/{name}.npy"]
+        assert evaluate.main(typed) == 0
+        assert f"({n} images)" in capsys.readouterr().out
+
+
+def test_evaluate_compares_two_runs(runs, tmp_path, capsys):
+    """Against NumPy, with a model that knows nothing."""
+    twin = load_model(runs / "small")
+    for weight in twin.output_conv.weights:
+        weight.assign(tf.zeros_like(weight))
+    (tmp_path / "flat").mkdir()
+    twin.save(tmp_path / "flat" / "model.keras")
+    (tmp_path / "flat" / "config.yml").write_text((runs / "small" / "config.yml").read_text())
+    typed = ["--run", str(runs / "small"), "--against", str(tmp_path / "flat")]
+    assert evaluate.main(typed) == 0
+    printed = capsys.readouterr().out
+    model = load_model(runs / "small")
+    images = load_images(load_config(runs / "small" / "config.yml").data).test
+    nats = model.likelihood.nll(images, model(images)).numpy() / images[0].size
+    gain = math.log2(model.likelihood.n_values) - nats / math.log(2)
+    error = gain.std(ddof=1) / len(images) ** 0.5
+    assert f"is better by {gain.mean():.4f} bits per dim, standard error {error:.4f}" in printed

@@ -1,0 +1,279 @@
+"""One line for everything that is wrong."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import ROOT, flags
+from PIL import Image
+
+from benchmarks import __main__ as benchmark
+from experiments import reproduce
+from pixelcnn_tf.cli import complete, evaluate, plot_masks, plot_receptive_field, sample
+from pixelcnn_tf.cli import train as train_command
+from pixelcnn_tf.cli.parsing import exit_with
+
+
+def tree(folder):
+    return {str(p): p.stat().st_mtime_ns for p in sorted(Path(folder).rglob("*"))}
+
+
+# Wrong input: (command, flags, words of the one line)
+
+RUN = "{runs}/small"
+PLUS = ["cifar10_small", "--model", "plusplus"]
+GATED = ["mnist_binary", "--model", "gated"]
+RGB = ["{new}", "--set", "data.source={tmp}/rgb.npy"]
+LSTM = ["{new}", "--set", "model.pixel_layer=row_lstm", "--set", "model.variant=null"]
+PLUS_DIGITS = ["--config", str(ROOT / "configs" / "digits_pixelcnnpp.yml"), "--set"]
+DIAGONAL = ["{new}", "--set", "model.pixel_layer=diagonal_bilstm", "--set", "model.variant=null"]
+WRONG = [
+    (train_command, [], "--config"),
+    (train_command, ["--config"], "expected one argument"),
+    (train_command, ["--config", "none.yml"], "none.yml: no such file"),
+    (train_command, ["--config", "{tmp}"], "cannot be read"),
+    (train_command, ["--config", "config.yml", "--steps", "3"], "unrecognized arguments: --steps"),
+    (train_command, ["--config", "config.yml", "--set", "training.stps=3"], "did you mean 'steps'"),
+    (train_command, ["--config", "config.yml", "--set", "x"], "KEY=VALUE"),
+    (train_command, ["{new}", "--set", "training.steps=0"], "training.steps: 0"),
+    (train_command, ["{new}", "--set", "training.ema_decay=1"], "training.ema_decay: 1"),
+    (train_command, ["{new}", "--set", "data.source=mnst"], "did you mean 'mnist'"),
+    (train_command, ["{new}", "--set", "data.source={tmp}/words.txt"], "must be a .npz"),
+    (train_command, ["{new}", "--set", "data.source={tmp}/float.npy"], "holds float64"),
+    (train_command, ["{new}", "--set", "data.source={tmp}/empty"], "no images"),
+    (train_command, ["{new}", "--set", "data.source={tmp}/broken"], "no readable image"),
+    (
+        train_command,
+        ["{new}", "--set", "data.source={tmp}/mixed", "--set", "data.image_size=null"],
+        "set data.image_size",
+    ),
+    (train_command, ["{new}", "--set", "data.image_size=9"], "holds images of [8, 8]"),
+    (train_command, ["{new}", "--set", "model.n_channels=3"], "model.n_channels: 3"),
+    (train_command, ["{new}", "--set", "model.likelihood=softmax-4"], "knows values up to 3"),
+    (train_command, ["{new}", "--set", "model.likelihood=bernoulli"], "set data.binarize"),
+    (train_command, ["{new}", "--set", "model.likelihood=logistic-0"], "K mixtures from 1 to 100"),
+    (
+        train_command,
+        [*RGB, "--set", "data.image_size=null", "--set", "model.likelihood=logistic-2"],
+        "go up to 0 only; choose 'bernoulli'",
+    ),
+    (train_command, [*RGB, "--set", "data.image_size=null"], "go up to 0 only; choose 'bernoulli'"),
+    (
+        train_command,
+        ["{new}", "--set", "data.binarize=sample"],
+        "'softmax-256' does not fit; must be 'bernoulli'",
+    ),
+    (train_command, ["{new}", "--set", "model.kernel_size=2"], "must be odd"),
+    (train_command, ["{new}", "--set", "runs_dir={tmp}/words.txt"], "words.txt"),
+    (train_command, ["{new}", "--set", "name=other", "--set", "runs_dir={tmp}"], "no run"),
+    (
+        train_command,
+        ["{new}", "--set", "name=other", "--set", "runs_dir={tmp}", "--fresh"],
+        "holds files but no run",
+    ),
+    (train_command, ["{old}", "--set", "seed=5"], "another config (seed: 0 there, 5 here)"),
+    (sample, [], "--run"),
+    (sample, ["--run", "{tmp}/none", "--out", "{tmp}/s.png"], "no such run"),
+    (sample, ["--run", "{tmp}/empty", "--size", "4", "--out", "{tmp}/s.png"], "no run"),
+    (sample, ["--run", "{tmp}/words.txt", "--size", "4", "--out", "{tmp}/s.png"], "no Keras"),
+    (sample, ["--run", "{tmp}/bad.keras", "--size", "4", "--out", "{tmp}/s.png"], "bad.keras"),
+    (sample, ["--run", RUN, "--n", "0"], "'0': must be an integer from 1"),
+    (sample, ["--run", RUN, "--n", "many"], "'many'"),
+    (sample, ["--run", RUN, "--seed", "1.5"], "--seed"),
+    (sample, ["--run", RUN, "--seed", "99999999999", "--out", "{tmp}/s.png"], "32 bits"),
+    (sample, ["--run", RUN, "--temperature", "0"], "'0': must be a number above 0"),
+    (sample, ["--run", RUN, "--size", "0"], "'0': must be a side"),
+    (sample, ["--run", RUN, "--size", "3x4x5"], "'3x4x5'"),
+    (sample, ["--run", RUN, "--out", "{tmp}/none/s.png"], "there is no folder"),
+    (sample, ["--run", RUN, "--out", "{tmp}/s.txt"], "must end in .png or .npy"),
+    (sample, ["--run", RUN, "--out", "{tmp}"], "is a folder"),
+    (sample, ["--run", RUN + "/model.keras", "--out", "{tmp}/s.png"], "give --size"),
+    (sample, ["--run", RUN, "--top-p", "0", "--out", "{tmp}/s.png"], "'0'"),
+    (sample, ["--run", RUN, "--top-p", "1.5"], "'1.5': must be a number from"),
+    (sample, ["--run", RUN, "--batch-size", "0"], "'0'"),
+    (
+        sample,
+        ["--run", RUN, "--n", "9999999", "--batch-size", "9999999", "--out", "{tmp}/s.png"],
+        "GB of memory",
+    ),
+    (sample, ["--run", RUN, "--size", "9999999", "--out", "{tmp}/s.png"], "GB of memory"),
+    (complete, ["--run", "{tmp}/none", "--out", "{tmp}/c.png"], "--run {tmp}/none: no such run"),
+    (complete, ["--run", RUN + "/model.keras", "--out", "{tmp}/c.png"], "give --images"),
+    (complete, ["--run", RUN, "--out", "{tmp}/c.npy"], "must end in .png"),
+    (complete, ["--run", RUN, "--hide", "lowr", "--out", "{tmp}/c.png"], "did you mean 'lower'"),
+    (complete, ["--run", RUN, "--hide", "1,2,3", "--out", "{tmp}/c.png"], "TOP,LEFT,HEIGHTxWIDTH"),
+    (complete, ["--run", RUN, "--hide", "6,0,3x2", "--out", "{tmp}/c.png"], "reaches out"),
+    (complete, ["--run", RUN, "--hide", "0,0,0x2", "--out", "{tmp}/c.png"], "hides no pixel"),
+    (complete, ["--run", RUN, "--hide", "{tmp}/mixed/9.png", "--out", "{tmp}/c.png"], "is 9x9"),
+    (complete, ["--run", RUN, "--hide", "{tmp}/words.txt", "--out", "{tmp}/c.png"], "words.txt"),
+    (complete, ["--run", RUN, "--images", "{tmp}/none.png", "--out", "{tmp}/c.png"], "no such"),
+    (complete, ["--run", RUN, "--images", "{tmp}/broken", "--out", "{tmp}/c.png"], "no readable"),
+    (complete, ["--run", RUN, "--images", "{tmp}/rgb.npy", "--out", "{tmp}/c.png"], "3 channel"),
+    (complete, ["--run", RUN, "--seed", "x"], "--seed"),
+    (
+        complete,
+        ["--run", RUN, "--size", "16", "--out", "{tmp}/c.png"],
+        "--size: digits_grey holds images of 8x8; only pictures are resized",
+    ),
+    (complete, ["--run", RUN, "--hide", "{tmp}/no.png", "--out", "{tmp}/c.png"], "no such file"),
+    (complete, ["--run", RUN, "--completions", "1" + "0" * 20, "--out", "{tmp}/c.png"], "GB of"),
+    (benchmark, ["sample", "--batches", "1,x"], "'x'"),
+    (train_command, [*PLUS_DIGITS, "model.n_mix=0"], "model.n_mix: 0"),
+    (train_command, [*PLUS_DIGITS, "data.image_size=14"], "multiples of 4; for folders and digits"),
+    (train_command, [*PLUS_DIGITS, "data.binarize=sample"], "'pixelcnn_pp' is for 256 values"),
+    (
+        train_command,
+        [*PLUS_DIGITS, "model.likelihood=softmax-256"],
+        "has 'logistic-5'; leave it out",
+    ),
+    (
+        train_command,
+        ["--config", "config.yml", "--set", "model.architecture=pixelcnn_pp"],
+        "has no pixel_l",
+    ),
+    (evaluate, ["--run", "{tmp}/none"], "no run folder"),
+    (evaluate, ["--run", "{tmp}/empty"], "no run folder"),
+    (evaluate, ["--run", RUN, "--against", "{tmp}/none"], "none: no run folder"),
+    (evaluate, ["--run", RUN, "--batch-size", "-1"], "'-1'"),
+    (evaluate, ["--run", RUN, "--set", "model.n_layers=3"], "only settings of data."),
+    (evaluate, ["--run", RUN, "--set", "data.source={tmp}/rgb.npy"], "of 3 channel(s); must be 1"),
+    (plot_masks, ["--kernel", "4", "--out", "{tmp}/m.png"], "--kernel 4x4: both sides must be odd"),
+    (plot_masks, ["--kernel", "x"], "'x': must be a side"),
+    (plot_masks, ["--channels", "0"], "'0'"),
+    (plot_masks, ["--channels", "40", "--out", "{tmp}/m.png"], "at most 150"),
+    (plot_masks, ["--out", "{tmp}/m.jpg"], "must end in .png"),
+    (train_command, ["{new}", "--set", "model.pixel_layer=gatd"], "did you mean 'gated'"),
+    (
+        train_command,
+        ["{new}", "--set", "model.pixel_layer=lstm"],
+        "one of resblock, gated, row_lstm, diagonal_bilstm",
+    ),
+    (train_command, [*LSTM, "--set", "model.kernel_size=3"], "has one row; must be [1, 3]"),
+    (train_command, [*DIAGONAL, "--set", "model.kernel_size=3"], "'diagonal_bilstm' has none"),
+    (train_command, [*LSTM, "--set", "model.kernel_size=[1, 4]"], "must be odd"),
+    (train_command, LSTM[:3], "variant 'preactivation' is for pixel_layer 'resblock'"),
+    (train_command, ["{new}", "--set", "model.dropout=1"], "model.dropout: 1"),
+    (train_command, ["{new}", "--set", "model.n_classes=0"], "model.n_classes: 0"),
+    (train_command, ["{new}", "--set", "model.n_classes=7"], "labels from 0 to 9"),
+    (
+        train_command,
+        [*RGB, "--set", "data.image_size=null", "--set", "model.n_classes=2"],
+        "has no labels",
+    ),
+    (sample, ["--run", RUN, "--label", "1", "--out", "{tmp}/s.png"], "not class-conditional"),
+    (sample, ["--run", RUN, "--label", "one"], "'one': must be an integer from 0 up, or 'all'"),
+    (complete, ["--run", RUN, "--label", "1", "--out", "{tmp}/c.png"], "not class-conditional"),
+    (plot_receptive_field, [], "--config"),
+    (plot_receptive_field, ["--config", "none.yml"], "no such file"),
+    (plot_receptive_field, ["--config", "config.yml", "--out", "a.pdf"], "must end in .png"),
+    (
+        plot_receptive_field,
+        ["--config", "config.yml", "--channel", "4", "--out", "{tmp}/r.png"],
+        "--channel 4: digits has 3 colour(s)",
+    ),
+    (reproduce, [], "job"),
+    (reproduce, ["mnist_binary"], "--model: not given; must be one of masked, gated"),
+    (reproduce, ["mnist_binary", "--model", "gatd"], "invalid choice: 'gatd'"),
+    (reproduce, ["mnist_binary", "--model", "gated", "--minutes", "0"], "'0'"),
+    (reproduce, ["mnist_binary", "--model", "gated", "--data", "none.npz"], "none.npz"),
+    (reproduce, [*GATED, "--set", "data.binarize=null"], "fixed by what is measured"),
+    (reproduce, [*GATED, "--set", "training.ema_decay=0.9"], "fixed by what is measured"),
+    (reproduce, [*GATED, "--set", "training.schedule=cosine"], "fixed by what is measured"),
+    (reproduce, [*GATED, "--publish", "--set", "model.n_layers=1"], "give the row another --name"),
+    (
+        reproduce,
+        ["cifar10_small", "--model", "row_lstm"],
+        "--model: row_lstm; must be one of masked",
+    ),
+    (reproduce, [*PLUS, "--binarize", "dynamic"], "cifar10_small has images of 256 values"),
+    (reproduce, [*PLUS, "--set", "model.architecture=pixel_rnn"], "fixed by what is measured"),
+    (reproduce, [*GATED, "--publish", "--validate-only"], "not scored on the test images"),
+    (
+        reproduce,
+        [*PLUS, "--validate-only", "--data", "{tmp}/grey.npz"],
+        "images of 8x8x1; cifar10_small is for 3",
+    ),
+    (reproduce, [*GATED, "--name", "../x"], "--name '../x': must be letters"),
+    (reproduce, [*GATED, "--data", "{tmp}/mixed"], "must be a .npz file"),
+    (benchmark, [], "job"),
+    (benchmark, ["fly"], "invalid choice: 'fly'"),
+    (benchmark, ["train", "--json", "{tmp}/none/f.json"], "there is no folder"),
+    (benchmark, ["train", "--batch", "0"], "'0'"),
+    (benchmark, ["tfp", "--config", "configs/reference.yml"], "architecture 'pixel_rnn'"),
+    (benchmark, ["colour", "--side", "10"], "--side 10: must be a multiple of 4"),
+    (benchmark, ["tfp", "--set", "model.n_classes=10"], "n_classes 10"),
+    (benchmark, ["family", "--set", "model.n_classes=10"], "n_classes 10"),
+    (
+        benchmark,
+        ["colour", "--set", "model.hidden_dim=4"],
+        "plusplus.yml with --set: model: architecture 'pixelcnn_pp' has no hidden_dim",
+    ),
+    (benchmark, ["conv", "--config", "configs/pixelcnnpp_small.yml"], "must have pixel_layer"),
+]
+
+
+@pytest.fixture(scope="module")
+def litter(tmp_path_factory):
+    """Things that are not what they should be."""
+    folder = tmp_path_factory.mktemp("litter")
+    (folder / "words.txt").write_text("words")
+    (folder / "bad.keras").write_bytes(b"PK\x05\x06" + bytes(18))  # an empty zip
+    np.save(folder / "float.npy", np.zeros((9, 8, 8)))
+    np.save(folder / "rgb.npy", np.zeros((9, 9, 8, 3), np.uint8))
+    grey = np.zeros((9, 8, 8), np.uint8)
+    np.savez(folder / "grey.npz", x_train=grey, x_test=grey)
+    for name in ("empty", "broken", "mixed", "other"):
+        (folder / name).mkdir()
+    (folder / "broken" / "a.png").write_text("no image")
+    (folder / "other" / "thesis.txt").write_text("years of work")
+    for side in (8, 9):
+        Image.new("L", (side, side)).save(folder / "mixed" / f"{side}.png")
+    return folder
+
+
+@pytest.mark.parametrize(("command", "arguments", "words"), WRONG)
+def test_wrong_input_gets_one_line_status_2_and_writes_nothing(
+    command, arguments, words, runs, litter, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(ROOT)
+    typed = []
+    for argument in arguments:
+        if argument in ("{new}", "{old}"):
+            typed += flags(tmp_path if argument == "{new}" else runs)
+        else:
+            typed.append(argument.format(runs=runs, tmp=litter))
+    before = tree(litter), tree(runs), tree(tmp_path), {p.name for p in ROOT.iterdir()}
+    assert exit_with(lambda: command.main(typed)) == 2
+    after = tree(litter), tree(runs), tree(tmp_path), {p.name for p in ROOT.iterdir()}
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert words.replace("{tmp}", str(litter)) in lines[0]
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["main.py", "--config", "none.yml"],
+        ["main.py", "--config", "config.yml", "--set", "model.n_layers=-1"],
+        ["scripts/sample.py", "--run", "nowhere"],
+        ["scripts/plot_masks.py", "--kernel", "4"],
+    ],
+)
+def test_wrong_input_in_a_process_of_its_own(arguments):
+    result = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""

@@ -1,0 +1,127 @@
+"""PixelCNN++ in training."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers import make_trainer, random_images, small_plusplus, two_devices, weights
+
+from pixelcnn_tf import PixelCNNPlusPlus, UserError, generate_images, get_dataset
+from pixelcnn_tf.config.schema import Config
+from pixelcnn_tf.data.images import Images
+from pixelcnn_tf.models.pixelcnn_pp_blocks import GatedResnet
+from pixelcnn_tf.sampling.generate import teacher_forced_logits
+
+
+def tiny_config(tmp_path, model=None, **training):
+    section = {"architecture": "pixelcnn_pp", "n_resnet": 1, "n_filters": 4, "n_mix": 2}
+    return Config.model_validate(
+        {
+            "runs_dir": str(tmp_path),
+            "data": {"source": "digits_grey", "image_size": 4},
+            "model": {**section, **(model or {})},
+            "training": {"batch_size": 8, "eval_every": 100, **training},
+        }
+    )
+
+
+@pytest.fixture
+def images(rng):
+    """Columns of one value each, in two classes."""
+    columns = rng.integers(256, size=(32, 1, 4, 1)).astype(np.uint8)
+    images = np.repeat(columns, 4, axis=1)
+    labels = (images[:, 0, 0, 0] >= 128).astype(np.int32)
+    return Images(images, images, labels, labels)
+
+
+def test_the_trainer_takes_it_by_class_and_with_dropout(images, tmp_path, monkeypatch):
+    by_class = {"n_classes": 2, "dropout": 0.2}
+    trainer = make_trainer(tiny_config(tmp_path, by_class, learning_rate=0.01, steps=30))
+    model = trainer.model
+    trainer.initialize(images)
+    assert (model.output_conv.gain.numpy() != 1).all()
+    # Whoever makes a model initializes it; a trained one is trained on as it is.
+    monkeypatch.setattr(model, "initialize_from", None)
+    before = trainer.evaluate(get_dataset(images, "test", 8, labels=True))["bits_per_dim"]
+    assert trainer.fit(images)["bits_per_dim"] < before - 0.3
+    with pytest.raises(UserError, match="multiples of 4"):
+        odd = Images(*(np.zeros((8, 6, 6, 1), np.uint8),) * 2, *(images.train_labels[:8],) * 2)
+        trainer.evaluate(get_dataset(odd, "test", 8, labels=True))
+
+
+def test_two_devices_train_as_one(images, tmp_path):
+    """The first weights, by images, and what is made of them."""
+    results, images = [], images._replace(train_labels=None, test_labels=None)
+    for number, strategy in enumerate([None, two_devices()]):
+        training = {"optimizer": "sgd", "learning_rate": 1e-3, "steps": 4}
+        config = tiny_config(tmp_path / str(number), {"dropout": 0.0}, **training)
+        trainer = make_trainer(config, strategy)
+        trainer.initialize(images)
+        first = weights(trainer)
+        trainer.fit(images)
+        results.append((first, weights(trainer)))
+    for one, two in zip(*(first + last for first, last in results), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-4)
+    assert max(np.abs(a - b).max() for a, b in zip(*results[0], strict=True)) > 1e-2
+
+
+def test_every_weight_learns(rng):
+    model = small_plusplus(3, 3)
+    images, labels = random_images(rng, 6, 8, 8, 3, 256), np.arange(6) % 3
+    with tf.GradientTape() as tape:
+        loss = model.likelihood(images, model(images, labels))
+    gradients = tape.gradient(loss, [w.value for w in model.trainable_weights])
+    idle = [
+        weight.path
+        for weight, gradient in zip(model.trainable_weights, gradients, strict=True)
+        if gradient is None or np.abs(gradient).max() == 0
+    ]
+    assert not idle
+
+
+def test_dropout_acts_in_training_only_and_in_every_block(rng, monkeypatch):
+    plain, model = small_plusplus(1), small_plusplus(1, dropout=0.5)
+    images = random_images(rng, 2, 8, 4, 1, 256)
+    np.testing.assert_array_equal(model(images), plain(images))
+    first, second = (model(images, training=True) for _ in range(2))
+    assert np.abs(first - second).max() > 1e-3
+    blocks = [b for b in model._flatten_layers() if isinstance(b, GatedResnet)]
+    assert len(blocks) == 2 * (3 + 5)
+    honest, told = GatedResnet.call, []
+
+    def call(self, *inputs, training=False, **given):
+        told.append(training)
+        return honest(self, *inputs, training=training, **given)
+
+    monkeypatch.setattr(GatedResnet, "call", call)
+    model(images, training=True)
+    assert told == [True] * len(blocks)
+    monkeypatch.undo()
+    for block in blocks:
+        joined = 0 if block.join is None else block.join.kernel.shape[2] // 2
+        x = rng.normal(size=(1, 4, 4, 4)).astype("float32")
+        aux = np.ones((1, 4, 4, joined), "float32") if joined else None
+        calm, shaken = block(x, aux), block(x, aux, training=True)
+        assert np.abs(calm - shaken).max() > 1e-3, block.path
+
+
+def test_fit_takes_it_by_class_and_with_dropout(images):
+    model, labels = PixelCNNPlusPlus(1, 4, 2, 1, n_classes=2, dropout=0.1), images.train_labels
+    model.initialize_from(images.train, labels)
+    model.compile(keras.optimizers.Adam(0.01), loss=model.likelihood, jit_compile=False)
+    before = model.evaluate((images.train, labels), images.train, verbose=0)
+    model.fit((images.train, labels), images.train, epochs=8, batch_size=8, verbose=0)
+    assert model.evaluate((images.train, labels), images.train, verbose=0) < before - 0.3
+
+
+def test_mixed_precision(rng):
+    """A step of training, the raster way against the call, and sampling."""
+    model, exact = small_plusplus(3, dtype="mixed_bfloat16"), small_plusplus(3)
+    images = random_images(rng, 2, 8, 4, 3, 256)
+    logits = teacher_forced_logits(model, images, jit_compile=False)
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(logits, model(images), atol=0.3)
+    np.testing.assert_allclose(model(images), exact(images), atol=0.3)
+    assert generate_images(model, (8, 4), 2, 0, jit_compile=False).shape == (2, 8, 4, 3)
+    model.compile("adam", loss=model.likelihood, jit_compile=False)
+    assert np.isfinite(model.train_on_batch(images, images))

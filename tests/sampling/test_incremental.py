@@ -1,0 +1,196 @@
+"""The raster way gives what ``call`` gives: every layer, block and model."""
+
+import functools
+import os
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers import draw_weights, random_images, small_model
+
+from pixelcnn_tf import MaskedConv2D, PixelCNNResBlock, PixelRNN, UserError, generate_images
+from pixelcnn_tf.layers.incremental import Front, Raster
+from pixelcnn_tf.layers.pointwise import PReLU
+from pixelcnn_tf.sampling.generate import teacher_forced_logits
+from pixelcnn_tf.sampling.scheduler import cut
+
+SIZES = [(1, 1), (1, 7), (5, 4), (8, 8), (13, 9)]
+SMALL = [(1, 7), (5, 4)]  # for layers and blocks: the models have them all
+
+
+def raster_way(layer, x, n_channels):
+    """A layer's or block's outputs for ``x`` ``[n, h, w, features]``, step by step, eagerly."""
+    n, height, width, features = x.shape
+    raster = Raster(layer, n, height, width)
+    padded = np.concatenate([x.reshape(n, -1, features), np.zeros([n, 1, features])], axis=1)
+    outputs = None
+    weights, states = raster.weights(), raster.init_states()
+    for time in range(raster.n_steps):
+        pixels = raster.pixels(tf.constant(time), weights, states)
+        here = padded[:, pixels.index.numpy()].transpose(1, 0, 2)  # [rows, n, features]
+        groups = np.split(here.reshape(raster.lanes, features).astype("float32"), n_channels, 1)
+        results = []
+        for pixels.channel, group in enumerate(groups):
+            if getattr(layer, "mask_type", "B") == "A":
+                results.append(layer.step(None, pixels))
+                layer.observe(tf.constant(group), pixels)
+            else:
+                results.append(layer.step(tf.constant(group), pixels))
+        states = pixels.end()
+        result = tf.concat(results, axis=-1).numpy().reshape(raster.rows, n, -1)
+        if outputs is None:
+            outputs = np.zeros([n, height * width + 1, result.shape[-1]])
+        outputs[:, pixels.index.numpy()] = result.transpose(1, 0, 2)
+    return outputs[:, :-1].reshape(n, height, width, -1)
+
+
+@pytest.mark.parametrize("mask_type", ["A", "B"])
+@pytest.mark.parametrize("n_channels", [1, 3, 4])
+@pytest.mark.parametrize("kernel_size", [1, 3, 5, 7, (3, 5), (1, 5), (5, 1)])
+def test_layers(kernel_size, n_channels, mask_type, rng):
+    layer = MaskedConv2D(2 * n_channels, kernel_size, mask_type, n_channels, activation="tanh")
+    layer.build((None, None, None, 3 * n_channels))
+    draw_weights(layer)
+    for size in SMALL:
+        x = rng.normal(size=(2, *size, 3 * n_channels)).astype("float32")
+        np.testing.assert_allclose(raster_way(layer, x, n_channels), layer(x), atol=1e-4)
+
+
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_prelu(n_channels, rng):
+    layer = PReLU(n_channels)
+    x = rng.normal(size=(2, 3, 4, 2 * n_channels)).astype("float32")
+    layer.build(x.shape)
+    draw_weights(layer)
+    expected = np.where(x > 0, x, layer.alpha.numpy() * x)
+    np.testing.assert_allclose(layer(x), expected, atol=1e-6)
+    np.testing.assert_allclose(raster_way(layer, x, n_channels), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("variant", ["relu", "preactivation"])
+@pytest.mark.parametrize("n_channels", [1, 3, 4])
+def test_blocks(n_channels, variant, rng):
+    block = PixelCNNResBlock(3, n_channels, variant)
+    block.build((None, None, None, 4 * n_channels))
+    draw_weights(block)
+    for size in SMALL:
+        x = rng.normal(size=(2, *size, 4 * n_channels)).astype("float32")
+        np.testing.assert_allclose(raster_way(block, x, n_channels), block(x), atol=1e-4)
+
+
+@pytest.mark.parametrize("skip_connections", [False, True])
+@pytest.mark.parametrize("n_channels", [1, 3, 4])
+@pytest.mark.parametrize("kernel_size", [3, 5, 7])
+def test_models(kernel_size, n_channels, skip_connections, rng):
+    variant = "preactivation" if kernel_size == 5 else "relu"
+    block = functools.partial(PixelCNNResBlock, kernel_size, variant=variant)
+    model = small_model(
+        n_channels, pixel_layer=block, skip_connections=skip_connections, hidden_dim=2, n_layers=1
+    )
+    # One size each, in turn: every size meets every kernel, channels, and skips or none. All
+    # of them with FULL_GRID=1.
+    turn = 2 * (kernel_size // 2 + [1, 3, 4].index(n_channels)) + skip_connections
+    sizes = SIZES if "FULL_GRID" in os.environ else [SIZES[turn % 5]]
+    for size in sizes:
+        images = random_images(rng, 2, *size, n_channels)
+        logits = teacher_forced_logits(model, images, jit_compile=False)
+        np.testing.assert_allclose(logits, model(images), atol=1e-4)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("likelihood", ["softmax-4", "bernoulli"])
+def test_graphs_with_and_without_xla(likelihood, jit_compile, rng):
+    model = small_model(3, likelihood, skip_connections=True)
+    images = random_images(rng, 3, 5, 9, 3, model.likelihood.n_values)
+    logits = teacher_forced_logits(model, images, jit_compile)
+    np.testing.assert_allclose(logits, model(images), atol=1e-4)
+
+
+def test_the_test_has_teeth(rng):
+    """One weight of the raster way changed by a tenth is noticed."""
+    layer = MaskedConv2D(6, 3)
+    layer.build((None, None, None, 6))
+    draw_weights(layer)
+    x = rng.normal(size=(1, 5, 4, 6)).astype("float32")
+    cut_weights = layer.raster_weights
+
+    def changed():
+        around, here, bias = cut_weights()
+        return around + tf.scatter_nd([[7, 3]], [0.1], around.shape), here, bias
+
+    layer.raster_weights = changed
+    assert np.abs(raster_way(layer, x, 3) - layer(x)).max() > 1e-3
+
+
+def test_the_front_visits_every_pixel_once_and_memory_grows_with_the_width():
+    model = small_model(1)
+    for height, width in [*SIZES, (2, 40), (40, 2)]:
+        raster = Raster(model, 1, height, width)
+        seen = np.concatenate([Front(raster, time).index for time in range(raster.n_steps)])
+        assert sorted(seen[seen < height * width]) == list(range(height * width))
+
+    def size(height, width):
+        states = Raster(model, 1, height, width).init_states()
+        return sum(int(tf.size(state)) for state in tf.nest.flatten(states))
+
+    assert size(64, 16) == size(16, 16)
+    assert size(16, 64) < 4 * size(16, 16)
+
+
+def test_mixed_precision_runs(rng):
+    model = small_model(3, dtype="mixed_bfloat16")
+    images = generate_images(model, 4, 2, 0, jit_compile=False)
+    assert images.shape == (2, 4, 4, 3)
+    logits = teacher_forced_logits(model, images, jit_compile=False)
+    np.testing.assert_allclose(logits, model(images), atol=0.3)
+
+
+class Plain(keras.layers.Layer):
+    """A block without a raster way."""
+
+    def __init__(self, n_channels, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = self.add_weight(shape=(), initializer="ones")
+
+    def get_config(self):
+        return {"name": self.name}
+
+    def call(self, x):
+        return x * self.scale
+
+
+def test_models_without_a_raster_way_are_told_so():
+    model = PixelRNN(2, 2, 1, pixel_layer=Plain, n_channels=1, likelihood="softmax-4")
+    with pytest.raises(UserError, match=r"method='plain'"):
+        generate_images(model, 3, 1, 0)
+    assert generate_images(model, 3, 1, 0, method="plain").shape == (1, 3, 3, 1)
+
+
+def test_what_xla_refuses_runs_without_it(monkeypatch):
+    monkeypatch.setattr("pixelcnn_tf.sampling.loops.USE_XLA", True)
+
+    class Printing(PixelCNNResBlock):
+        def step(self, inputs, pixels):
+            [same] = tf.numpy_function(lambda x: [x], [inputs], [tf.float32])
+            return super().step(tf.ensure_shape(same, inputs.shape), pixels)
+
+    model = small_model(1, pixel_layer=Printing, n_layers=1)
+    with pytest.warns(UserWarning, match="without XLA"):
+        images = generate_images(model, 3, 2, 0)
+    np.testing.assert_array_equal(images, generate_images(model, 3, 2, 0, method="plain"))
+
+
+def test_batches_fit_memory_andcores(monkeypatch):
+    model = small_model(3)
+    monkeypatch.setattr("pixelcnn_tf.sampling.scheduler.cores", lambda: 2)
+    assert cut(model, (1, 32, 32, 3), "raster", None) == (1, 1)
+    assert cut(model, (16, 32, 32, 3), "raster", None) == (8, 2)
+    assert cut(model, (64, 32, 32, 3), "raster", None) == (32, 2)
+    assert cut(model, (130, 32, 32, 3), "raster", None) == (33, 2)
+    assert cut(model, (130, 32, 32, 3), "raster", 100) == (100, 2)
+    monkeypatch.setattr("pixelcnn_tf.sampling.scheduler._memory", lambda: 2**23)
+    batch, workers = cut(model, (64, 32, 32, 3), "raster", None)
+    assert batch * workers < 64
+    with pytest.raises(UserError, match="64 at once: need about"):
+        cut(model, (64, 32, 32, 3), "raster", 64)
