@@ -6,5 +6,13 @@ Imports ``utils`` only, and never TensorFlow, so that a wrong config is reported
 
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.schema import BUILT_IN, Config, DataConfig, TrainingConfig
+from pixelcnn_tf.config.template import config_template
 
-__all__ = ["BUILT_IN", "Config", "DataConfig", "TrainingConfig", "load_config"]
+__all__ = [
+    "BUILT_IN",
+    "Config",
+    "DataConfig",
+    "TrainingConfig",
+    "config_template",
+    "load_config",
+]
