@@ -1,44 +1,9 @@
-"""Shared set-up: a quiet TensorFlow with two logical CPUs, seeds, small models."""
+"""Fixtures of the tests: small data sets, and runs that are trained once and copied."""
 
-import gc
-import os
 import shutil
 
-os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the figures in the tests are those of a CPU
-if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores: threads would only wait
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-
-from pixelcnn_tf.utils import startup
-
-startup.import_tensorflow()
-
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-import tensorflow as tf  # noqa: E402
-
-_CPU = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
-startup.find_devices()
-
-
-def pytest_collection_finish(session):
-    """What is imported by now stays: each full collection would look through all of it."""
-    gc.collect()
-    gc.freeze()
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    keras.utils.set_random_seed(0)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def without_xla():
-    """Compiling takes seconds, hundreds of times; tests of XLA ask for it."""
-    from pixelcnn_tf.sampling import loops
-
-    loops.USE_XLA = False
+import numpy as np
+import pytest
 
 
 @pytest.fixture
@@ -68,8 +33,10 @@ def runs(tmp_path_factory):
 
 @pytest.fixture
 def finished(tmp_path, tmp_path_factory, images, _trained):
-    """Gives the config of a run that has ended, below ``tmp_path``: a copy, for the tests
-    damage it, of one that is trained once for each set of options."""
+    """Returns a function that gives the config of a finished run below ``tmp_path``.
+
+    The run is a copy, because the tests damage it; each set of options is trained once.
+    """
     from helpers import make_trainer, small_config
 
     def copy(**training):
@@ -85,5 +52,5 @@ def finished(tmp_path, tmp_path_factory, images, _trained):
 
 @pytest.fixture(scope="session")
 def _trained():
-    """The folders of ``finished`` by options."""
+    """The folders of ``finished``, by options."""
     return {}
