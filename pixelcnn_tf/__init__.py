@@ -30,6 +30,8 @@ _HOME_OF = {
     "LogisticMixture": "likelihoods.logistic_mixture",
     "get_likelihood": "likelihoods.registry",
     "generate_images": "sampling.generate",
+    "score": "scoring",
+    "compare": "scoring",
     "receptive_field": "visualization.receptive_field",
     "Config": "config.schema",
     "load_config": "config.loading",

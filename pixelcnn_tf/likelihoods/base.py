@@ -8,11 +8,12 @@ bits per dimension are ``nats / (ln 2 * height * width * channels)``.
 """
 
 import math
-from abc import abstractmethod
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.serialization import PACKAGE
 
 
@@ -29,8 +30,22 @@ class Likelihood(keras.losses.Loss):
     n_params: int
     units: tuple[str, ...] = ("bits_per_dim",)
 
-    @abstractmethod
-    def nll(self, images, logits):
+    def log_probs(self, values, logits) -> tf.Tensor:
+        """Log-probabilities of the values of sub-pixels.
+
+        Args:
+            values: ``[...]``, integers 0 to ``n_values - 1`` of any numeric dtype.
+            logits: ``[..., n_params]``, the model's outputs.
+
+        Returns:
+            float32 ``[...]``, nats.
+
+        Raises:
+            ValueError: another number of outputs per sub-pixel than ``n_params``.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.log_probs")
+
+    def nll(self, images, logits) -> tf.Tensor:
         """Negative log-likelihood of whole images.
 
         Args:
@@ -39,15 +54,16 @@ class Likelihood(keras.losses.Loss):
             logits: ``[batch, height, width, channels, n_params]``, the model's outputs.
 
         Returns:
-            float32 ``[batch]``, nats an image, summed over all sub-pixels.
+            float32 ``[batch]``, nats per image, summed over all sub-pixels.
 
         Raises:
-            ValueError: another number of outputs a sub-pixel than ``n_params``.
+            ValueError: another number of outputs per sub-pixel than ``n_params``.
         """
+        return -tf.reduce_sum(self.log_probs(images, logits), axis=[1, 2, 3])
 
-    @abstractmethod
-    def probabilities(self, logits):
+    def probabilities(self, logits) -> tf.Tensor:
         """float32 probabilities ``[..., n_values]`` from outputs ``[..., n_params]``."""
+        raise NotImplementedError(f"{type(self).__name__}.probabilities")
 
     def draw(self, logits, uniforms, temperature=None, top_p=None):
         """Choose values by the inverse of the cumulative distribution.
@@ -69,6 +85,24 @@ class Likelihood(keras.losses.Loss):
         if top_p is not None:
             probabilities = nucleus(probabilities, top_p)
         return inverse_cumulative(probabilities, uniforms)
+
+    def check_values(self, images: np.ndarray) -> None:
+        """Raises UserError unless all values are integers from 0 to ``n_values - 1``.
+
+        Args:
+            images: an array of any shape and numeric dtype.
+        """
+        images = np.asarray(images)
+        wanted = f"must hold integers from 0 to {self.n_values - 1}, the values of {self.name}"
+        if images.dtype.kind not in "iufb":
+            raise UserError(f"images: {wanted}, not {images.dtype}")
+        if images.size == 0:
+            return
+        low, high = images.min(), images.max()
+        if not (low >= 0 and high < self.n_values):  # also where they are NaN
+            raise UserError(f"images: {wanted}; these are {images.dtype} from {low} to {high}")
+        if images.dtype.kind == "f" and (images != np.round(images)).any():
+            raise UserError(f"images: {wanted}; these are {images.dtype} that are not whole")
 
     def checked(self, logits):
         """``logits`` as float32; ValueError if the last axis is not ``n_params`` long."""

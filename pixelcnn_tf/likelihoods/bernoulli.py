@@ -18,10 +18,9 @@ class Bernoulli(Likelihood):
     def __init__(self, name: str = "bernoulli", **kwargs):
         super().__init__(name=name, **kwargs)
 
-    def nll(self, images, logits):
+    def log_probs(self, values, logits):
         logits = self.checked(logits)[..., 0]
-        nats = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(images, tf.float32), logits)
-        return tf.reduce_sum(nats, axis=[1, 2, 3])
+        return -tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(values, tf.float32), logits)
 
     def probabilities(self, logits):
         logits = self.checked(logits)

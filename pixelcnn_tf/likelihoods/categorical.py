@@ -26,10 +26,9 @@ class Softmax(Likelihood):
             raise ValueError(f"n_values={n_values!r}: must be an integer from 2 to 256")
         self.n_values = self.n_params = n_values
 
-    def nll(self, images, logits):
+    def log_probs(self, values, logits):
         logits = self.checked(logits)
-        nats = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(images, tf.int32), logits)
-        return tf.reduce_sum(nats, axis=[1, 2, 3])
+        return -tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(values, tf.int32), logits)
 
     def probabilities(self, logits):
         return tf.nn.softmax(self.checked(logits))

@@ -68,14 +68,10 @@ class LogisticMixture(Likelihood):
         values = tf.cast(values, tf.float32)[..., None]
         return _log_probs(values, *self._parts(params)[1:])
 
-    def log_probs(self, values, params) -> tf.Tensor:
-        """Log-probabilities of values under the mixture, float32 ``[...]``, nats; arguments as
-        in ``component_log_probs``."""
-        log_weights = tf.nn.log_softmax(self._parts(params)[0])
-        return tf.reduce_logsumexp(log_weights + self.component_log_probs(values, params), axis=-1)
-
-    def nll(self, images, logits):
-        return -tf.reduce_sum(self.log_probs(images, logits), axis=[1, 2, 3])
+    def log_probs(self, values, logits):
+        """Log-probabilities under the mixture; as in ``Likelihood``."""
+        log_weights = tf.nn.log_softmax(self._parts(logits)[0])
+        return tf.reduce_logsumexp(log_weights + self.component_log_probs(values, logits), axis=-1)
 
     def probabilities(self, logits):
         return tf.exp(self._log_probs_of_all(logits))

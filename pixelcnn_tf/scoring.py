@@ -1,0 +1,220 @@
+"""Likelihoods of images under trained models, and paired comparisons of two models.
+
+Imports ``sampling``, ``models``, ``likelihoods`` and ``utils``; imported by ``cli`` and by users.
+"""
+
+import weakref
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from pixelcnn_tf.likelihoods.base import scale_to
+from pixelcnn_tf.sampling.generate import check_size, labels_for
+from pixelcnn_tf.sampling.scheduler import memory_errors
+from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.progress import progress as progress_bar
+
+
+class PairedDifference(NamedTuple):
+    """A paired comparison of the models A and B, in one unit.
+
+    Attributes:
+        mean_a, mean_b: the mean negative log-likelihood under each model; lower is better.
+        difference: ``mean_a - mean_b``; negative where A is better.
+        standard_error: of the difference, estimated from the differences of the single images;
+            NaN for one image.
+    """
+
+    mean_a: float
+    mean_b: float
+    difference: float
+    standard_error: float
+
+
+class Comparison(NamedTuple):
+    """The result of ``compare``.
+
+    Attributes:
+        nats_per_image, bits_per_dim: the same ``PairedDifference`` in both units.
+        n_images: number of images that both models scored.
+    """
+
+    nats_per_image: PairedDifference
+    bits_per_dim: PairedDifference
+    n_images: int
+
+
+def score(
+    model,
+    images,
+    labels=None,
+    *,
+    per_subpixel: bool = False,
+    batch_size: int = 64,
+    progress: bool | Callable[[int, int], None] = True,
+) -> np.ndarray:
+    """Returns the negative log-likelihood of every image, in nats.
+
+    Args:
+        model: a ``PixelRNN`` or ``PixelCNNPlusPlus`` (or any model with ``likelihood`` and
+            ``n_channels``). Its weights are taken as they are; dropout is off.
+        images: integers ``[n, height, width, channels]``, 0 to ``n_values - 1`` of the
+            likelihood, in any numeric dtype and any size that the model accepts.
+        labels: for a class-conditional model: one integer for all images or ``[n]``, 0 to
+            ``n_classes - 1``.
+        per_subpixel: whether to return the terms of the sum over sub-pixels.
+        batch_size: number of images evaluated at once.
+        progress: True shows a progress bar on standard error once the work has taken two
+            seconds, False shows none; a function is called after each batch with the number of
+            images scored and the number of all.
+
+    Returns:
+        float64 ``[n]``, nats per image; with ``per_subpixel`` float64 ``[n, height, width,
+        channels]``, whose sum over an image is the former. Divide nats per image by
+        ``ln 2 * height * width * channels`` for bits per dimension.
+
+    Raises:
+        UserError: images of another shape or with other values, missing, unwanted or wrong
+            labels, or a batch that does not fit memory.
+
+    Example:
+
+    >>> model = pixelcnn_tf.PixelRNN(4, 4, n_layers=1, n_channels=1, likelihood="bernoulli")
+    >>> nats = pixelcnn_tf.score(model, np.zeros([5, 6, 6, 1], np.uint8), batch_size=2)
+    >>> nats.shape, nats.dtype.name
+    ((5,), 'float64')
+    """
+    images = _checked_images(model, images)
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise UserError(f"batch_size={batch_size!r}: must be an integer from 1 up")
+    n, size = len(images), min(batch_size, len(images))
+    labels = labels_for(model, labels, n)
+    if not model.built:
+        model.build((None, None, None, model.n_channels))
+    out = np.empty(images.shape if per_subpixel else [n])
+    graph = _graph(model)
+    with (
+        memory_errors(images.shape, size),
+        progress_bar("scoring", n, "image", disable=progress is not True) as bar,
+    ):
+        for first in range(0, n, size):
+            part = slice(first, first + size)
+            parts = [images[part]] if labels is None else [images[part], labels[part]]
+            count = len(parts[0])
+            nats = graph(*(_filled_up(array, size) for array in parts), per_subpixel=per_subpixel)
+            out[part] = nats.numpy()[:count]
+            bar.update(count)
+            if callable(progress):
+                progress(first + count, n)
+    return out
+
+
+def compare(
+    model_a,
+    model_b,
+    images,
+    labels=None,
+    *,
+    batch_size: int = 64,
+    progress: bool | Callable[[int, int], None] = True,
+) -> Comparison:
+    """Compares two models on the same images.
+
+    The scores of an image under two models go up and down together, so that the mean of their
+    differences is known much better than either mean.
+
+    Args:
+        model_a, model_b: as ``model`` in ``score``; a model without classes ignores the labels
+            if the other one is class-conditional.
+        images, labels, batch_size, progress: as in ``score``; ``progress`` counts both models.
+
+    Returns:
+        a ``Comparison``: for nats per image and for bits per dimension, the mean of each model,
+        the mean difference and its standard error.
+
+    Raises:
+        UserError: as ``score``, for either model, which the message names.
+
+    Example:
+
+    >>> def model(hidden_dim):
+    ...     return pixelcnn_tf.PixelRNN(
+    ...         hidden_dim, 4, n_layers=1, n_channels=1, likelihood="bernoulli"
+    ...     )
+    >>> images = np.random.default_rng(0).integers(2, size=[20, 6, 6, 1])
+    >>> result = pixelcnn_tf.compare(model(2), model(4), images)
+    >>> result.n_images
+    20
+    >>> bits = result.bits_per_dim
+    >>> abs(bits.mean_a - bits.mean_b - bits.difference) < 1e-9
+    True
+    >>> bits.standard_error < result.nats_per_image.standard_error
+    True
+    """
+    models = model_a, model_b
+    some_classes = any(getattr(model, "n_classes", None) is not None for model in models)
+    nats = []
+    for i, model in enumerate(models):
+        ignored = some_classes and getattr(model, "n_classes", None) is None
+        shown = progress
+        if callable(progress):
+            shown = lambda done, n, i=i: progress(i * n + done, 2 * n)  # noqa: E731
+        given = None if ignored else labels
+        try:
+            nats.append(score(model, images, given, batch_size=batch_size, progress=shown))
+        except UserError as error:
+            raise UserError(f"model_{'ab'[i]}: {error}") from None
+    a, b = nats
+    n, n_dims = len(a), int(np.prod(np.shape(images)[1:]))
+    differences = a - b
+    error = differences.std(ddof=1) / n**0.5 if n > 1 else float("nan")
+    figures = [float(x) for x in (a.mean(), b.mean(), differences.mean(), error)]
+    bits = [figure * scale_to("bits_per_dim", n_dims) for figure in figures]
+    return Comparison(PairedDifference(*figures), PairedDifference(*bits), n)
+
+
+def _checked_images(model, images) -> np.ndarray:
+    """``images`` as uint8; UserError unless they are images for ``model``."""
+    if not hasattr(model, "likelihood"):
+        raise UserError(
+            f"model={model!r:.80}: must be a PixelRNN or PixelCNNPlusPlus, as load_model returns"
+        )
+    try:
+        images = np.asarray(images)
+    except ValueError:  # lists of different lengths
+        raise UserError("images: must be an array") from None
+    if images.ndim != 4 or 0 in images.shape or images.shape[3] != model.n_channels:
+        raise UserError(
+            f"images {images.shape}: must be (n, height, width, {model.n_channels}), at least one"
+        )
+    check_size(model, *images.shape[1:3])
+    model.likelihood.check_values(images)
+    return images.astype(np.uint8)
+
+
+def _filled_up(part: np.ndarray, size: int) -> tf.Tensor:
+    """The last batch padded to the size of the others, so that nothing is traced again."""
+    return tf.constant(np.pad(part, [(0, size - len(part))] + [(0, 0)] * (part.ndim - 1)))
+
+
+#: The graph of each model; it lives as long as the model does.
+_graphs: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def _graph(model) -> Callable:
+    """A ``tf.function`` of images and labels to nats, kept for the next call."""
+    if model not in _graphs:
+        reference = weakref.ref(model)  # the dictionary must not keep the model alive
+
+        def nats(images, labels=None, per_subpixel=False):
+            model = reference()
+            given = {} if labels is None else {"labels": labels}
+            logits = model(images, **given)
+            if per_subpixel:
+                return -model.likelihood.log_probs(images, logits)
+            return model.likelihood.nll(images, logits)
+
+        _graphs[model] = tf.function(nats, autograph=False)
+    return _graphs[model]
