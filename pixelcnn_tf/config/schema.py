@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -31,6 +32,7 @@ class DataConfig(Section):
     train_label_key: str = "y_train"
     test_label_key: str = "y_test"
     test_share: Annotated[Real, Field(gt=0, lt=1)] = 0.1
+    validation_share: Annotated[Real, Field(gt=0, lt=1)] | None = None
     binarize: Literal["threshold", "sample", "dynamic"] | None = None
     seed: Seed = 0
 
@@ -38,7 +40,8 @@ class DataConfig(Section):
 class TrainingConfig(Section):
     """How to train, and what to write down how often."""
 
-    steps: Count = 1000
+    minutes: Annotated[Real, Field(gt=0)] | None = None
+    steps: Count | None = 1000
     batch_size: Count = 16
     optimizer: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"] = "adam"
     learning_rate: Annotated[Real, Field(gt=0, le=10)] = 1e-3
@@ -53,6 +56,21 @@ class TrainingConfig(Section):
     checkpoint_every: Count = 500
     keep_checkpoints: Annotated[int, Field(ge=2)] = 3
 
+    @model_validator(mode="before")
+    @classmethod
+    def _minutes_alone(cls, values):
+        """Leave the number of steps unlimited where only ``minutes`` is given."""
+        if isinstance(values, dict) and values.get("minutes") is not None:
+            return {"steps": None, **values}
+        return values
+
+    @field_validator("steps")
+    @classmethod
+    def _limited(cls, steps, info):
+        if steps is None and info.data.get("minutes") is None:
+            raise ValueError("must be an integer from 1 up, unless training.minutes is set")
+        return steps
+
     @model_validator(mode="after")
     def _consistent(self):
         if self.schedule == "exponential" and self.decay == 1.0:
@@ -64,7 +82,7 @@ class TrainingConfig(Section):
                 f"warmup_steps {self.warmup_steps} needs schedule 'cosine'; else set "
                 "training.warmup_steps=0"
             )
-        if self.warmup_steps and self.warmup_steps >= self.steps:
+        if self.steps is not None and self.warmup_steps and self.warmup_steps >= self.steps:
             raise ValueError(
                 f"warmup_steps {self.warmup_steps} must be below steps {self.steps}: set "
                 "training.warmup_steps as well"
@@ -95,6 +113,11 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self):
+        if self.deterministic and self.training.minutes is not None:
+            raise ValueError(
+                "deterministic: true cannot be held with training.minutes, since no two runs make "
+                "the same number of steps in it; set training.steps in its place"
+            )
         two_values = parse_likelihood(self.model.likelihood) in [("bernoulli", 2), ("softmax", 2)]
         if self.data.binarize and self.model.architecture == "pixelcnn_pp":
             raise ValueError(
