@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     startup.import_tensorflow()
     from pixelcnn_tf import load_model
     from pixelcnn_tf.data.pipeline import load_for
-    from pixelcnn_tf.likelihoods.base import in_words, scale_to
+    from pixelcnn_tf.likelihoods.base import format_report, scale_to
     from pixelcnn_tf.sampling.generate import check_size
     from pixelcnn_tf.sampling.scheduler import memory_errors
     from pixelcnn_tf.training.experiment import check_values
@@ -77,13 +77,13 @@ def main(argv: list[str] | None = None) -> int:
         nats = score(model, images, args.batch_size)
         theirs = None if other is None else score(other, images, args.batch_size)
     n_dims = images.test[0].size
-    figures = in_words(model.likelihood.report(nats.mean(), n_dims))
+    figures = format_report(model.likelihood.report(nats.mean(), n_dims))
     print(f"{config.data.source}: {figures} ({n:,} images)")
     if other is None:
         return 0
     unit = model.likelihood.units[0]
     gain = (theirs - nats) * scale_to(unit, n_dims)
-    figures = in_words(other.likelihood.report(theirs.mean(), n_dims))
+    figures = format_report(other.likelihood.report(theirs.mean(), n_dims))
     than = "better" if gain.mean() >= 0 else "worse"
     error = gain.std(ddof=1) / n**0.5 if n > 1 else float("nan")
     print(

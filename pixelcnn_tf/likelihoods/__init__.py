@@ -1,4 +1,5 @@
-"""What the outputs of a model mean: the probability of every value of a sub-pixel.
+"""Which probability does a model give to every value of a sub-pixel?
 
-Imports ``utils`` and ``config``. ``models``, ``sampling``, ``training`` and ``cli`` import it.
+One module for each distribution, and the interface that they share. Imports ``utils`` and
+``config``; imported by ``models``, ``sampling``, ``scoring``, ``training`` and ``cli``.
 """

@@ -1,9 +1,9 @@
-"""What a model's outputs mean: probabilities of the values of every sub-pixel.
+"""The interface of likelihoods: probabilities of the values of every sub-pixel.
 
 A likelihood is also a Keras loss (bits per dimension), so that
 ``model.compile(loss=model.likelihood)`` and the ``Trainer`` minimize the same number.
 
-Units: a sub-pixel is one dimension. ``nats`` are summed over all sub-pixels of an image;
+Units: a sub-pixel is one dimension. Nats per image are summed over all sub-pixels of an image;
 bits per dimension are ``nats / (ln 2 * height * width * channels)``.
 """
 
@@ -18,12 +18,29 @@ from pixelcnn_tf.utils.serialization import PACKAGE
 
 
 class Likelihood(keras.losses.Loss):
-    """The interface that every likelihood fills.
+    """The base class of all likelihoods.
+
+    A sub-class sets the three attributes and implements ``log_probs`` and ``probabilities``.
+    Everything else follows from them.
 
     Attributes:
-        n_values: sub-pixels take the values 0 to ``n_values - 1``; at most 256.
-        n_params: outputs that the model gives for each sub-pixel.
-        units: what ``report`` tells, the first being the headline.
+        n_values: sub-pixels take the integer values 0 to ``n_values - 1``; at most 256.
+        n_params: number of outputs that the model gives for each sub-pixel.
+        units: the units of ``report``; the first is the headline.
+
+    Example: a likelihood that gives every value the same probability.
+
+    >>> class Uniform(pixelcnn_tf.Likelihood):
+    ...     n_values, n_params = 4, 1
+    ...
+    ...     def log_probs(self, values, logits):
+    ...         return 0 * self.checked(logits)[..., 0] - tf.math.log(4.0)
+    ...
+    ...     def probabilities(self, logits):
+    ...         return tf.repeat(0 * self.checked(logits) + 0.25, 4, axis=-1)
+    >>> images, logits = np.zeros([1, 2, 2, 1]), np.zeros([1, 2, 2, 1, 1])
+    >>> round(float(Uniform()(images, logits)), 4)  # bits per dimension
+    2.0
     """
 
     n_values: int
@@ -31,53 +48,63 @@ class Likelihood(keras.losses.Loss):
     units: tuple[str, ...] = ("bits_per_dim",)
 
     def log_probs(self, values, logits) -> tf.Tensor:
-        """Log-probabilities of the values of sub-pixels.
+        """Returns the log-probabilities of the values of sub-pixels.
 
         Args:
             values: ``[...]``, integers 0 to ``n_values - 1`` of any numeric dtype.
-            logits: ``[..., n_params]``, the model's outputs.
+            logits: ``[..., n_params]``, the outputs of the model.
 
         Returns:
             float32 ``[...]``, nats.
 
         Raises:
-            ValueError: another number of outputs per sub-pixel than ``n_params``.
+            ValueError: the last axis of ``logits`` is not ``n_params`` long.
         """
         raise NotImplementedError(f"{type(self).__name__}.log_probs")
 
+    def probabilities(self, logits) -> tf.Tensor:
+        """Returns the probabilities of all values.
+
+        Args:
+            logits: ``[..., n_params]``, the outputs of the model.
+
+        Returns:
+            float32 ``[..., n_values]``.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.probabilities")
+
     def nll(self, images, logits) -> tf.Tensor:
-        """Negative log-likelihood of whole images.
+        """Returns the negative log-likelihood of whole images.
 
         Args:
             images: ``[batch, height, width, channels]``, integers 0 to ``n_values - 1``
                 of any numeric dtype.
-            logits: ``[batch, height, width, channels, n_params]``, the model's outputs.
+            logits: ``[batch, height, width, channels, n_params]``, the outputs of the model.
 
         Returns:
             float32 ``[batch]``, nats per image, summed over all sub-pixels.
 
         Raises:
-            ValueError: another number of outputs per sub-pixel than ``n_params``.
+            ValueError: the last axis of ``logits`` is not ``n_params`` long.
         """
         return -tf.reduce_sum(self.log_probs(images, logits), axis=[1, 2, 3])
 
-    def probabilities(self, logits) -> tf.Tensor:
-        """float32 probabilities ``[..., n_values]`` from outputs ``[..., n_params]``."""
-        raise NotImplementedError(f"{type(self).__name__}.probabilities")
-
-    def draw(self, logits, uniforms, temperature=None, top_p=None):
-        """Choose values by the inverse of the cumulative distribution.
+    def draw(self, logits, uniforms, temperature=None, top_p=None) -> tf.Tensor:
+        """Draws values by inverting the cumulative distribution.
 
         Args:
-            logits: ``[..., n_params]``.
+            logits: ``[..., n_params]``, the outputs of the model.
             uniforms: float32 ``[...]`` in [0, 1).
-            temperature: divides the logits; below 1 sharpens, above 1 flattens; None: 1.
-            top_p: in (0, 1): draw from the likeliest values only, the fewest that have this
-                probability together (nucleus sampling, Holtzman et al. 2019,
-                arXiv 1904.09751, section 3.1; as likely as the last of them counts too).
+            temperature: divides the logits; below 1 sharpens the distribution, above 1 flattens
+                it. None is 1.
+            top_p: draws from the most likely values only, the smallest set with at least this
+                probability, in (0, 1). None draws from all values.
 
         Returns:
             float32 ``[...]``, whole numbers from 0 to ``n_values - 1``.
+
+        Source of ``top_p``, nucleus sampling: Holtzman et al. 2019, arXiv 1904.09751,
+        section 3.1. Values that are as likely as the last one of the set belong to it, too.
         """
         if temperature is not None:
             logits = logits / temperature
@@ -86,11 +113,14 @@ class Likelihood(keras.losses.Loss):
             probabilities = nucleus(probabilities, top_p)
         return inverse_cumulative(probabilities, uniforms)
 
-    def check_values(self, images: np.ndarray) -> None:
-        """Raises UserError unless all values are integers from 0 to ``n_values - 1``.
+    def check_values(self, images) -> None:
+        """Checks that the likelihood gives every value of ``images`` a probability.
 
         Args:
             images: an array of any shape and numeric dtype.
+
+        Raises:
+            UserError: a value that is not an integer from 0 to ``n_values - 1``.
         """
         images = np.asarray(images)
         wanted = f"must hold integers from 0 to {self.n_values - 1}, the values of {self.name}"
@@ -104,24 +134,32 @@ class Likelihood(keras.losses.Loss):
         if images.dtype.kind == "f" and (images != np.round(images)).any():
             raise UserError(f"images: {wanted}; these are {images.dtype} that are not whole")
 
-    def checked(self, logits):
-        """``logits`` as float32; ValueError if the last axis is not ``n_params`` long."""
+    def checked(self, logits) -> tf.Tensor:
+        """Returns ``logits`` as float32; ValueError if the last axis is not ``n_params`` long."""
         if logits.shape[-1] not in (None, self.n_params):
             raise ValueError(
-                f"{self.name}: {logits.shape[-1]} outputs a sub-pixel; must be {self.n_params}, as "
-                "of a model with this likelihood"
+                f"{self.name}: {logits.shape[-1]} outputs per sub-pixel; must be {self.n_params}, "
+                "as of a model with this likelihood"
             )
         return tf.cast(logits, tf.float32)
 
     def report(self, nats: float, n_dims: int) -> dict[str, float]:
-        """The figures to show for a mean of ``nats`` an image of ``n_dims`` sub-pixels."""
+        """Converts nats per image into the units that are reported for this likelihood.
+
+        Args:
+            nats: mean negative log-likelihood, nats per image.
+            n_dims: number of sub-pixels of an image.
+
+        Returns:
+            the figure in each of ``units``.
+        """
         return {unit: float(nats) * scale_to(unit, n_dims) for unit in self.units}
 
     def call(self, y_true, y_pred):
-        """Bits per dimension of each image, float32 ``[batch]``.
+        """Returns the bits per dimension of each image, float32 ``[batch]``.
 
         Raises:
-            tf.errors.InvalidArgumentError: ``y_true`` holds something else than whole numbers
+            tf.errors.InvalidArgumentError: ``y_true`` holds something other than whole numbers
                 from 0 to ``n_values - 1`` (images not binarized, or scaled to [0, 1]).
         """
         wanted = f"images must hold whole numbers from 0 to {self.n_values - 1}"
@@ -132,28 +170,50 @@ class Likelihood(keras.losses.Loss):
         return self.nll(y_true, y_pred) * scale_to("bits_per_dim", n_dims)
 
 
-def nucleus(probabilities, top_p):
-    """``probabilities`` ``[..., n]`` with zeros in place of all but the likeliest ones, the
-    fewest whose sum reaches ``top_p``. They are not scaled to sum to 1 again."""
+def nucleus(probabilities, top_p) -> tf.Tensor:
+    """Sets the probabilities of all but the most likely values to zero.
+
+    Args:
+        probabilities: float32 ``[..., n]``.
+        top_p: scalar in (0, 1); the smallest set of values whose sum reaches it is kept.
+
+    Returns:
+        float32 ``[..., n]``, not scaled to sum to 1 again.
+
+    Source: Holtzman et al. 2019, arXiv 1904.09751, section 3.1.
+
+    Example:
+
+    >>> from pixelcnn_tf.likelihoods.base import nucleus
+    >>> nucleus(tf.constant([0.5, 0.25, 0.125, 0.125]), 0.6).numpy().tolist()
+    [0.5, 0.25, 0.0, 0.0]
+    """
     falling = tf.sort(probabilities, direction="DESCENDING")
     needed = tf.cumsum(falling, axis=-1, exclusive=True) < top_p
     least = tf.reduce_min(tf.where(needed, falling, 1.0), axis=-1, keepdims=True)
-    least = tf.minimum(least, falling[..., :1])  # however little is asked for
+    least = tf.minimum(least, falling[..., :1])  # one value is kept even for the smallest top_p
     return tf.where(probabilities >= least, probabilities, 0.0)
 
 
-def inverse_cumulative(probabilities, uniforms):
-    """The values at which the cumulative distribution passes ``uniforms``.
+def inverse_cumulative(probabilities, uniforms) -> tf.Tensor:
+    """Returns the values at which the cumulative distribution passes ``uniforms``.
 
     The values are searched in blocks of about their square root, first for the block and then
-    in it: a cumulative sum over 256 values takes longer than the softmax before it.
+    within it: a cumulative sum over 256 values takes longer than the softmax before it.
 
     Args:
-        probabilities: float32 ``[..., n]``, in any scale.
+        probabilities: float32 ``[..., n]``, on any scale.
         uniforms: float32 ``[...]`` in [0, 1).
 
     Returns:
         float32 ``[...]``, whole numbers from 0 to ``n - 1``.
+
+    Example:
+
+    >>> from pixelcnn_tf.likelihoods.base import inverse_cumulative
+    >>> probabilities = tf.constant([[0.25, 0.25, 0.5]] * 3)
+    >>> inverse_cumulative(probabilities, tf.constant([0.1, 0.3, 0.9])).numpy().tolist()
+    [0.0, 1.0, 2.0]
     """
     n = probabilities.shape[-1]
     size = math.isqrt(n - 1) + 1
@@ -176,11 +236,20 @@ def _count(conditions):
 
 
 def scale_to(unit: str, n_dims):
-    """What nats an image of ``n_dims`` sub-pixels (number or tensor) are multiplied with to
-    give ``unit``.
+    """Returns the factor from nats per image to ``unit``.
+
+    Args:
+        unit: ``'bits_per_dim'`` or ``'nats_per_image'``.
+        n_dims: number of sub-pixels of an image, a number or a scalar tensor.
 
     Raises:
         ValueError: an unknown unit.
+
+    Example:
+
+    >>> from pixelcnn_tf.likelihoods.base import scale_to
+    >>> float(round(np.log(256) * 768 * scale_to("bits_per_dim", 768), 6))  # 8 bits each
+    8.0
     """
     if unit == "bits_per_dim":
         return 1 / (math.log(2) * n_dims)
@@ -189,8 +258,15 @@ def scale_to(unit: str, n_dims):
     raise ValueError(f"unit={unit!r}: must be 'bits_per_dim' or 'nats_per_image'")
 
 
-def in_words(figures: dict[str, float]) -> str:
-    """What ``report`` tells, for people: ``'0.0834 bits per dim'``."""
+def format_report(figures: dict[str, float]) -> str:
+    """Formats the result of ``Likelihood.report`` for people.
+
+    Example:
+
+    >>> from pixelcnn_tf.likelihoods.base import format_report
+    >>> format_report({"nats_per_image": 81.25, "bits_per_dim": 0.15})
+    '81.2500 nats per image, 0.1500 bits per dim'
+    """
     return ", ".join(f"{value:.4f} {unit.replace('_', ' ')}" for unit, value in figures.items())
 
 
@@ -199,11 +275,27 @@ class NLLMetric(keras.metrics.Mean):
     """The mean negative log-likelihood over all images seen, for ``model.compile``.
 
     Args:
-        likelihood: of the model, ``model.likelihood``.
+        likelihood: that of the model, ``model.likelihood``.
         unit: ``'bits_per_dim'`` or ``'nats_per_image'``.
+
+    Raises:
+        ValueError: an unknown unit.
+
+    Example:
+
+    >>> metric = pixelcnn_tf.NLLMetric(pixelcnn_tf.Bernoulli())
+    >>> metric.update_state(np.ones([5, 2, 2, 1]), np.zeros([5, 2, 2, 1, 1], "float32"))
+    >>> round(float(metric.result()), 4)
+    1.0
     """
 
-    def __init__(self, likelihood: Likelihood, unit: str = "bits_per_dim", name=None, **kwargs):
+    def __init__(
+        self,
+        likelihood: Likelihood,
+        unit: str = "bits_per_dim",
+        name: str | None = None,
+        **kwargs,
+    ):
         super().__init__(name=name or unit, **kwargs)
         self.likelihood = likelihood
         self.unit = unit

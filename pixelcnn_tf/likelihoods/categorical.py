@@ -11,13 +11,23 @@ from pixelcnn_tf.utils.serialization import PACKAGE
 class Softmax(Likelihood):
     """A categorical distribution over the values of each sub-pixel.
 
+    With the logits ``x`` of a sub-pixel, ``P(v) = exp(x[v]) / sum(exp(x))``. It takes one output
+    per value, ``n_params = n_values``, and knows nothing of the order of the values.
+
     Args:
-        n_values: how many values a sub-pixel has, 2 to 256.
+        n_values: number of values of a sub-pixel, 2 to 256.
 
     Raises:
-        ValueError: ``n_values`` out of range.
+        ValueError: ``n_values`` is out of range.
 
-    Source: arXiv 1601.06759, section 2.2.
+    Source: van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv 1601.06759, section 2.2.
+
+    Example: a model with equal logits needs eight bits for each of 256 values.
+
+    >>> softmax = pixelcnn_tf.Softmax(256)
+    >>> images = np.full([1, 4, 4, 3], 200, np.uint8)
+    >>> round(float(softmax(images, np.zeros([1, 4, 4, 3, 256], "float32"))), 4)
+    8.0
     """
 
     def __init__(self, n_values: int = 256, name: str = "softmax", **kwargs):
@@ -26,12 +36,12 @@ class Softmax(Likelihood):
             raise ValueError(f"n_values={n_values!r}: must be an integer from 2 to 256")
         self.n_values = self.n_params = n_values
 
-    def log_probs(self, values, logits):
+    def log_probs(self, values, logits) -> tf.Tensor:
         logits = self.checked(logits)
         return -tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(values, tf.int32), logits)
 
-    def probabilities(self, logits):
+    def probabilities(self, logits) -> tf.Tensor:
         return tf.nn.softmax(self.checked(logits))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "n_values": self.n_values}

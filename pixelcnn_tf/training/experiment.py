@@ -14,7 +14,7 @@ from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.data.image_folders import folder_classes
 from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.data.pipeline import load_for
-from pixelcnn_tf.likelihoods.base import Likelihood, in_words
+from pixelcnn_tf.likelihoods.base import Likelihood, format_report
 from pixelcnn_tf.likelihoods.logistic_mixture import LogisticMixture
 from pixelcnn_tf.likelihoods.registry import get_likelihood
 from pixelcnn_tf.models.build import build_model
@@ -176,7 +176,7 @@ def _print_header(config: Config, images: Images, model, strategy) -> None:
 def _print_results(run: RunFolder, record: dict) -> None:
     """One line each for the likelihood and where everything lies."""
     counted = f"({record['test_images']:,} images, step {record['step']:,})"
-    print(f"test         {in_words(record['test'])}  {counted}")
+    print(f"test         {format_report(record['test'])}  {counted}")
     print(f"samples      {run.samples / 'final.png'}")
     print(f"model        {run.model}")
     print(f"TensorBoard  {_tensorboard()} --logdir {shlex.quote(str(run.logs))}")
