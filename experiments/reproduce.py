@@ -46,7 +46,7 @@ from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import replacing
 from pixelcnn_tf.utils.errors import UserError
-from pixelcnn_tf.visualization.plots import completion_sheet, image_sheet, save_picture
+from pixelcnn_tf.visualization.plots import completion_grid, image_grid, save_image
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = sorted({model for job in JOBS.values() for model in job.models})
@@ -163,7 +163,7 @@ def main(argv: list[str] | None = None) -> int:
         sheets["_completions"] = draw_completions(model, images, args.seed)
     for place in places:
         for ending, sheet in sheets.items():
-            save_picture(sheet, place.with_name(f"{place.name}{ending}.png"))
+            save_image(sheet, place.with_name(f"{place.name}{ending}.png"))
     print(f"pictures {' and '.join(f'{place}*.png' for place in places)}")
     return 0
 
@@ -185,7 +185,7 @@ def draw_samples(model, images, seed: int) -> np.ndarray:
     if model.n_classes is not None:
         n, columns, labels = 8 * model.n_classes, 8, np.arange(model.n_classes).repeat(8)
     drawn = generate_images(model, images.test.shape[1:3], n, seed, labels=labels)
-    return image_sheet(drawn, model.likelihood.n_values, columns)
+    return image_grid(drawn, model.likelihood.n_values, columns)
 
 
 def draw_completions(model, images, seed: int) -> np.ndarray:
@@ -201,7 +201,7 @@ def draw_completions(model, images, seed: int) -> np.ndarray:
         model, (height, width), 6 * n, seed, initial_images=given, known=~hidden
     )
     drawn = drawn.reshape(n, 6, *originals.shape[1:])
-    return completion_sheet(originals, hidden, drawn, model.likelihood.n_values)
+    return completion_grid(originals, hidden, drawn, model.likelihood.n_values)
 
 
 def train(config: Config, args, job: Job) -> tuple:

@@ -10,7 +10,7 @@ from matplotlib.ticker import StrMethodFormatter
 from experiments.jobs import JOBS, Job
 from pixelcnn_tf.utils.atomic_files import replacing
 from pixelcnn_tf.utils.errors import UserError
-from pixelcnn_tf.visualization.plots import figure_pixels, save_picture
+from pixelcnn_tf.visualization.plots import figure_pixels, save_image
 
 INTRODUCTION = """# Results
 
@@ -51,7 +51,7 @@ def write_table(results: Path) -> None:
         if mine:
             lines += _section(job, mine, results, f"curves_{name}.png")
             curves = _curves([r for r in mine if not _classes(r)], job)
-            save_picture(curves, docs / f"curves_{name}.png")
+            save_image(curves, docs / f"curves_{name}.png")
     with replacing(docs / "results.md") as temporary:
         temporary.write_text("\n".join(lines), encoding="utf-8")
     print(f"written to {docs / 'results.md'} and the curves beside it")

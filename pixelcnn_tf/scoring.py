@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.likelihoods.base import scale_to
-from pixelcnn_tf.sampling.generate import check_size, labels_for
+from pixelcnn_tf.models.inputs import check_images, check_model, labels_for
 from pixelcnn_tf.sampling.scheduler import memory_errors
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.progress import progress as progress_bar
@@ -86,13 +86,12 @@ def score(
     >>> nats.shape, nats.dtype.name
     ((5,), 'float64')
     """
-    images = _checked_images(model, images)
+    check_model(model)
+    images = check_images(model, images)
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise UserError(f"batch_size={batch_size!r}: must be an integer from 1 up")
     n, size = len(images), min(batch_size, len(images))
     labels = labels_for(model, labels, n)
-    if not model.built:
-        model.build((None, None, None, model.n_channels))
     out = np.empty(images.shape if per_subpixel else [n])
     graph = _graph(model)
     with (
@@ -173,25 +172,6 @@ def compare(
     figures = [float(x) for x in (a.mean(), b.mean(), differences.mean(), error)]
     bits = [figure * scale_to("bits_per_dim", n_dims) for figure in figures]
     return Comparison(PairedDifference(*figures), PairedDifference(*bits), n)
-
-
-def _checked_images(model, images) -> np.ndarray:
-    """``images`` as uint8; UserError unless they are images for ``model``."""
-    if not hasattr(model, "likelihood"):
-        raise UserError(
-            f"model={model!r:.80}: must be a PixelRNN or PixelCNNPlusPlus, as load_model returns"
-        )
-    try:
-        images = np.asarray(images)
-    except ValueError:  # lists of different lengths
-        raise UserError("images: must be an array") from None
-    if images.ndim != 4 or 0 in images.shape or images.shape[3] != model.n_channels:
-        raise UserError(
-            f"images {images.shape}: must be (n, height, width, {model.n_channels}), at least one"
-        )
-    check_size(model, *images.shape[1:3])
-    model.likelihood.check_values(images)
-    return images.astype(np.uint8)
 
 
 def _filled_up(part: np.ndarray, size: int) -> tf.Tensor:

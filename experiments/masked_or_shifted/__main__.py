@@ -170,11 +170,11 @@ def fields(args) -> None:
     """Receptive fields and arithmetic."""
     from experiments.masked_or_shifted.blocks import layer_products
     from experiments.masked_or_shifted.fields import count_fields, draw_fields
-    from pixelcnn_tf.visualization.plots import save_picture
+    from pixelcnn_tf.visualization.plots import save_image
 
     found, counts = count_fields(args.kernels)
     picture = args.docs / f"{PAGE}.png"
-    save_picture(draw_fields(found, args.kernels), picture)
+    save_image(draw_fields(found, args.kernels), picture)
     products = {str(kernel): layer_products(kernel) for kernel in args.kernels}
     keep(args, "fields.json", {"pixels": counts, "products": products})
     rows = [

@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     startup.import_tensorflow()
     from pixelcnn_tf import generate_images, load_model
     from pixelcnn_tf.sampling.scheduler import cut
-    from pixelcnn_tf.visualization.plots import completion_sheet, save_picture
+    from pixelcnn_tf.visualization.plots import completion_grid, save_image
 
     startup.find_devices()
     model = load_model(args.run)
@@ -84,8 +84,8 @@ def main(argv: list[str] | None = None) -> int:
             labels=None if labels is None else labels.repeat(args.completions),
         )
     completions = completions.reshape(n, args.completions, *originals.shape[1:])
-    sheet = completion_sheet(originals, hidden, completions, model.likelihood.n_values)
-    save_picture(sheet, out)
+    sheet = completion_grid(originals, hidden, completions, model.likelihood.n_values)
+    save_image(sheet, out)
     print(f"{args.completions} completions each of {n} image(s), seed {args.seed}: {out}")
     return 0
 

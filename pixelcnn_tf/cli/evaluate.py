@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     from pixelcnn_tf import load_model
     from pixelcnn_tf.data.pipeline import load_for
     from pixelcnn_tf.likelihoods.base import format_report, scale_to
-    from pixelcnn_tf.sampling.generate import check_size
+    from pixelcnn_tf.models.inputs import check_size
     from pixelcnn_tf.sampling.scheduler import memory_errors
     from pixelcnn_tf.training.experiment import check_values
 

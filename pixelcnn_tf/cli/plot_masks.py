@@ -9,7 +9,7 @@ examples:
 from pixelcnn_tf.cli.parsing import Parser, size, whole_number
 from pixelcnn_tf.utils.atomic_files import check_writable
 from pixelcnn_tf.utils.errors import UserError
-from pixelcnn_tf.visualization.plots import mask_panel, save_picture
+from pixelcnn_tf.visualization.plots import mask_panel, save_image
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,6 +24,6 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"--kernel {height}x{width}: both sides must be odd (1, 3, 5, ...)")
     if args.channels * max(args.kernel) > 150:
         raise UserError("--channels times --kernel: must be at most 150, to be legible")
-    save_picture(mask_panel(args.kernel, args.channels), out)
+    save_image(mask_panel(args.kernel, args.channels), out)
     print(f"masks of a {height}x{width} kernel, {args.channels} channels: {out}")
     return 0

@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
 
     startup.import_tensorflow()
     from pixelcnn_tf.models.build import build_model
-    from pixelcnn_tf.visualization.plots import receptive_field_panel, save_picture
+    from pixelcnn_tf.visualization.plots import receptive_field_panel, save_image
     from pixelcnn_tf.visualization.receptive_field import receptive_field
 
     startup.find_devices()
@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
             )
         name = config.name if config.name not in fields else f"{config.name} ({len(fields) + 1})"
         fields[name] = receptive_field(model, args.size, args.channel - 1, args.draws, args.seed)
-    save_picture(receptive_field_panel(fields), out)
+    save_image(receptive_field_panel(fields), out)
     counts = ", ".join(f"{name} {int((f.sum(-1) > 0).sum())}" for name, f in fields.items())
     print(f"pixels that reach the centre of {args.size[0]}x{args.size[1]}: {counts}: {out}")
     return 0

@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
 
     startup.import_tensorflow()
     from pixelcnn_tf import generate_images, load_model
-    from pixelcnn_tf.visualization.plots import image_sheet, save_picture
+    from pixelcnn_tf.visualization.plots import image_grid, save_image
 
     startup.find_devices()
     model = load_model(args.run)
@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
         with replacing(out) as temporary, temporary.open("wb") as file:
             np.save(file, images)
     else:
-        save_picture(image_sheet(images, model.likelihood.n_values, args.columns), out)
+        save_image(image_grid(images, model.likelihood.n_values, args.columns), out)
     height, width, channels = images.shape[1:]
     print(f"{n} images of {height}x{width}x{channels}, seed {args.seed}: {out}")
     return 0

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import tensorflow as tf
 
+from pixelcnn_tf.models.inputs import check_images, check_model, check_size, labels_for
 from pixelcnn_tf.sampling.loops import Results, Tables, cut_weights, stateless_uniforms
 from pixelcnn_tf.sampling.scheduler import (
     PlainBatch,
@@ -71,13 +72,8 @@ def generate_images(
         UserError: an argument that is out of range or does not fit the others, or a batch
             that does not fit memory.
     """
-    if not hasattr(model, "likelihood"):
-        raise UserError(
-            f"model={model!r:.80}: must be a PixelRNN or PixelCNNPlusPlus, as load_model returns"
-        )
+    check_model(model)
     shape = _image_shape(model, image_size, n_images)
-    if not model.built:
-        model.build((None, None, None, model.n_channels))
     _check_settings(model, seed, temperature, top_p, method, batch_size)
     labels = labels_for(model, labels, int(n_images))
     batch, workers = cut(model, shape, method, batch_size)
@@ -133,13 +129,9 @@ def teacher_forced_logits(
     Raises:
         UserError: images of another shape; labels as in ``generate_images``.
     """
-    images = np.asarray(images)
-    if images.ndim != 4 or 0 in images.shape or images.shape[3] != model.n_channels:
-        raise UserError(
-            f"images {images.shape}: must be (batch, height, width, {model.n_channels})"
-        )
+    check_model(model)
+    images = check_images(model, images)
     size = images.shape[1:3]
-    check_size(model, *size)
     labels = labels_for(model, labels, len(images))
     tables = Tables(
         images=tf.constant(table_of(images, len(images)), tf.float32),
@@ -157,33 +149,6 @@ def has_raster_way(model) -> bool:
     """Whether ``model`` and all its blocks have a ``step``."""
     blocks = getattr(model, "blocks", [])
     return all(callable(getattr(part, "step", None)) for part in [model, *blocks])
-
-
-def labels_for(model, labels, n: int) -> np.ndarray | None:
-    """``labels`` as int32 ``[n]``, None for a model without classes.
-
-    Raises:
-        UserError: they are missing, not wanted, no integers, of another number, or out of range.
-    """
-    n_classes = getattr(model, "n_classes", None)
-    if n_classes is None:
-        if labels is not None:
-            raise UserError("labels: the model is not class-conditional; leave them out")
-        return None
-    wanted = f"must be an integer from 0 to {n_classes - 1}, or {n} of them, one an image"
-    if labels is None:
-        raise UserError(f"labels: not given, and the model is class-conditional; {wanted}")
-    try:
-        array = np.asarray(labels)
-    except ValueError:  # lists of unlike lengths
-        array = np.empty(0, object)
-    if array.dtype.kind not in "iu" or array.shape not in ((), (n,)):
-        shown = f"{array.dtype} {array.shape}" if array.shape else repr(labels)[:80]
-        raise UserError(f"labels={shown}: {wanted}")
-    for label in (array.min(), array.max()):
-        if not 0 <= label < n_classes:
-            raise UserError(f"labels: {label} is none of the {n_classes} classes; {wanted}")
-    return np.broadcast_to(array, [n]).astype(np.int32)
 
 
 def _padded(labels: np.ndarray, batch: int) -> tf.Tensor:
@@ -230,15 +195,6 @@ def _image_shape(model, image_size, n_images) -> tuple[int, int, int, int]:
         raise UserError(f"n_images={n_images!r}: must be an integer from 1 up")
     check_size(model, *size)
     return int(n_images), int(size[0]), int(size[1]), model.n_channels
-
-
-def check_size(model, height: int, width: int) -> None:
-    """Raises UserError for images of a size that the model cannot take."""
-    if hasattr(model, "check_size"):
-        try:
-            model.check_size(height, width)
-        except ValueError as error:
-            raise UserError(str(error)) from None
 
 
 def _initial_state(model, shape, initial_images, known) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,8 @@ from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.data.pipeline import filled_up, get_dataset
 from pixelcnn_tf.likelihoods.base import Likelihood, scale_to
 from pixelcnn_tf.models.blocks import PixelCNNResBlock
-from pixelcnn_tf.sampling.generate import check_size, generate_images, has_raster_way
+from pixelcnn_tf.models.inputs import check_size
+from pixelcnn_tf.sampling.generate import generate_images, has_raster_way
 from pixelcnn_tf.sampling.scheduler import cut
 from pixelcnn_tf.training.checkpoints import Checkpoints, saved_steps
 from pixelcnn_tf.training.optimizers import averages
@@ -23,7 +24,7 @@ from pixelcnn_tf.training.signals import Interrupted, PutOff, StopAsked
 from pixelcnn_tf.training.tensorboard import Summaries, Window
 from pixelcnn_tf.utils.errors import TrainingDiverged, UserError
 from pixelcnn_tf.utils.progress import progress, sampling_progress
-from pixelcnn_tf.visualization.plots import image_sheet, mask_panel, save_picture
+from pixelcnn_tf.visualization.plots import image_grid, mask_panel, save_image
 
 #: What ``model.initialize_from`` is given at least.
 INITIAL_IMAGES = 100
@@ -350,11 +351,11 @@ class Trainer:
 
     def write_samples(self, name: str) -> Path:
         """Draw images; put them into TensorBoard and ``samples/NAME.png``; its path."""
-        sheet = image_sheet(self.create_image_samples(), self.likelihood.n_values)
+        sheet = image_grid(self.create_image_samples(), self.likelihood.n_values)
         self.summaries.image("imgs", "generated", sheet, self.step)
         self.run.samples.mkdir(parents=True, exist_ok=True)
         path = self.run.samples / f"{name}.png"
-        save_picture(sheet, path)
+        save_image(sheet, path)
         return path
 
     def _dataset(self, images: Images, split: str, seed: int = 0, start_step: int = 0):
@@ -373,7 +374,7 @@ class Trainer:
     def _write_once(self, images: Images) -> None:
         """What does not change during a run: real images, masks, the config."""
         real = images.test[: self.config.sampling.n_images]
-        sheet = image_sheet(real, self.likelihood.n_values)
+        sheet = image_grid(real, self.likelihood.n_values)
         self.summaries.image("imgs", "real", sheet, self.step)
         blocks = getattr(self.model, "blocks", [None])
         if isinstance(blocks[0], PixelCNNResBlock):  # the others use few or none

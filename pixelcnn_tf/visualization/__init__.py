@@ -1,4 +1,4 @@
-"""What people look at: image grids, masks, receptive fields.
+"""How are images, masks and receptive fields shown?
 
-Imports ``sampling``, ``layers`` and ``utils``. ``training`` and ``cli`` import it.
+Imports ``sampling``, ``layers`` and ``utils``; imported by ``training`` and ``cli``.
 """

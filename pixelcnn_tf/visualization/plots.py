@@ -1,10 +1,11 @@
-"""Pictures: sheets of images, masks, receptive fields."""
+"""Image grids, panels of masks and receptive fields, image files."""
 
 import io
 import math
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -13,20 +14,29 @@ from PIL import Image
 from pixelcnn_tf.layers.masks import get_mask
 from pixelcnn_tf.utils.atomic_files import replacing
 
-COLOURS = {1: ["grey"], 3: ["red", "green", "blue"]}
+CHANNEL_NAMES = {1: ["grey"], 3: ["red", "green", "blue"]}
+
+#: The width that image grids are enlarged to, roughly, in pixels.
+GRID_WIDTH = 640
 
 
-def image_sheet(images: np.ndarray, n_values: int = 256, columns: int | None = None) -> np.ndarray:
-    """Many small images as one picture, enlarged so that pixels can be seen.
+def image_grid(images: np.ndarray, n_values: int = 256, columns: int | None = None) -> np.ndarray:
+    """Arranges many small images in a grid, enlarged so that pixels can be seen.
 
     Args:
-        images: uint8 ``[n, height, width, channels]``, values 0 to ``n_values - 1``.
-            Channels other than 1 or 3 are shown beside each other in grey.
+        images: uint8 ``[n, height, width, channels]``, values 0 to ``n_values - 1``. With
+            another number of channels than 1 or 3, they are shown side by side in grey.
         n_values: 2 for binary images, 256 for ordinary ones.
-        columns: images a row; about square if not given.
+        columns: images per row; by default the grid is about square.
 
     Returns:
-        uint8 ``[sheet height, sheet width, 3]``.
+        uint8 ``[grid height, grid width, 3]``.
+
+    Example: two rows of three images of 100x100 pixels, with gaps of one pixel.
+
+    >>> from pixelcnn_tf.visualization.plots import image_grid
+    >>> image_grid(np.zeros([6, 100, 100, 1], np.uint8), columns=3).shape
+    (403, 604, 3)
     """
     images = np.round(images * (255 / (n_values - 1))).astype(np.uint8)
     n, height, width, channels = images.shape
@@ -35,42 +45,65 @@ def image_sheet(images: np.ndarray, n_values: int = 256, columns: int | None = N
         width *= channels
     columns = min(n, columns or math.ceil(math.sqrt(n * height / width)))
     rows = math.ceil(n / columns)
-    scale = max(1, round(640 / (columns * (width + 1))))
+    scale = max(1, round(GRID_WIDTH / (columns * (width + 1))))
     gap = max(1, scale // 2)
     large = images.repeat(scale, axis=1).repeat(scale, axis=2)
     cell_height, cell_width = height * scale + gap, width * scale + gap
-    sheet = np.full((rows * cell_height + gap, columns * cell_width + gap, 3), 255, np.uint8)
+    grid = np.full((rows * cell_height + gap, columns * cell_width + gap, 3), 255, np.uint8)
     for i, image in enumerate(large):
         top, left = (i // columns) * cell_height + gap, (i % columns) * cell_width + gap
-        sheet[top : top + height * scale, left : left + width * scale] = image
-    return sheet
+        grid[top : top + height * scale, left : left + width * scale] = image
+    return grid
 
 
-def completion_sheet(
+def completion_grid(
     originals: np.ndarray, hidden: np.ndarray, completions: np.ndarray, n_values: int = 256
 ) -> np.ndarray:
-    """A row for each image: original, what of it was shown, completions.
+    """Arranges completions in a grid with a row for each image: the original, the part of it
+    that the model was shown, the completions.
 
     Args:
         originals: uint8 ``[n, height, width, channels]``, values 0 to ``n_values - 1``.
         hidden: boolean ``[height, width]``; hidden pixels are shown as a grey chequerboard.
         completions: uint8 ``[n, k, height, width, channels]``.
-        n_values: as in ``image_sheet``.
+        n_values: as in ``image_grid``.
 
     Returns:
-        uint8 ``[sheet height, sheet width, 3]``.
+        uint8 ``[grid height, grid width, 3]``.
+
+    Example: two images with three completions each.
+
+    >>> from pixelcnn_tf.visualization.plots import completion_grid
+    >>> originals, hidden = np.zeros([2, 8, 8, 1], np.uint8), np.eye(8, dtype=bool)
+    >>> completion_grid(originals, hidden, np.zeros([2, 3, 8, 8, 1], np.uint8)).shape
+    (245, 602, 3)
     """
     rows = np.concatenate([originals[:, None], originals[:, None], completions], axis=1)
     rows = np.round(rows * (255 / (n_values - 1))).astype(np.uint8)
     chequers = 105 + 45 * (np.indices(hidden.shape).sum(axis=0) % 2)
     rows[:, 1, hidden] = chequers[hidden][:, None]
-    return image_sheet(rows.reshape(-1, *rows.shape[2:]), columns=rows.shape[1])
+    return image_grid(rows.reshape(-1, *rows.shape[2:]), columns=rows.shape[1])
 
 
-def save_picture(picture: np.ndarray, path: str | Path) -> None:
-    """Write uint8 ``[height, width, 3]`` as a PNG file, whole or not at all."""
+def save_image(image: np.ndarray, path: str | Path) -> None:
+    """Writes an image as a PNG file, completely or not at all.
+
+    Args:
+        image: uint8 ``[height, width, 3]``.
+        path: the file; an existing one is replaced.
+
+    Raises:
+        OSError: the file cannot be written.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> from pixelcnn_tf.visualization.plots import save_image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_image(np.zeros([4, 4, 3], np.uint8), pathlib.Path(folder, "black.png"))
+    """
     with replacing(path) as temporary:
-        Image.fromarray(picture).save(temporary, format="PNG")
+        Image.fromarray(image).save(temporary, format="PNG")
 
 
 def mask_panel(
@@ -78,21 +111,31 @@ def mask_panel(
     n_channels: int = 3,
     kernel_size_b: int | tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """The colour-to-colour masks of types A and B, as a picture.
+    """Draws the channel-to-channel masks of types A (left) and B (right).
 
-    One block of pixels a pair of colours: rows are the colour being predicted, columns the
-    colour that is looked at; A on the left, B on the right. Dark is 0, light is 1; the
-    centre pixel, the one being predicted, is framed.
+    There is one block of pixels per pair of channels: the row is the channel being predicted,
+    the column the channel that the kernel sees. Dark is 0, light is 1; the centre, which is the
+    pixel being predicted, is framed.
 
     Args:
-        kernel_size: of type A, and of type B if ``kernel_size_b`` is not given.
-        n_channels: colours a pixel.
-        kernel_size_b: of type B.
+        kernel_size: that of type A, and of type B unless ``kernel_size_b`` is given; a side or
+            (height, width).
+        n_channels: channels per pixel.
+        kernel_size_b: that of type B.
 
     Returns:
-        uint8 ``[height, width, 3]``.
+        uint8 ``[panel height, panel width, 3]``.
+
+    Source: arXiv 1601.06759, section 3.4 and figure 2 (right).
+
+    Example:
+
+    >>> from pixelcnn_tf.visualization.plots import mask_panel
+    >>> panel = mask_panel(5, n_channels=3)
+    >>> panel.dtype.name, panel.shape[2]
+    ('uint8', 3)
     """
-    names = COLOURS.get(n_channels, [str(i) for i in range(n_channels)])
+    names = CHANNEL_NAMES.get(n_channels, [str(i) for i in range(n_channels)])
     side = max(0.35, min(1.8, 7 / n_channels))
     half_width, tall = n_channels * side + 0.9, n_channels * side + 1.0  # inches
     figure = Figure(figsize=(2 * half_width, tall), dpi=100)
@@ -122,9 +165,21 @@ def mask_panel(
 
 
 def mask_blocks(mask: np.ndarray) -> np.ndarray:
-    """A mask of one feature a colour as one array of blocks, one pixel of NaN between them.
+    """Arranges a mask in blocks, with one pixel of NaN between them.
 
-    Block ``(output, seen)`` is ``mask[:, :, seen, output]``.
+    Args:
+        mask: ``[height, width, n_channels, n_channels]``, from ``get_mask`` with one feature per
+            channel.
+
+    Returns:
+        float ``[n_channels * (height + 1) - 1, n_channels * (width + 1) - 1]``, whose block
+        ``(output, input)`` is ``mask[:, :, input, output]``.
+
+    Example:
+
+    >>> from pixelcnn_tf.visualization.plots import mask_blocks
+    >>> mask_blocks(pixelcnn_tf.get_mask(3, 3, 3, "A")).shape
+    (11, 11)
     """
     height, width, n_seen, n_out = mask.shape
     blocks = np.pad(mask, [(0, 1), (0, 1), (0, 0), (0, 0)], constant_values=np.nan)
@@ -132,8 +187,8 @@ def mask_blocks(mask: np.ndarray) -> np.ndarray:
     return blocks[:-1, :-1]
 
 
-def _draw_grid(axis, n_channels: int, height: int, width: int) -> None:
-    """Thin lines around every pixel of every block."""
+def _draw_grid(axis: Axes, n_channels: int, height: int, width: int) -> None:
+    """Draws thin lines around every pixel of every block."""
     lines = []
     for block in range(n_channels):
         for other in range(n_channels):
@@ -144,17 +199,25 @@ def _draw_grid(axis, n_channels: int, height: int, width: int) -> None:
 
 
 def receptive_field_panel(fields: dict[str, np.ndarray]) -> np.ndarray:
-    """Receptive fields side by side, as a picture.
+    """Draws receptive fields side by side.
 
-    The darker a pixel, the more it moves the centre, on a logarithmic scale from the least to
-    the most of each field; pixels that do not reach it are white. The centre is framed.
+    The darker a pixel, the more it influences the centre, on a logarithmic scale from the
+    smallest to the largest influence within each field; pixels without influence are white. The
+    centre is framed.
 
     Args:
         fields: by title, floats ``[height, width, channels]`` from ``receptive_field``, all of
-            one size.
+            the same size.
 
     Returns:
-        uint8 ``[height, width, 3]``.
+        uint8 ``[panel height, panel width, 3]``.
+
+    Example:
+
+    >>> from pixelcnn_tf.visualization.plots import receptive_field_panel
+    >>> fields = {"left": np.eye(5)[:, :, None], "right": np.ones([5, 5, 1])}
+    >>> receptive_field_panel(fields).shape[2]
+    3
     """
     height, width = next(iter(fields.values())).shape[:2]
     side = max(2.6, min(4.5, 14 / len(fields)))
@@ -163,11 +226,11 @@ def receptive_field_panel(fields: dict[str, np.ndarray]) -> np.ndarray:
     figure.subplots_adjust(0.01, 0.02, 0.99, 1 - 0.4 / (tall + 0.4), wspace=0.05)
     panels = figure.subplots(1, len(fields), squeeze=False)[0]
     for axis, (title, field) in zip(panels, fields.items(), strict=True):
-        reach = field.sum(axis=-1)
-        seen = reach > 0
-        shown = np.full(reach.shape, np.nan)
+        influence = field.sum(axis=-1)
+        seen = influence > 0
+        shown = np.full(influence.shape, np.nan)
         if seen.any():
-            logs = np.log(reach[seen])
+            logs = np.log(influence[seen])
             shown[seen] = (logs - logs.min()) / max(np.ptp(logs), 1e-9)
         axis.imshow(shown, cmap="Blues", vmin=-0.6, vmax=1.1)
         axis.set_title(f"{title}: {int(seen.sum())} pixels", fontsize=10)
@@ -181,7 +244,7 @@ def receptive_field_panel(fields: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def figure_pixels(figure: Figure) -> np.ndarray:
-    """A matplotlib figure as uint8 ``[height, width, 3]``."""
+    """Renders a matplotlib figure as uint8 ``[height, width, 3]``."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     buffer.seek(0)

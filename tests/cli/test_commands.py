@@ -251,9 +251,9 @@ def test_complete_keeps_what_is_shown(part, runs, tmp_path, monkeypatch, capsys)
     mask[1:3] = 255
     Image.fromarray(mask).save("mask.png")
     drawn = []
-    sheet = plots.completion_sheet
+    sheet = plots.completion_grid
     keep = lambda *a: drawn.append(a) or sheet(*a)  # noqa: E731
-    monkeypatch.setattr(plots, "completion_sheet", keep)
+    monkeypatch.setattr(plots, "completion_grid", keep)
     flags = ["--run", str(runs / "small"), "--hide", part, "--n", "3", "--completions", "2"]
     assert complete.main([*flags, "--batch-size", "6"]) == 0
     assert "2 completions each of 3 image(s), seed 0: completions.png" in capsys.readouterr().out
@@ -285,9 +285,9 @@ def test_complete_takes_images_of_zeros_and_ones(run, top, tmp_path, monkeypatch
     given = np.eye(4, dtype=np.uint8)[None]
     np.save(tmp_path / "a.npy", top * given)
     drawn = []
-    sheet = plots.completion_sheet
+    sheet = plots.completion_grid
     keep = lambda *a: drawn.append(a) or sheet(*a)  # noqa: E731
-    monkeypatch.setattr(plots, "completion_sheet", keep)
+    monkeypatch.setattr(plots, "completion_grid", keep)
     flags = ["--run", str(tmp_path / run), "--images", str(tmp_path / "a.npy")]
     assert complete.main([*flags, "--out", str(tmp_path / "c.png")]) == 0
     np.testing.assert_array_equal(drawn[0][0][..., 0], given)

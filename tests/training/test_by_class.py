@@ -56,9 +56,9 @@ def given(monkeypatch):
 
 def test_sample_draws_one_class_or_a_row_of_each(run, given, tmp_path, monkeypatch, capsys):
     drawn = []
-    sheet = plots.image_sheet
+    sheet = plots.image_grid
     keep = lambda *a: drawn.append(a) or sheet(*a)  # noqa: E731
-    monkeypatch.setattr(plots, "image_sheet", keep)
+    monkeypatch.setattr(plots, "image_grid", keep)
     flags = ["--run", str(run), "--n", "3", "--out", str(tmp_path / "a.png")]
     assert sample.main([*flags, "--label", "all"]) == 0
     images, _, columns = drawn.pop()

@@ -3,12 +3,12 @@ import pytest
 from PIL import Image
 
 from pixelcnn_tf import get_mask
-from pixelcnn_tf.visualization.plots import image_sheet, mask_blocks, mask_panel, save_picture
+from pixelcnn_tf.visualization.plots import image_grid, mask_blocks, mask_panel, save_image
 
 
 @pytest.mark.parametrize("mask_type", ["A", "B"])
-def test_block_of_a_pair_of_colours_is_their_mask(mask_type):
-    """Green output seeing red: open at the centre; red output seeing green: closed."""
+def test_block_of_a_pair_of_channels_is_their_mask(mask_type):
+    """The green output sees red at the centre; the red output does not see green there."""
     mask = get_mask((3, 5), 3, 3, mask_type)
     blocks = mask_blocks(mask)
     assert blocks.shape == (3 * 4 - 1, 3 * 6 - 1)
@@ -30,10 +30,10 @@ def test_panel_shows_dark_light_and_the_framed_centre(kernel_size, n_channels):
     assert (panel.sum(-1) > 700).mean() > 0.2  # light
 
 
-def test_sheet_shows_every_image_once_in_order():
+def test_grid_shows_every_image_once_in_order():
     images = np.arange(6, dtype=np.uint8)[:, None, None, None] * np.full((2, 3, 1), 40, np.uint8)
-    sheet = image_sheet(images, columns=3)
-    shades = sheet[:, :, 0]
+    grid = image_grid(images, columns=3)
+    shades = grid[:, :, 0]
     places = [np.argwhere(shades == 40 * i) for i in range(6)]
     assert all(len(place) == len(places[0]) for place in places)
     centres = [tuple(place.mean(axis=0)) for place in places]
@@ -41,16 +41,16 @@ def test_sheet_shows_every_image_once_in_order():
     assert len({round(row) for row, _ in centres}) == 2
 
 
-def test_sheet_of_binary_images_is_black_and_white_and_of_many_channels_grey():
+def test_grid_of_binary_images_is_black_and_white_and_of_many_channels_grey():
     binary = np.array([0, 1], np.uint8).reshape(2, 1, 1, 1)
-    assert set(np.unique(image_sheet(binary, n_values=2))) == {0, 255}
-    four = image_sheet(np.zeros((1, 2, 2, 4), np.uint8))
+    assert set(np.unique(image_grid(binary, n_values=2))) == {0, 255}
+    four = image_grid(np.zeros((1, 2, 2, 4), np.uint8))
     assert four.shape[1] > 3 * four.shape[0]
 
 
-def test_picture_is_whole_or_not_there(tmp_path, monkeypatch):
+def test_image_file_is_complete_or_not_there(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
-    save_picture(np.zeros((4, 4, 3), np.uint8), path)
+    save_image(np.zeros((4, 4, 3), np.uint8), path)
     before = path.read_bytes()
 
     def half(self, file, **_):
@@ -59,6 +59,6 @@ def test_picture_is_whole_or_not_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Image.Image, "save", half)
     with pytest.raises(KeyboardInterrupt):
-        save_picture(np.ones((4, 4, 3), np.uint8), path)
+        save_image(np.ones((4, 4, 3), np.uint8), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
