@@ -28,9 +28,7 @@ def execute(timeout: int = 300):
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
-    client = NotebookClient(
-        notebook, timeout=timeout, kernel_name="python3", record_timing=False
-    )
+    client = NotebookClient(notebook, timeout=timeout, kernel_name="python3", record_timing=False)
     client.execute(cwd=str(ROOT), env=environment)
     for cell in notebook.cells:
         if cell.cell_type == "code":

@@ -1,4 +1,7 @@
-"""The commands: one file for each.
+"""The command line: one file per sub-command of ``pixelcnn-tf``.
 
-Imports all other packages. ``main.py`` and the files of ``scripts/`` import it.
+Question: what has the user asked for, and is it valid?
+
+Imports: every other package; TensorFlow only after flags and configs have been checked.
+Imported by: ``main.py``, the files of ``scripts/`` and ``python -m pixelcnn_tf``.
 """

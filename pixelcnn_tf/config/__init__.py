@@ -1,7 +1,9 @@
-"""What a config file may say: the sections, their settings, their types and limits.
+"""The settings that a config file may contain: sections, names, types, ranges, defaults.
 
-Imports ``utils`` only, and never TensorFlow, so that a wrong config is reported at once. ``data``,
-``models``, ``training`` and ``cli`` import it.
+Question: is this config valid, and what does it resolve to?
+
+Imports: ``utils``, and never TensorFlow, so that a wrong config is reported at once.
+Imported by: ``likelihoods``, ``models``, ``data``, ``training`` and ``cli``.
 """
 
 from pixelcnn_tf.config.loading import load_config

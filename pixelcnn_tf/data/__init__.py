@@ -1,4 +1,7 @@
-"""Where images come from, and in which order training sees them.
+"""Data: the sources of images, and the order in which training sees them.
 
-Imports ``config`` and ``utils``. ``training`` and ``cli`` import it.
+Question: where do the images come from, and which are for training, validation and test?
+
+Imports: ``config`` and ``utils``.
+Imported by: ``training`` and ``cli``.
 """

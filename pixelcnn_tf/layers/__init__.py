@@ -1,5 +1,7 @@
-"""Which input may reach which output: masks, causal convolutions, LSTMs, and the protocol
-by which a layer is evaluated incrementally.
+"""Causal layers: masks, masked and shifted convolutions, LSTMs, and the incremental protocol.
 
-Imports ``utils``. ``likelihoods``, ``models`` and ``sampling`` import it.
+Question: which input may influence which output, and how is a layer evaluated incrementally?
+
+Imports: ``utils``.
+Imported by: ``models``, ``sampling``, ``visualization`` and ``testing``.
 """

@@ -1,5 +1,7 @@
-"""Which probability does a model give to every value of a sub-pixel?
+"""Likelihoods: what the outputs of a model say about the value of a sub-pixel.
 
-One module for each distribution, and the interface that they share. Imports ``utils`` and
-``config``; imported by ``models``, ``sampling``, ``scoring``, ``training`` and ``cli``.
+Question: how probable is each value, what is the loss, and how is a value drawn?
+
+Imports: ``utils`` and ``config``.
+Imported by: ``models``, ``sampling``, ``scoring``, ``training`` and ``cli``.
 """

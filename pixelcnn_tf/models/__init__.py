@@ -1,5 +1,7 @@
-"""How layers become a distribution over images: blocks, ``PixelRNN``, ``PixelCNNPlusPlus``.
+"""Models: the blocks, the networks that stack them, and the registry that names them.
 
-Imports ``layers``, ``likelihoods``, ``config`` and ``utils``. ``sampling``, ``visualization``,
-``training`` and ``cli`` import it.
+Question: how do layers become a distribution over images?
+
+Imports: ``layers``, ``likelihoods``, ``config`` and ``utils``.
+Imported by: ``sampling``, ``scoring``, ``visualization``, ``testing``, ``training`` and ``cli``.
 """

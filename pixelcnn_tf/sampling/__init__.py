@@ -1,5 +1,7 @@
-"""How images are drawn from a model, and completed.
+"""Sampling: drawing images from a model, and completing images that are partly known.
 
-Imports ``models``, ``layers``, ``likelihoods`` and ``utils``. ``scoring``, ``testing``,
-``visualization``, ``training`` and ``cli`` import it.
+Question: how is a model evaluated one sub-pixel after another, exactly and fast?
+
+Imports: ``models``, ``layers``, ``likelihoods`` and ``utils``.
+Imported by: ``visualization``, ``testing``, ``training`` and ``cli``.
 """

@@ -1,4 +1,7 @@
-"""How a model is trained, and what a run leaves behind.
+"""Training: the loop, its checkpoints, and the folder that a run leaves behind.
 
-Imports all other packages but ``cli``, which imports it.
+Question: how does a config become a trained model, even if the run is interrupted?
+
+Imports: every package except ``cli`` and ``testing``.
+Imported by: ``cli``.
 """

@@ -1,4 +1,7 @@
-"""How are images, masks and receptive fields shown?
+"""Visualization: image grids, drawings of masks, and receptive fields.
 
-Imports ``sampling``, ``layers`` and ``utils``; imported by ``training`` and ``cli``.
+Question: what do images, masks and models look like?
+
+Imports: ``sampling``, ``layers`` and ``utils``.
+Imported by: ``training`` and ``cli``.
 """

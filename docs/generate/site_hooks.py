@@ -1,0 +1,90 @@
+"""Hooks of the MkDocs build: the notebook as a page, formulas as MathML.
+
+The site needs neither a network nor JavaScript for either of them.
+"""
+
+import base64
+import html
+import json
+import re
+from pathlib import Path
+
+from latex2mathml.converter import convert
+from mkdocs.structure.files import File, Files
+
+NOTEBOOK = "tutorial.ipynb"
+
+
+def on_files(files: Files, config) -> Files:
+    """Adds ``tutorial.md`` and its pictures, made from the notebook as it was last executed."""
+    notebook = json.loads(Path(config.docs_dir, NOTEBOOK).read_text())
+    page, pictures = notebook_page(notebook)
+    files.append(File.generated(config, "tutorial.md", content=page))
+    for name, content in pictures.items():
+        files.append(File.generated(config, name, content=content))
+    return files
+
+
+def on_page_markdown(markdown: str, page, **_) -> str:
+    """Formulas as MathML; links to the notebook lead to its page, and links to what is not part
+    of the site become plain text."""
+    if page.file.src_uri == "tutorial.md":
+        markdown = formulas(markdown)
+    else:
+        markdown = markdown.replace(f"({NOTEBOOK})", "(tutorial.md)")
+    outside = "../" * (page.file.src_uri.count("/") + 1)
+    return re.sub(
+        r"(?<!!)\[([^\]]+)\]\(([^)#]+)\)",
+        lambda link: link[1] if _is_no_page(link[2], outside) else link[0],
+        markdown,
+    )
+
+
+def _is_no_page(target: str, outside: str) -> bool:
+    """Whether a link leads to a file outside of docs/, to a folder, or to a file of figures."""
+    if "://" in target:
+        return False
+    return target.startswith(outside) or Path(target).suffix in ("", ".json")
+
+
+def notebook_page(notebook: dict) -> tuple[str, dict[str, bytes]]:
+    """Converts a notebook.
+
+    Args:
+        notebook: the parsed JSON of an executed notebook.
+
+    Returns:
+        the page as Markdown, and its PNG pictures by file name.
+    """
+    parts: list[str] = []
+    pictures: dict[str, bytes] = {}
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(source)
+            continue
+        parts.append(f"```python\n{source}\n```")
+        for output in cell["outputs"]:
+            data = output.get("data", {})
+            if "image/png" in data:
+                name = f"tutorial_{len(pictures) + 1}.png"
+                pictures[name] = base64.b64decode(data["image/png"])
+                parts.append(f"![Output of the cell above]({name})")
+            elif "text" in output:
+                text = html.escape("".join(output["text"]).rstrip())
+                parts.append(f'<pre class="output">{text}</pre>')
+    return "\n\n".join(parts) + "\n", pictures
+
+
+def formulas(markdown: str) -> str:
+    """Replaces ``$$...$$`` and ``$...$`` outside of code blocks by MathML."""
+    pieces = re.split(r"(^```.*?^```$)", markdown, flags=re.DOTALL | re.MULTILINE)
+    for i in range(0, len(pieces), 2):
+        display = re.sub(
+            r"\$\$(.+?)\$\$",
+            lambda match: f"<div>{convert(match[1], display='block')}</div>",
+            pieces[i],
+            flags=re.DOTALL,
+        )
+        pieces[i] = re.sub(r"\$([^$\n]+?)\$", lambda match: convert(match[1]), display)
+    return "".join(pieces)
