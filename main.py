@@ -1,7 +1,4 @@
-"""Train a pixel-autoregressive image model as a config file says.
-
-See ``python main.py --help``; the command is pixelcnn_tf/cli/train.py.
-"""
+"""The command ``pixelcnn-tf train`` from a checkout: ``python main.py --help``."""
 
 import sys
 
@@ -9,4 +6,4 @@ from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.cli.train import main
 
 if __name__ == "__main__":
-    sys.exit(exit_with(main))
+    sys.exit(exit_with(main, prog="python main.py"))

@@ -8,7 +8,7 @@ import importlib
 
 from pixelcnn_tf.utils import startup
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME_OF = {
     "get_mask": "layers.masks",

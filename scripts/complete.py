@@ -1,7 +1,4 @@
-"""Hide a part of real images and let a trained model fill it in, several times.
-
-See ``python scripts/complete.py --help``; the command is pixelcnn_tf/cli/complete.py.
-"""
+"""The command ``pixelcnn-tf complete`` from a checkout."""
 
 import sys
 from pathlib import Path
@@ -12,4 +9,4 @@ from pixelcnn_tf.cli.complete import main
 from pixelcnn_tf.cli.parsing import exit_with
 
 if __name__ == "__main__":
-    sys.exit(exit_with(main))
+    sys.exit(exit_with(main, prog="python scripts/complete.py"))

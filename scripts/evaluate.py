@@ -1,7 +1,4 @@
-"""The likelihood of a test set under a trained model, or how much better it is than another's.
-
-See ``python scripts/evaluate.py --help``; the command is pixelcnn_tf/cli/evaluate.py.
-"""
+"""The command ``pixelcnn-tf evaluate`` from a checkout."""
 
 import sys
 from pathlib import Path
@@ -12,4 +9,4 @@ from pixelcnn_tf.cli.evaluate import main
 from pixelcnn_tf.cli.parsing import exit_with
 
 if __name__ == "__main__":
-    sys.exit(exit_with(main))
+    sys.exit(exit_with(main, prog="python scripts/evaluate.py"))

@@ -1,7 +1,4 @@
-"""Draw which colours and pixels a masked convolution sees, for types A and B.
-
-See ``python scripts/plot_masks.py --help``; the command is pixelcnn_tf/cli/plot_masks.py.
-"""
+"""The command ``pixelcnn-tf plot-masks`` from a checkout."""
 
 import sys
 from pathlib import Path
@@ -12,4 +9,4 @@ from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.cli.plot_masks import main
 
 if __name__ == "__main__":
-    sys.exit(exit_with(main))
+    sys.exit(exit_with(main, prog="python scripts/plot_masks.py"))

@@ -1,7 +1,4 @@
-"""Draw which pixels reach the one in the centre, through the model that a config describes.
-
-See ``python scripts/plot_receptive_field.py --help``.
-"""
+"""The command ``pixelcnn-tf plot-receptive-field`` from a checkout."""
 
 import sys
 from pathlib import Path
@@ -12,4 +9,4 @@ from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.cli.plot_receptive_field import main
 
 if __name__ == "__main__":
-    sys.exit(exit_with(main))
+    sys.exit(exit_with(main, prog="python scripts/plot_receptive_field.py"))

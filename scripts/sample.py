@@ -1,7 +1,4 @@
-"""Draw a sheet of images from a trained model.
-
-See ``python scripts/sample.py --help``; the command is pixelcnn_tf/cli/sample.py.
-"""
+"""The command ``pixelcnn-tf sample`` from a checkout."""
 
 import sys
 from pathlib import Path
@@ -12,4 +9,4 @@ from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.cli.sample import main
 
 if __name__ == "__main__":
-    sys.exit(exit_with(main))
+    sys.exit(exit_with(main, prog="python scripts/sample.py"))

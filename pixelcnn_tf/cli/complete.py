@@ -1,15 +1,16 @@
 """Hide a part of real images and let a trained model fill it in, several times.
 
-The sheet has a row for each image: the original, what the model is shown, and completions, as
-in figure 1 of the PixelRNN paper (arXiv 1601.06759).
+The image grid has one row per image: the original, the part that the model sees, and the
+completions, as in figure 1 of the PixelRNN paper (arXiv 1601.06759).
 
 examples:
-  python scripts/complete.py --run runs/digits --out completions.png
-  python scripts/complete.py --run runs/digits --hide right --n 4 --completions 6 --seed 3
-  python scripts/complete.py --run runs/digits --hide 3,3,6x6
-  python scripts/complete.py --run runs/mine --images photo.png --hide mask.png
+  pixelcnn-tf complete --run runs/digits --out completions.png
+  pixelcnn-tf complete --run runs/digits --hide right --n 4 --completions 6 --seed 3
+  pixelcnn-tf complete --run runs/digits --hide 3,3,6x6
+  pixelcnn-tf complete --run runs/mine --images photo.png --hide mask.png
 """
 
+import argparse
 import os
 from pathlib import Path
 
@@ -23,36 +24,24 @@ from pixelcnn_tf.utils.atomic_files import check_writable
 from pixelcnn_tf.utils.errors import UserError, suggestion
 from pixelcnn_tf.utils.progress import sampling_progress
 
+COMMAND = "pixelcnn-tf complete"
+
 HALVES = ("lower", "upper", "left", "right")
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = Parser(description=__doc__)
-    parser.add_argument("--run", required=True, metavar="PATH", help="run folder or .keras file")
-    parser.add_argument(
-        "--images",
-        metavar="PATH",
-        help="a picture, a folder, a .npz or .npy file (the test set of the run)",
-    )
-    parser.add_argument(
-        "--hide",
-        default="lower",
-        metavar="PART",
-        help="lower, upper, left or right half; a box TOP,LEFT,HEIGHTxWIDTH in pixels; or a "
-        "picture whose bright pixels are hidden (lower)",
-    )
-    parser.add_argument("--n", type=whole_number, default=8, help="how many images (8)")
-    parser.add_argument("--completions", type=whole_number, default=4, help="of each (4)")
-    parser.add_argument("--out", default="completions.png", metavar="FILE", help="a .png")
-    parser.add_argument("--size", type=size, metavar="S or HxW", help="resize pictures to this")
-    parser.add_argument(
-        "--label",
-        type=label,
-        metavar="N",
-        help="the class of all images, for a class-conditional model (test set: that of each)",
-    )
-    parser.add_sampling()
-    args = parser.parse_args(argv)
+def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
+    """Runs the command with the given arguments and returns its exit status.
+
+    Raises:
+        UserError: a flag, a run or the images are wrong.
+
+    Example:
+
+    >>> main(["--run", "none"])
+    Traceback (most recent call last):
+    pixelcnn_tf.utils.errors.UserError: --run none: no such run folder or .keras file
+    """
+    args = _arguments(argv, prog)
     out = check_writable(args.out, ".png")
     data = _data_config(args)
     if Path(args.hide).suffix and not Path(args.hide).is_file():
@@ -88,6 +77,51 @@ def main(argv: list[str] | None = None) -> int:
     save_image(sheet, out)
     print(f"{args.completions} completions each of {n} image(s), seed {args.seed}: {out}")
     return 0
+
+
+def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
+    parser = Parser(__doc__, COMMAND, prog)
+    parser.add_argument("--run", required=True, metavar="PATH", help="a run folder or .keras file")
+    parser.add_argument(
+        "--images",
+        metavar="PATH",
+        help="an image file, a folder, or a .npz or .npy file (default: the test set of the run)",
+    )
+    parser.add_argument(
+        "--hide",
+        default="lower",
+        metavar="PART",
+        help="lower, upper, left or right half; a box TOP,LEFT,HEIGHTxWIDTH in pixels; or an "
+        "image file whose bright pixels are hidden (default lower)",
+    )
+    parser.add_argument(
+        "--n", type=whole_number, default=8, metavar="N", help="how many images (default 8)"
+    )
+    parser.add_argument(
+        "--completions",
+        type=whole_number,
+        default=4,
+        metavar="N",
+        help="completions per image (default 4)",
+    )
+    parser.add_argument(
+        "--out",
+        default="completions.png",
+        metavar="FILE",
+        help="a .png file (default completions.png)",
+    )
+    parser.add_argument(
+        "--size", type=size, metavar="S or HxW", help="resize image files to this size"
+    )
+    parser.add_argument(
+        "--label",
+        type=label,
+        metavar="N",
+        help="for a class-conditional model: the class of all images (default: the labels of the "
+        "test set)",
+    )
+    parser.add_sampling()
+    return parser.parse_args(argv)
 
 
 def hidden_part(text: str, height: int, width: int) -> np.ndarray:

@@ -1,101 +1,145 @@
-"""The likelihood of a test set under a trained model, or how much better it is than another's.
+"""Score a test set under a trained model, or compare two models on it.
+
+Scores are negative log-likelihoods: bits per dimension, and nats per image where images are
+binary. Lower is better.
 
 examples:
-  python scripts/evaluate.py --run runs/digits
-  python scripts/evaluate.py --run runs/row_lstm --against runs/masked    on the same images
-  python scripts/evaluate.py --run runs/mnist --set data.source=mine.npz    its test set or all
+  pixelcnn-tf evaluate --run runs/digits
+  pixelcnn-tf evaluate --run runs/row_lstm --compare runs/masked    paired, on the same images
+  pixelcnn-tf evaluate --run runs/mnist --set data.source=mine.npz    other images
 """
 
+import argparse
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from pixelcnn_tf.cli.parsing import Parser, whole_number
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.errors import UserError
-from pixelcnn_tf.utils.progress import progress
+
+if TYPE_CHECKING:
+    from pixelcnn_tf.data.images import Images
+    from pixelcnn_tf.scoring import Comparison
+
+COMMAND = "pixelcnn-tf evaluate"
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = Parser(description=__doc__)
+def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
+    """Runs the command with the given arguments and returns its exit status.
+
+    Raises:
+        UserError: a flag, a run folder or the images are wrong.
+
+    Example:
+
+    >>> main(["--run", "none"])
+    Traceback (most recent call last):
+    pixelcnn_tf.utils.errors.UserError: --run none: no run folder ...
+    """
+    args = _arguments(argv, prog)
+    config = load_config(Path(args.run) / "config.yml", args.overrides)
+
+    startup.import_tensorflow()
+    from pixelcnn_tf.likelihoods.base import format_report
+    from pixelcnn_tf.scoring import compare, score
+    from pixelcnn_tf.training.run_folder import load_model
+
+    startup.find_devices()
+    model = load_model(args.run)
+    other = load_model(args.against) if args.against else None
+    images = _test_set(args, config, model, other)
+    test, labels = images.test, images.test_labels
+    n, n_dims = len(test), test[0].size
+    if other is None:
+        nats = score(model, test, labels, batch_size=args.batch_size).mean()
+        figures = format_report(model.likelihood.report(nats, n_dims))
+        print(f"{config.data.source}: {figures} ({n:,} images)")
+        return 0
+    result = compare(model, other, test, labels, batch_size=args.batch_size)
+    nats = result.nats_per_image
+    own = format_report(model.likelihood.report(nats.mean_a, n_dims))
+    others = format_report(other.likelihood.report(nats.mean_b, n_dims))
+    print(f"{config.data.source}: {own} ({n:,} images)")
+    print(f"{args.against}: {others}; {_verdict(args.run, model.likelihood.units[0], result)}")
+    return 0
+
+
+def _verdict(name: str, unit: str, result: "Comparison") -> str:
+    """The paired difference in words, seen from the first model."""
+    pair = getattr(result, unit)
+    than = "better" if pair.difference <= 0 else "worse"
+    return (
+        f"{name} is {than} by {abs(pair.difference):.4f} ± {pair.standard_error:.4f} "
+        f"{unit.replace('_', ' ')} (mean and standard error of the paired differences)"
+    )
+
+
+def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
+    """The parsed flags; ``args.given`` are the names of the settings that ``--set`` changes."""
+    parser = Parser(__doc__, COMMAND, prog)
     parser.add_argument("--run", required=True, metavar="FOLDER", help="a run folder")
     parser.add_argument(
-        "--against", metavar="FOLDER", help="another run, on the test images of the first"
+        "--compare",
+        "--against",
+        dest="against",
+        metavar="FOLDER",
+        help="another run folder: report the paired difference on the test images of --run",
     )
-    parser.add_argument("--batch-size", type=whole_number, default=64, help="images at once (64)")
+    parser.add_argument(
+        "--batch-size",
+        type=whole_number,
+        default=64,
+        metavar="N",
+        help="images scored at once (default 64)",
+    )
     parser.add_overrides()
     args = parser.parse_args(argv)
     for override in args.overrides:
         if not override.startswith("data."):
             raise UserError(f"--set {override}: only settings of data. apply to a trained model")
-    for flag, run in (("--run", args.run), ("--against", args.against)):
+    for flag, run in (("--run", args.run), ("--compare", args.against)):
         if run and not (Path(run) / "config.yml").is_file():
             raise UserError(f"{flag} {run}: no run folder (there is no config.yml in it)")
-    given = {override.partition("=")[0] for override in args.overrides}
-    if "data.source" in given and "data.image_size" not in given:
+    args.given = {override.partition("=")[0] for override in args.overrides}
+    if "data.source" in args.given and "data.image_size" not in args.given:
         args.overrides.append("data.image_size=null")  # that of the new images
-    config = load_config(Path(args.run) / "config.yml", args.overrides)
+    return args
 
-    startup.import_tensorflow()
-    from pixelcnn_tf import load_model
+
+def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images":
+    """The images to score, whose test set fits both models.
+
+    Raises:
+        UserError: as ``load_images``; classes or channels that do not fit the models.
+    """
     from pixelcnn_tf.data.pipeline import load_for
-    from pixelcnn_tf.likelihoods.base import format_report, scale_to
-    from pixelcnn_tf.models.inputs import check_size
-    from pixelcnn_tf.sampling.scheduler import memory_errors
-    from pixelcnn_tf.training.experiment import check_values
 
-    startup.find_devices()
-    model = load_model(args.run)
-    other = load_model(args.against) if args.against else None
     classes = {m.n_classes for m in (model, other) if m is not None} - {None}
     if len(classes) > 1:
         raise UserError(
-            f"--against {args.against}: knows {other.n_classes} classes, {args.run} "
+            f"--compare {args.against}: has {other.n_classes} classes, {args.run} has "
             f"{model.n_classes}; must be the same"
         )
-    n_classes = next(iter(classes), None)
-    images = load_for(config.data, n_classes, hold_out=not _are_others(args.run, config, given))
-    shape, n = images.test.shape[1:], len(images.test)
-    if shape[-1] != model.n_channels:
+    hold_out = not _is_new_data(args.run, config, args.given)
+    images = load_for(config.data, next(iter(classes), None), hold_out=hold_out)
+    channels = images.test.shape[-1]
+    if channels != model.n_channels:
         raise UserError(
-            f"data.source: {config.data.source!r} has images of {shape[-1]} channel(s); must be "
-            f"{model.n_channels}, as those that {args.run} was trained on"
+            f"data.source: {config.data.source!r} has images of {channels} channel(s); must be "
+            f"{model.n_channels}, as the training images of {args.run}"
         )
-    config.resolved(*shape)
-    check_values(images, model.likelihood)
-    if other is not None:
-        if other.n_channels != shape[-1]:
-            raise UserError(
-                f"--against {args.against}: is for images of {other.n_channels} channel(s); those "
-                f"of {args.run} have {shape[-1]}"
-            )
-        check_size(other, *shape[:2])
-        check_values(images, other.likelihood)
-    with memory_errors(images.test.shape, args.batch_size):
-        nats = score(model, images, args.batch_size)
-        theirs = None if other is None else score(other, images, args.batch_size)
-    n_dims = images.test[0].size
-    figures = format_report(model.likelihood.report(nats.mean(), n_dims))
-    print(f"{config.data.source}: {figures} ({n:,} images)")
-    if other is None:
-        return 0
-    unit = model.likelihood.units[0]
-    gain = (theirs - nats) * scale_to(unit, n_dims)
-    figures = format_report(other.likelihood.report(theirs.mean(), n_dims))
-    than = "better" if gain.mean() >= 0 else "worse"
-    error = gain.std(ddof=1) / n**0.5 if n > 1 else float("nan")
-    print(
-        f"{args.against}: {figures}; {args.run} is {than} by {abs(gain.mean()):.4f} "
-        f"{unit.replace('_', ' ')}, standard error {error:.4f} (of the differences "
-        f"on {n:,} images)"
-    )
-    return 0
+    if other is not None and other.n_channels != channels:
+        raise UserError(
+            f"--compare {args.against}: is for images of {other.n_channels} channel(s); those of "
+            f"{args.run} have {channels}"
+        )
+    return images
 
 
-def _are_others(run: str, config: Config, given: set[str]) -> bool:
-    """Whether images are none of those that a run was trained on, so that all may be scored."""
+def _is_new_data(run: str, config: Config, given: set[str]) -> bool:
+    """Whether the run was trained on none of the images, so that all of them may be scored."""
     from pixelcnn_tf.data.sources import load_images
     from pixelcnn_tf.training.run_folder import RunFolder
 
@@ -106,24 +150,6 @@ def _are_others(run: str, config: Config, given: set[str]) -> bool:
         return False
     try:
         images = load_images(config.data, labels=config.model.n_classes is not None)
-    except UserError:  # one image, of which none can be held out; or what is told when it is loaded
+    except UserError:  # a single image, of which none can be held out; other errors come again
         return True
     return not RunFolder(run).has_images(*images[:4])
-
-
-def score(model, images, batch_size: int) -> np.ndarray:
-    """Nats of every test image, float64 ``[n]``."""
-    import tensorflow as tf
-
-    @tf.function(autograph=False)
-    def nll(batch, labels):
-        given = {} if labels is None else {"labels": labels}
-        return model.likelihood.nll(batch, model(batch, **given))
-
-    labels = None if model.n_classes is None else images.test_labels
-    nats = []
-    for first in progress("scoring", None, "batch", range(0, len(images.test), batch_size)):
-        part = slice(first, first + batch_size)
-        given = None if labels is None else tf.constant(labels[part])
-        nats.append(nll(tf.constant(images.test[part]), given).numpy())
-    return np.concatenate(nats).astype(np.float64)

@@ -1,28 +1,52 @@
-"""What all commands share: parsing, one-line errors, exit statuses."""
+"""Parsing, one-line errors and exit statuses, shared by all commands."""
 
 import argparse
 import contextlib
 import os
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from pixelcnn_tf.utils.errors import UserError
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose help keeps its examples and whose errors are one line."""
+    """An argument parser whose help keeps its examples and whose errors are one line.
 
-    def __init__(self, description: str):
+    Args:
+        description: the docstring of a command, with examples.
+        command: how the docstring calls the command.
+        prog: how the user calls it (``'python scripts/sample.py'``); the help then does so too.
+
+    Example:
+
+    >>> parser = Parser("Draw.", "pixelcnn-tf draw")
+    >>> _ = parser.add_argument("--size", type=size)
+    >>> parser.parse_args(["--size", "3x5"]).size
+    (3, 5)
+    >>> parser.parse_args(["--size", "0"])
+    Traceback (most recent call last):
+    pixelcnn_tf.utils.errors.UserError: argument --size: '0': must be a side or HEIGHTxWIDTH, ...
+    """
+
+    def __init__(
+        self, description: str | None, command: str | None = None, prog: str | None = None
+    ):
+        if description and command and prog:
+            description = description.replace(command, prog)
         super().__init__(
+            prog=prog or command,
             description=description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
+        """Raises the message as a ``UserError``."""
         raise UserError(f"{message} (--help lists the flags)")
 
     def add_overrides(self) -> None:
+        """Adds ``--set``, which collects ``args.overrides`` for ``load_config``."""
         self.add_argument(
             "--set",
             dest="overrides",
@@ -32,17 +56,19 @@ class Parser(argparse.ArgumentParser):
             help="override a setting, as in model.n_layers=4; may be repeated",
         )
 
-    def refuse_unused(self, args, jobs: list[str], users: dict[str, str]) -> None:
-        """Make sure that flags are of use.
+    def refuse_unused(
+        self, args: argparse.Namespace, jobs: list[str], users: dict[str, str]
+    ) -> None:
+        """Makes sure that every flag given is used.
 
         Args:
-            args: what was parsed.
-            jobs: what is to be done.
-            users: by flag, as ``args`` names it: the jobs that it is for, ``'train sample'``.
+            args: the parsed arguments.
+            jobs: the jobs to be done.
+            users: for each flag, under its name in ``args``, the jobs that use it:
+                ``'train sample'``.
 
         Raises:
-            UserError: a flag was given another value than its default, and none of ``jobs`` uses
-                it.
+            UserError: a flag has another value than its default, and none of ``jobs`` uses it.
         """
         for name, those in users.items():
             if getattr(args, name) != self.get_default(name) and not set(jobs) & set(those.split()):
@@ -50,25 +76,43 @@ class Parser(argparse.ArgumentParser):
                 raise UserError(f"{flag}: {jobs[0]} has no use for it; it is for {those}")
 
     def add_sampling(self) -> None:
-        """The flags of ``generate_images``."""
-        self.add_argument("--seed", type=int, default=0, help="the same seed, the same images (0)")
+        """Adds the flags of ``generate_images``."""
         self.add_argument(
-            "--temperature", type=positive_number, default=1.0, help="below 1: tamer (1)"
+            "--seed",
+            type=int,
+            default=0,
+            metavar="N",
+            help="the same seed draws the same images (default 0)",
+        )
+        self.add_argument(
+            "--temperature",
+            type=positive_number,
+            default=1.0,
+            metavar="T",
+            help="below 1: less diverse images, above 1: more (default 1)",
         )
         self.add_argument(
             "--top-p",
             type=share,
             default=1.0,
             metavar="P",
-            help="draw from the likeliest values only, that have this probability together (1)",
+            help="draw only from the most likely values that together have this probability "
+            "(default 1)",
         )
         self.add_argument(
-            "--batch-size", type=whole_number, help="images a batch (what is fast and fits)"
+            "--batch-size",
+            type=whole_number,
+            metavar="N",
+            help="images drawn at once (default: what is fast and fits in memory)",
         )
 
 
 def whole_number(text: str) -> int:
-    """For ``type=``: an integer from 1 up."""
+    """Returns ``text`` as an integer from 1 up; an argparse ``type``.
+
+    >>> whole_number("12")
+    12
+    """
     try:
         value = int(text)
     except ValueError:
@@ -79,7 +123,11 @@ def whole_number(text: str) -> int:
 
 
 def positive_number(text: str) -> float:
-    """For ``type=``: a finite number above 0."""
+    """Returns ``text`` as a finite number above 0; an argparse ``type``.
+
+    >>> positive_number("0.5")
+    0.5
+    """
     try:
         value = float(text)
     except ValueError:
@@ -90,7 +138,11 @@ def positive_number(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """For ``type=``: a number from 0.000001 to 1."""
+    """Returns ``text`` as a number from 0.000001 to 1; an argparse ``type``.
+
+    >>> share("0.95")
+    0.95
+    """
     value = positive_number(text)
     if not 1e-6 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r}: must be a number from 0.000001 to 1")
@@ -98,7 +150,11 @@ def share(text: str) -> float:
 
 
 def size(text: str) -> tuple[int, int]:
-    """For ``type=``: ``'12'`` or ``'12x16'`` as (height, width), each from 1 up."""
+    """Returns ``text`` as (height, width), each from 1 up; an argparse ``type``.
+
+    >>> size("12"), size("12x16")
+    ((12, 12), (12, 16))
+    """
     parts = text.lower().split("x")
     numbers = [int(part) if part.isascii() and part.isdigit() else 0 for part in parts]
     if len(numbers) > 2 or min(numbers) < 1:
@@ -107,7 +163,11 @@ def size(text: str) -> tuple[int, int]:
 
 
 def label(text: str) -> int | str:
-    """For ``type=``: a label from 0 up, or ``'all'``."""
+    """Returns ``text`` as a class label from 0 up, or ``'all'``; an argparse ``type``.
+
+    >>> label("7"), label("all")
+    (7, 'all')
+    """
     if text == "all":
         return text
     if not (text.isascii() and text.isdigit()):
@@ -115,18 +175,27 @@ def label(text: str) -> int | str:
     return int(text)
 
 
-def exit_with(main: Callable[[], int]) -> int:
-    """Run a command; its exit status.
+def exit_with(main: Callable[..., int], **options) -> int:
+    """Runs a command and returns the exit status of the process.
 
-    0: done. 2: something the user gave is wrong, told in one line on standard error.
-    130: stopped with Ctrl-C. 141: who read what it prints is gone.
+    0: done. 2: an input is wrong; reported on one line on standard error. 130: interrupted with
+    Ctrl-C. 141: the reader of standard output is gone (``| head``).
+
+    Args:
+        main: the command.
+        options: its keyword arguments.
+
+    Example:
+
+    >>> exit_with(lambda: 0)
+    0
     """
-    if sys.stderr is None:  # closed (2>&-); the lowest free number, which is 2, is opened anew
+    if sys.stderr is None:  # closed (2>&-); the lowest free descriptor, which is 2, is reopened
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     try:
-        status = main()
+        status = main(**options)
         if sys.stdout is not None:
-            sys.stdout.flush()  # here, where it can still be told that it fails
+            sys.stdout.flush()  # here, where a failure can still be reported
         return status
     except UserError as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
@@ -134,12 +203,12 @@ def exit_with(main: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # | head
+    except BrokenPipeError:
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            # What is left to write would fail again, at the end of Python.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # What is left to write would fail again when Python exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # pyright: ignore
         sys.stderr.close()
-        return 141  # as of SIGPIPE: it may not have come to its end
+        return 141  # as of SIGPIPE: the command may not have come to its end
     except MemoryError as error:
         print(f"error: not enough memory: {error}", file=sys.stderr)
         return 2

@@ -1,12 +1,13 @@
-"""Draw which pixels reach the one in the centre, through the model that a config describes.
+"""Draw which pixels influence the one in the centre, for the model that a config describes.
 
-From gradients of the real model under several draws of its weights. Several configs are drawn side
-by side: the stack of masked convolutions has a blind spot to the upper right, a gated one has none.
+The picture is made from gradients of the real model under several draws of its weights. Several
+configs are drawn side by side: a stack of masked convolutions has a blind spot to the upper right,
+a gated one has none.
 
 examples:
-  python scripts/plot_receptive_field.py --config configs/mnist_binary_masked.yml
-  python scripts/plot_receptive_field.py --config configs/mnist_binary_masked.yml \\
-      --config configs/mnist_binary_gated.yml --set model.n_layers=4 --out fields.png
+  pixelcnn-tf plot-receptive-field --config config.yml
+  pixelcnn-tf plot-receptive-field --config masked.yml --config gated.yml --out fields.png
+  pixelcnn-tf plot-receptive-field --config config.yml --set model.n_layers=4 --channel 3
 """
 
 from pixelcnn_tf.cli.parsing import Parser, size, whole_number
@@ -16,22 +17,60 @@ from pixelcnn_tf.utils.atomic_files import check_writable
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.progress import progress
 
+COMMAND = "pixelcnn-tf plot-receptive-field"
 
-def main(argv: list[str] | None = None) -> int:
-    parser = Parser(description=__doc__)
+
+def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
+    """Runs the command with the given arguments and returns its exit status.
+
+    Raises:
+        UserError: a flag or a config is wrong.
+
+    Example:
+
+    >>> main(["--config", "config.yml", "--out", "a.pdf"])
+    Traceback (most recent call last):
+    pixelcnn_tf.utils.errors.UserError: a.pdf: must end in .png
+    """
+    parser = Parser(__doc__, COMMAND, prog)
     parser.add_argument(
-        "--config", action="append", required=True, metavar="FILE", help="may be repeated"
+        "--config",
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="a YAML file; may be repeated",
     )
     parser.add_overrides()
     parser.add_argument(
-        "--size", type=size, default=(28, 28), metavar="S or HxW", help="of the image (28)"
+        "--size",
+        type=size,
+        default=(28, 28),
+        metavar="S or HxW",
+        help="image size (default 28)",
     )
     parser.add_argument(
-        "--channel", type=whole_number, default=1, help="which colour of the centre, from 1 (1)"
+        "--channel",
+        type=whole_number,
+        default=1,
+        metavar="N",
+        help="channel of the pixel in the centre, from 1 up (default 1)",
     )
-    parser.add_argument("--draws", type=whole_number, default=8, help="of the weights (8)")
-    parser.add_argument("--seed", type=int, default=0, help="of the draws (0)")
-    parser.add_argument("--out", default="receptive_field.png", metavar="FILE", help="a .png")
+    parser.add_argument(
+        "--draws",
+        type=whole_number,
+        default=8,
+        metavar="N",
+        help="draws of the weights (default 8)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the draws (default 0)"
+    )
+    parser.add_argument(
+        "--out",
+        default="receptive_field.png",
+        metavar="FILE",
+        help="a .png file (default receptive_field.png)",
+    )
     args = parser.parse_args(argv)
     out = check_writable(args.out, ".png")
     if args.seed < 0:
@@ -45,15 +84,17 @@ def main(argv: list[str] | None = None) -> int:
 
     startup.find_devices()
     fields = {}
-    for config in progress("looking", len(configs), "model", configs):
+    for config in progress("measuring", len(configs), "model", configs):
         model = build_model(config)
         if args.channel > model.n_channels:
             raise UserError(
-                f"--channel {args.channel}: {config.name} has {model.n_channels} colour(s) a pixel"
+                f"--channel {args.channel}: {config.name} has {model.n_channels} channel(s) per "
+                f"pixel; must be from 1 to {model.n_channels}"
             )
         name = config.name if config.name not in fields else f"{config.name} ({len(fields) + 1})"
         fields[name] = receptive_field(model, args.size, args.channel - 1, args.draws, args.seed)
     save_image(receptive_field_panel(fields), out)
     counts = ", ".join(f"{name} {int((f.sum(-1) > 0).sum())}" for name, f in fields.items())
-    print(f"pixels that reach the centre of {args.size[0]}x{args.size[1]}: {counts}: {out}")
+    height, width = args.size
+    print(f"pixels that influence the centre of {height}x{width} images: {counts}: {out}")
     return 0

@@ -1,16 +1,16 @@
-"""Draw a sheet of images from a trained model.
+"""Draw images from a trained model into a grid (.png) or an array (.npy).
 
 examples:
-  python scripts/sample.py --run runs/digits --n 64 --out sheet.png
-  python scripts/sample.py --run runs/digits --n 16 --seed 7 --temperature 0.9 --top-p 0.95
-  python scripts/sample.py --run runs/by_class --label 7 --n 16
-  python scripts/sample.py --run runs/by_class --label all    a row for each class
-  python scripts/sample.py --run model.keras --size 12 --n 4 --out four.npy
+  pixelcnn-tf sample --run runs/digits --n 64 --out samples.png
+  pixelcnn-tf sample --run runs/digits --n 16 --seed 7 --temperature 0.9 --top-p 0.95
+  pixelcnn-tf sample --run runs/by_class --label 7 --n 16
+  pixelcnn-tf sample --run runs/by_class --label all    one row per class
+  pixelcnn-tf sample --run model.keras --size 12 --n 4 --out four.npy
 """
 
+import argparse
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from pixelcnn_tf.cli.parsing import Parser, label, size, whole_number
 from pixelcnn_tf.config.loading import load_config
@@ -19,36 +19,38 @@ from pixelcnn_tf.utils.atomic_files import check_writable, replacing
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.progress import sampling_progress
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def main(argv: list[str] | None = None) -> int:
-    parser = Parser(description=__doc__)
-    parser.add_argument("--run", required=True, metavar="PATH", help="run folder or .keras file")
-    parser.add_argument(
-        "--n", type=whole_number, help="how many images (64); with --label all, of each class (8)"
-    )
-    parser.add_argument(
-        "--label",
-        type=label,
-        metavar="N or all",
-        help="what a class-conditional model is to draw: a class, from 0 up, or a row of each",
-    )
-    parser.add_argument(
-        "--out", default="sheet.png", metavar="FILE", help="a .png, or a .npy array"
-    )
-    parser.add_sampling()
-    parser.add_argument("--size", type=size, metavar="S or HxW", help="that of the training images")
-    parser.add_argument("--columns", type=whole_number, help="images a row")
-    args = parser.parse_args(argv)
+COMMAND = "pixelcnn-tf sample"
+
+
+def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
+    """Runs the command with the given arguments and returns its exit status.
+
+    Raises:
+        UserError: a flag is wrong, or there is no such run or model file.
+
+    Example:
+
+    >>> main(["--run", "none"])
+    Traceback (most recent call last):
+    pixelcnn_tf.utils.errors.UserError: --run none: no such run folder ...
+    """
+    args = _arguments(argv, prog)
     out = check_writable(args.out, ".png", ".npy")
     image_size = args.size or _trained_size(Path(args.run))
 
     startup.import_tensorflow()
-    from pixelcnn_tf import generate_images, load_model
+    import numpy as np
+
+    from pixelcnn_tf.sampling.generate import generate_images
+    from pixelcnn_tf.training.run_folder import load_model
     from pixelcnn_tf.visualization.plots import image_grid, save_image
 
     startup.find_devices()
     model = load_model(args.run)
-    n, labels = _wanted(args, model.n_classes)
+    n, labels = _number_and_labels(args, model.n_classes)
     if args.label == "all" and args.columns is None:
         args.columns = n // model.n_classes
     with sampling_progress(n, image_size) as show:
@@ -73,12 +75,50 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _wanted(args, n_classes: int | None) -> tuple[int, np.ndarray | None]:
-    """How many images, and their labels.
+def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
+    parser = Parser(__doc__, COMMAND, prog)
+    parser.add_argument("--run", required=True, metavar="PATH", help="a run folder or .keras file")
+    parser.add_argument(
+        "--n",
+        type=whole_number,
+        metavar="N",
+        help="how many images (default 64); with --label all, per class (default 8)",
+    )
+    parser.add_argument(
+        "--label",
+        type=label,
+        metavar="N or all",
+        help="for a class-conditional model: the class to draw, from 0 up, or all of them",
+    )
+    parser.add_argument(
+        "--out",
+        default="sheet.png",
+        metavar="FILE",
+        help="a .png image grid or a .npy array (default sheet.png)",
+    )
+    parser.add_sampling()
+    parser.add_argument(
+        "--size",
+        type=size,
+        metavar="S or HxW",
+        help="image size (default: that of the training images)",
+    )
+    parser.add_argument(
+        "--columns", type=whole_number, metavar="N", help="images per row of the grid"
+    )
+    return parser.parse_args(argv)
+
+
+def _number_and_labels(
+    args: argparse.Namespace, n_classes: int | None
+) -> "tuple[int, np.ndarray | None]":
+    """The number of images to draw, and their labels.
 
     Raises:
-        UserError: a label that the model does not know, or none where it needs one.
+        UserError: the model has no such class, or is class-conditional and no label is given.
     """
+    import numpy as np
+
     if n_classes is None:
         if args.label is not None:
             raise UserError(
@@ -95,14 +135,18 @@ def _wanted(args, n_classes: int | None) -> tuple[int, np.ndarray | None]:
         return n * n_classes, np.arange(n_classes).repeat(n)
     if args.label >= n_classes:
         raise UserError(
-            f"--label {args.label}: the model knows {n_classes} classes; must be from 0 to "
+            f"--label {args.label}: the model has {n_classes} classes; must be from 0 to "
             f"{n_classes - 1}, or all"
         )
     return args.n or 64, np.asarray(args.label)
 
 
 def _trained_size(run: Path) -> tuple[int, int]:
-    """The image size in a run's config."""
+    """The image size in a run's config.
+
+    Raises:
+        UserError: there is no such run, or its config does not state the size.
+    """
     config = run / "config.yml"
     if run.is_dir() and config.exists():
         image_size = load_config(config).data.image_size
@@ -110,4 +154,4 @@ def _trained_size(run: Path) -> tuple[int, int]:
             return image_size
     if not run.exists() or (run.suffix != ".keras" and not config.exists()):
         raise UserError(f"--run {run}: no such run folder (with a config.yml in it) or .keras file")
-    raise UserError(f"--run {run}: has no config.yml that tells the image size; give --size")
+    raise UserError(f"--run {run}: has no config.yml that states the image size; give --size")

@@ -1,27 +1,43 @@
-"""Train a pixel-autoregressive image model as a config file says.
+"""Train the model that a config file describes.
+
+The same command resumes a run that was interrupted.
 
 examples:
-  python main.py --config config.yml                     the embedded digits, minutes on a CPU
-  python main.py --config configs/mnist.yml              MNIST
-  python main.py --config config.yml --set training.steps=5000 --set name=longer
-  python main.py --config config.yml --print-config      show every setting, train nothing
-  python main.py --config config.yml --fresh             set the old run aside, start anew
-
-The same command resumes a run that was stopped.
+  pixelcnn-tf train --config config.yml
+  pixelcnn-tf train --config config.yml --set training.steps=5000 --set name=longer
+  pixelcnn-tf train --config config.yml --print-config    show every setting, train nothing
+  pixelcnn-tf train --config config.yml --fresh           rename the old run and start over
 """
 
 from pixelcnn_tf.cli.parsing import Parser
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.utils import startup
 
+COMMAND = "pixelcnn-tf train"
 
-def main(argv: list[str] | None = None) -> int:
-    parser = Parser(description=__doc__)
+
+def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
+    """Runs the command with the given arguments and returns its exit status.
+
+    Raises:
+        UserError: a flag, the config, the data or an existing run folder is wrong.
+
+    Example:
+
+    >>> main(["--config", "none.yml"])
+    Traceback (most recent call last):
+    pixelcnn_tf.utils.errors.UserError: none.yml: no such file; ...
+    """
+    parser = Parser(__doc__, COMMAND, prog)
     parser.add_argument("--config", required=True, metavar="FILE", help="a YAML file")
     parser.add_overrides()
-    parser.add_argument("--print-config", action="store_true", help="print all settings and stop")
     parser.add_argument(
-        "--fresh", action="store_true", help="start anew; an old run is renamed, not deleted"
+        "--print-config", action="store_true", help="print all settings and train nothing"
+    )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="start over; an existing run is renamed, not deleted",
     )
     args = parser.parse_args(argv)
     config = load_config(args.config, args.overrides)

@@ -55,4 +55,4 @@ def test_evaluate_compares_two_runs(runs, tmp_path, capsys):
     nats = model.likelihood.nll(images, model(images)).numpy() / images[0].size
     gain = math.log2(model.likelihood.n_values) - nats / math.log(2)
     error = gain.std(ddof=1) / len(images) ** 0.5
-    assert f"is better by {gain.mean():.4f} bits per dim, standard error {error:.4f}" in printed
+    assert f"is better by {gain.mean():.4f} ± {error:.4f} bits per dim" in printed

@@ -172,7 +172,7 @@ WRONG = [
     (
         plot_receptive_field,
         ["--config", "config.yml", "--channel", "4", "--out", "{tmp}/r.png"],
-        "--channel 4: digits has 3 colour(s)",
+        "--channel 4: digits has 3 channel(s) per pixel",
     ),
     (reproduce, [], "job"),
     (reproduce, ["mnist_binary"], "--model: not given; must be one of masked, gated"),

@@ -1,0 +1,94 @@
+"""Write a commented config file for a data source, to be edited and trained.
+
+examples:
+  pixelcnn-tf init                                        handwritten digits: config.yml
+  pixelcnn-tf init --source mnist --output mnist.yml
+  pixelcnn-tf init --source photos/ --block gated         a folder of images
+  pixelcnn-tf init --source cifar10 --architecture pixelcnn_pp --output pixelcnn_pp.yml
+"""
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from pixelcnn_tf.cli.parsing import Parser
+from pixelcnn_tf.config import BUILT_IN, config_template
+from pixelcnn_tf.config.model import ARCHITECTURE_DEFAULTS, BLOCK_DEFAULTS
+from pixelcnn_tf.config.schema import first_problem
+from pixelcnn_tf.utils.atomic_files import check_writable, replacing
+from pixelcnn_tf.utils.errors import UserError, suggestion
+
+COMMAND = "pixelcnn-tf init"
+
+
+def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
+    """Runs the command with the given arguments and returns its exit status.
+
+    Raises:
+        UserError: a flag is wrong, or the file exists and ``--force`` is not given.
+
+    Example:
+
+    >>> main(["--source", "mnst"])
+    Traceback (most recent call last):
+    pixelcnn_tf.utils.errors.UserError: --source mnst: ...; did you mean 'mnist'?
+    """
+    architectures, blocks = list(ARCHITECTURE_DEFAULTS), list(BLOCK_DEFAULTS)
+    parser = Parser(__doc__, COMMAND, prog)
+    parser.add_argument(
+        "--source",
+        default="digits",
+        help=f"{', '.join(BUILT_IN)}; or the path of a .npz or .npy file of uint8 images, or of a "
+        "folder of images (default digits)",
+    )
+    parser.add_argument(
+        "--architecture",
+        default="pixel_rnn",
+        metavar="NAME",
+        help=f"{' or '.join(architectures)} (default pixel_rnn)",
+    )
+    parser.add_argument(
+        "--block",
+        metavar="NAME",
+        help=f"what pixel_rnn is a stack of: {', '.join(blocks)} (default resblock)",
+    )
+    parser.add_argument(
+        "--output",
+        default="config.yml",
+        metavar="FILE",
+        help="the file to write (default config.yml)",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
+    args = parser.parse_args(argv)
+    _check_name("--architecture", args.architecture, architectures)
+    if args.block is not None:
+        _check_name("--block", args.block, blocks)
+        if args.architecture != "pixel_rnn":
+            raise UserError(
+                f"--block {args.block}: architecture {args.architecture!r} is no stack of blocks; "
+                "leave it out"
+            )
+    if args.source not in BUILT_IN and not Path(os.path.expanduser(args.source)).exists():
+        raise UserError(
+            f"--source {args.source}: is neither a file, a folder, nor one of "
+            f"{', '.join(BUILT_IN)}{suggestion(args.source, list(BUILT_IN))}"
+        )
+    output = check_writable(args.output, ".yml", ".yaml")
+    if output.exists() and not args.force:
+        raise UserError(f"{output}: exists; give --force to overwrite it, or another --output")
+    try:
+        text = config_template(args.source, args.architecture, args.block or "resblock")
+    except ValidationError as error:
+        raise UserError(first_problem(error)) from None
+    with replacing(output) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    print(f"{output}: written; train with: pixelcnn-tf train --config {output}")
+    return 0
+
+
+def _check_name(flag: str, name: str, known: list[str]) -> None:
+    if name not in known:
+        raise UserError(
+            f"{flag} {name}: must be one of {', '.join(known)}{suggestion(name, known)}"
+        )
