@@ -8,6 +8,7 @@ examples:
 """
 
 import os
+import shlex
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -83,7 +84,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         raise UserError(first_problem(error)) from None
     with replacing(output) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    print(f"{output}: written; train with: pixelcnn-tf train --config {output}")
+    print(f"{output}: written; train with: pixelcnn-tf train --config {shlex.quote(str(output))}")
     return 0
 
 

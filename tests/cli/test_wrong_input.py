@@ -12,7 +12,8 @@ from PIL import Image
 
 from benchmarks import __main__ as benchmark
 from experiments import reproduce
-from pixelcnn_tf.cli import complete, evaluate, plot_masks, plot_receptive_field, sample
+from pixelcnn_tf.cli import complete, evaluate, init, plot_masks, plot_receptive_field, sample
+from pixelcnn_tf.cli import main as pixelcnn_tf_command
 from pixelcnn_tf.cli import train as train_command
 from pixelcnn_tf.cli.parsing import exit_with
 
@@ -174,6 +175,24 @@ WRONG = [
         ["--config", "config.yml", "--channel", "4", "--out", "{tmp}/r.png"],
         "--channel 4: digits has 3 channel(s) per pixel",
     ),
+    (pixelcnn_tf_command, [], "no command given; must be one of init, train"),
+    (pixelcnn_tf_command, ["tran"], "tran: no such command"),
+    (pixelcnn_tf_command, ["smaple", "--run", RUN], "did you mean 'sample'"),
+    (pixelcnn_tf_command, ["--run", RUN], "argument COMMAND: invalid choice"),
+    (pixelcnn_tf_command, ["plot-masks", "--kernel", "4"], "--kernel 4x4"),
+    (init, ["--source", "mnst"], "did you mean 'mnist'"),
+    (init, ["--source", "{tmp}/none", "--output", "{tmp}/c.yml"], "neither a file, a folder"),
+    (init, ["--architecture", "pixelcnn", "--output", "{tmp}/c.yml"], "did you mean 'pixelcnn_pp'"),
+    (init, ["--block", "gatd", "--output", "{tmp}/c.yml"], "did you mean 'gated'"),
+    (
+        init,
+        ["--architecture", "pixelcnn_pp", "--block", "gated", "--output", "{tmp}/c.yml"],
+        "is no stack of blocks; leave it out",
+    ),
+    (init, ["--output", "config.yml"], "config.yml: exists; give --force"),
+    (init, ["--output", "{tmp}/c.txt"], "must end in .yml or .yaml"),
+    (init, ["--output", "{tmp}/none/c.yml"], "there is no folder"),
+    (evaluate, ["--run", RUN, "--compare", "{tmp}/none"], "--compare {tmp}/none: no run folder"),
     (reproduce, [], "job"),
     (reproduce, ["mnist_binary"], "--model: not given; must be one of masked, gated"),
     (reproduce, ["mnist_binary", "--model", "gatd"], "invalid choice: 'gatd'"),
