@@ -166,7 +166,9 @@ def weights(trainer):
     return [w.numpy() for w in trainer.model.trainable_weights]
 
 
+@functools.cache
 def two_devices():
+    """A strategy of two devices: one in each process, see ``make_strategy``."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 

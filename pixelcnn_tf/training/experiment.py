@@ -1,5 +1,6 @@
 """From a config to a trained model, with everything a run leaves behind."""
 
+import functools
 import json
 import shlex
 import shutil
@@ -149,8 +150,14 @@ def _largest(images: Images) -> int:
     return max(int(part.max()) for part in parts)
 
 
+@functools.cache
 def make_strategy() -> tf.distribute.Strategy:
-    """All GPUs of this machine if there is more than one, else the default."""
+    """All GPUs of this machine if there is more than one, else the default.
+
+    The same object at each call: every ``MirroredStrategy`` numbers its collectives from 100, and
+    TensorFlow takes the equal numbers of two strategies in one process for the same collective
+    ("Shape mismatch in the collective instance 100").
+    """
     if len(tf.config.list_logical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()

@@ -9,6 +9,7 @@ from pixelcnn_tf import UserError, load_model
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.data.pipeline import get_dataset
+from pixelcnn_tf.training.experiment import make_strategy
 from pixelcnn_tf.training.optimizers import build_optimizer
 
 # Steps
@@ -214,3 +215,8 @@ def test_resuming_with_labels_and_dropout_is_as_if_unbroken(tmp_path, images):
         ends.append(weights(trainer))
     for straight, broken in zip(*ends, strict=True):
         np.testing.assert_allclose(straight, broken, atol=1e-6)
+
+
+def test_all_trainers_of_a_process_share_one_strategy():
+    """Two strategies would give the same numbers to different collectives."""
+    assert make_strategy() is make_strategy()
