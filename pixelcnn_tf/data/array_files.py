@@ -11,7 +11,25 @@ from pixelcnn_tf.utils.errors import UserError, first_line
 
 
 def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> list[Part]:
-    """The training and, where there are any, the test images of an array file."""
+    """Returns the training images and, where there are any, the test images of an array file.
+
+    Args:
+        path: a .npy file with one array, or a .npz file with several.
+        data: the names of the arrays of a .npz file.
+        labels: whether to read the labels too, where there are any.
+
+    Raises:
+        UserError: the file cannot be read, or its arrays are not images or labels.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.npz"
+    >>> images = np.zeros((5, 8, 8), np.uint8)
+    >>> np.savez(path, x_train=images, x_test=images[:2])
+    >>> [part.shape for part, _ in read_arrays(path, DataConfig(source=str(path)))]
+    [(5, 8, 8, 1), (2, 8, 8, 1)]
+    """
     if path.suffix not in (".npz", ".npy"):
         raise UserError(f"{path}: must be a .npz or .npy file or a folder of images")
     loaded = _read(path, lambda: np.load(path, allow_pickle=False))
@@ -19,7 +37,7 @@ def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> list[Part
         return [(as_images(loaded, str(path)), None)]
 
     def read(setting: str) -> tuple[np.ndarray, str]:
-        """The array that a setting names, and where it was found."""
+        """Returns the array that a setting names, and its place for error messages."""
         key = getattr(data, setting)
         if key not in loaded.files:
             names = ", ".join(loaded.files) or "nothing"
@@ -39,7 +57,7 @@ def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> list[Part
 
 
 def _read(path: Path, load: Callable):
-    """What ``load`` returns; whatever NumPy makes of a damaged file becomes one line."""
+    """Calls ``load``; every error that NumPy raises for a damaged file becomes one line."""
     try:
         return load()
     except Exception as error:
@@ -50,11 +68,27 @@ def _read(path: Path, load: Callable):
 
 
 def as_images(array: np.ndarray, where: str) -> np.ndarray:
-    """``array`` as uint8 ``[n, height, width, channels]``, or an error that names the cure."""
+    """Returns ``array`` as images ``[n, height, width, channels]``.
+
+    Args:
+        array: uint8 ``[n, height, width, channels]``, or ``[n, height, width]`` for greyscale.
+        where: the place of the array, for error messages.
+
+    Raises:
+        UserError: another dtype or shape; the message says how to convert the array.
+
+    Example:
+
+    >>> as_images(np.zeros((5, 8, 8), np.uint8), "x").shape
+    (5, 8, 8, 1)
+    >>> as_images(np.zeros((5, 8, 8)), "x")
+    Traceback (most recent call last):
+    pixelcnn_tf.utils.errors.UserError: x: holds float64 from 0 to 0; must be uint8 from 0 to 255...
+    """
     if array.dtype != np.uint8:
         raise UserError(
             f"{where}: holds {array.dtype}{_range(array)}; must be uint8 from 0 to 255"
-            f"{_cure(array)}"
+            f"{_how_to_convert(array)}"
         )
     if array.ndim == 3 and array.shape[2] in (3, 4) and min(array.shape[:2]) >= 8:
         raise UserError(
@@ -77,7 +111,21 @@ def as_images(array: np.ndarray, where: str) -> np.ndarray:
 
 
 def as_labels(labels: np.ndarray, where: str, n_images: int) -> np.ndarray:
-    """``labels`` as int32 ``[n_images]``, or an error that says what they must be."""
+    """Returns ``labels`` as int32 ``[n_images]``.
+
+    Args:
+        labels: integers from 0 up, ``[n_images]`` or ``[n_images, 1]``.
+        where: the place of the array, for error messages.
+        n_images: the number of images that they belong to.
+
+    Raises:
+        UserError: another dtype, shape or range.
+
+    Example:
+
+    >>> as_labels(np.array([[2], [0]]), "y", n_images=2)
+    array([2, 0], dtype=int32)
+    """
     fit = labels.dtype.kind in "iu" and labels.shape in ((n_images,), (n_images, 1))
     if not fit or labels.min() < 0 or labels.max() >= 2**31:
         raise UserError(
@@ -93,7 +141,7 @@ def _range(array: np.ndarray) -> str:
     return f" from {array.min():.4g} to {array.max():.4g}"
 
 
-def _cure(array: np.ndarray) -> str:
+def _how_to_convert(array: np.ndarray) -> str:
     if np.issubdtype(array.dtype, np.floating) and array.size and array.max() <= 1:
         return ": save (x * 255).round().astype('uint8')"
     return ": save x.astype('uint8') if its values are whole numbers in that range"

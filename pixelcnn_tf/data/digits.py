@@ -1,4 +1,8 @@
-"""The embedded handwritten digits."""
+"""The embedded handwritten digits: no download, no network.
+
+They are those of scikit-learn (UCI Optical Recognition of Handwritten Digits): 1797 images of 8x8
+pixels with values from 0 to 16.
+"""
 
 import colorsys
 
@@ -11,30 +15,50 @@ from pixelcnn_tf.utils.errors import UserError
 
 DIGITS_SIZE = (12, 12)
 
-
-INK = 0.45  # how dark a scanned pixel must be to count as ink: 0 is paper, 1 is black
-
+#: How dark a scanned pixel must be to count as ink: 0 is paper, 1 is black.
+INK = 0.45
 
 TINTS_PER_DIGIT = 4
-
 
 HUES = 6
 
 
-# Handwritten digits of scikit-learn (UCI Optical Recognition of Handwritten Digits):
-# 1797 images of 8x8 pixels, values 0 to 16.
-
-
 def digits_grey(data: DataConfig) -> Images:
+    """Returns the digits in greyscale, uint8 ``[n, 8, 8, 1]``, with their labels.
+
+    Args:
+        data: which images are held out for testing.
+
+    Example:
+
+    >>> images = pixelcnn_tf.load_images("digits_grey")
+    >>> images.train.shape, images.test.shape
+    ((1617, 8, 8, 1), (180, 8, 8, 1))
+    """
     from sklearn.datasets import load_digits
 
-    digits = load_digits()  # images: float64 [1797, 8, 8]; target: int64 [1797]
-    images = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
-    return hold_out_test(images, digits.target.astype(np.int32), data)
+    pixels, labels = load_digits(return_X_y=True)  # float64 [1797, 64], int64 [1797]
+    images = np.round(np.reshape(pixels, (-1, 8, 8, 1)) * (255 / 16)).astype(np.uint8)
+    return hold_out_test(images, np.asarray(labels, np.int32), data)
 
 
 def digits(data: DataConfig) -> Images:
-    """Digits enlarged and tinted in random hues, every test digit unseen in training."""
+    """Returns enlarged digits in random hues, uint8 ``[n, height, width, 3]``, with their labels.
+
+    Each digit appears in several tints; no test digit is in the training set in any tint.
+
+    Args:
+        data: the image size, and which images are held out for testing.
+
+    Raises:
+        UserError: the image size is below 8x8.
+
+    Example:
+
+    >>> images = pixelcnn_tf.load_images("digits", labels=True)
+    >>> images.train.shape, images.train_labels.shape
+    ((6468, 12, 12, 3), (6468,))
+    """
     height, width = data.image_size or DIGITS_SIZE
     if min(height, width) < 8:
         raise UserError(f"data.image_size: {[height, width]}, but digits need at least 8x8")
@@ -42,21 +66,20 @@ def digits(data: DataConfig) -> Images:
     grey = digits_grey(data)
     parts = []
     for part in (grey.train, grey.test):
-        sheets = [Image.fromarray(digit[..., 0]) for digit in part]
-        inside = (width - 2, height - 2)  # a margin of one pixel all around
+        scans = [Image.fromarray(digit[..., 0]) for digit in part]
+        inside = (width - 2, height - 2)  # a margin of one pixel on every side
         large = [
-            np.pad(np.asarray(sheet.resize(inside, Image.Resampling.BICUBIC)), 1)
-            for sheet in sheets
+            np.pad(np.asarray(scan.resize(inside, Image.Resampling.BICUBIC)), 1) for scan in scans
         ]
         ink = np.repeat(np.stack(large), TINTS_PER_DIGIT, axis=0)[..., None] >= 255 * INK
         paper, pen = _hues(len(ink), rng)
         parts.append(np.where(ink, pen, paper))
-    labels = (np.repeat(part, TINTS_PER_DIGIT) for part in (grey.train_labels, grey.test_labels))
-    return Images(*parts, *labels)
+    labels = [np.repeat(part, TINTS_PER_DIGIT) for part in (grey.train_labels, grey.test_labels)]
+    return Images(parts[0], parts[1], labels[0], labels[1])
 
 
 def _hues(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Dark paper and bright pen colours of unlike hue: two uint8 arrays ``[n, 1, 1, 3]``."""
+    """Dark paper and bright pen colours of different hue: two uint8 arrays ``[n, 1, 1, 3]``."""
     paper = rng.integers(HUES, size=n)
     pen = (paper + rng.integers(1, HUES, size=n)) % HUES
     dark, bright = _wheel(saturation=1.0, value=0.4), _wheel(saturation=0.4, value=1.0)

@@ -1,4 +1,4 @@
-"""Picture files, and folders of them."""
+"""Image files, and folders of them."""
 
 import os
 import warnings
@@ -14,21 +14,25 @@ from pixelcnn_tf.utils.progress import progress
 IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 
 
-def _refuse(error: OSError) -> None:
-    raise UserError(f"{error.filename}: cannot be read: {error.strerror}")
-
-
-def find_pictures(folder: Path) -> list[Path]:
-    """All picture files in and below a folder, by name.
+def find_images(folder: Path) -> list[Path]:
+    """Returns all image files in a folder and below it, sorted by name.
 
     Raises:
-        UserError: there are none, or a folder that cannot be read.
+        UserError: there are none, or a folder cannot be read.
+
+    Example:
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> Image.new("L", (8, 8)).save(folder / "a.png")
+    >>> [file.name for file in find_images(folder)]
+    ['a.png']
     """
     found = []
     for below, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         real = os.path.realpath(below)
         if any(os.path.realpath(parent) == real for parent in Path(below).parents):
-            folders.clear()  # a link to where it lies
+            folders.clear()  # a link to a folder that contains it
             continue
         found += [Path(below) / name for name in names]
     files = sorted(file for file in found if file.suffix.lower() in IMAGE_ENDINGS)
@@ -38,32 +42,53 @@ def find_pictures(folder: Path) -> list[Path]:
     return files
 
 
+def _refuse(error: OSError) -> None:
+    raise UserError(f"{error.filename}: cannot be read: {error.strerror}")
+
+
 def class_names(folder: Path, files: list[Path]) -> list[str] | None:
-    """The names of the first folders, below ``folder``, that pictures lie in, sorted, numbers by
-    their value; None if a picture lies in no such folder."""
-    names = {_class_of(folder, file) for file in files}
-    if None in names:
-        return None
+    """Returns the names of the sub-folders of ``folder`` that hold the files: one per class.
+
+    They are sorted, numbers by their value. None if a file lies in no sub-folder.
+
+    Example:
+
+    >>> folder = Path("birds")
+    >>> class_names(folder, [folder / "wren" / "1.png", folder / "owl" / "barn" / "2.png"])
+    ['owl', 'wren']
+    """
+    names = set()
+    for file in files:
+        name = _class_of(folder, file)
+        if name is None:
+            return None
+        names.add(name)
     return sorted(
         names, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name)
     )
 
 
 def class_labels(folder: Path, files: list[Path], names: list[str]) -> np.ndarray:
-    """The class of each picture: the place in ``names`` of the folder that it lies in.
+    """Returns the class of each file: the index in ``names`` of the sub-folder that holds it.
 
     Returns:
         int32 ``[n]``.
 
     Raises:
-        UserError: a class that is not among the names.
+        UserError: a sub-folder is not among the names.
+
+    Example:
+
+    >>> folder = Path("birds")
+    >>> class_labels(folder, [folder / "wren" / "1.png"], ["owl", "wren"])
+    array([1], dtype=int32)
     """
-    classes = [_class_of(folder, file) for file in files]
-    unknown = sorted({name or "" for name in classes} - set(names))
+    classes = [_class_of(folder, file) or "" for file in files]
+    unknown = sorted(set(classes) - set(names))
     if unknown:
         raise UserError(
-            f"{folder / unknown[0]}: is none of the classes ({', '.join(names)}), those of "
-            "data.class_names or else of training; add it there, or remove it"
+            f"{folder / unknown[0]}: is none of the classes ({', '.join(names)}), which are those "
+            "of data.class_names or else of the training images; add it there, or remove it"
         )
     return np.array([names.index(name) for name in classes], np.int32)
 
@@ -73,15 +98,30 @@ def _class_of(folder: Path, file: Path) -> str | None:
     return parts[0] if parts else None
 
 
-def read_pictures(files: list[Path], data: DataConfig) -> np.ndarray:
-    """uint8 ``[n, height, width, channels]``; 1 channel if all are greyscale, else 3.
+def read_images(files: list[Path], data: DataConfig) -> np.ndarray:
+    """Returns the images of files as one array.
+
+    Args:
+        files: at least one.
+        data: ``image_size`` and ``fit`` say how to resize them.
+
+    Returns:
+        uint8 ``[n, height, width, channels]``; 1 channel if all are greyscale, else 3.
 
     Raises:
-        UserError: a file that is no picture, or pictures of unlike size.
+        UserError: a file is not an image, or the images differ in size.
+
+    Example:
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "a.png"
+    >>> Image.new("RGB", (20, 10)).save(file)
+    >>> read_images([file], DataConfig(source="photos", image_size=8)).shape
+    (1, 8, 8, 3)
     """
     images: list[np.ndarray] = []
     for file in progress(f"reading {os.path.commonpath(files)}", len(files), "img", files):
-        image = _read_picture(file, data)
+        image = _read_image(file, data)
         if images and image.shape[:2] != images[0].shape[:2]:
             (height, width), (first_height, first_width) = image.shape[:2], images[0].shape[:2]
             raise UserError(
@@ -91,21 +131,21 @@ def read_pictures(files: list[Path], data: DataConfig) -> np.ndarray:
         images.append(image)
     if all(image.ndim == 2 for image in images):
         return np.stack(images)[..., None]
-    # One colour image makes all of them colour images.
+    # If one image has colours, all are stored with three channels.
     return np.stack([i if i.ndim == 3 else np.stack([i] * 3, axis=-1) for i in images])
 
 
-#: Pillow's modes of 8 bits a channel; others (16 bits, floats) would lose values silently.
+#: Pillow's modes of 8 bits per channel; others (16 bits, floats) would lose values silently.
 _EIGHT_BIT_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr"}
 
 
-def _read_picture(file: Path, data: DataConfig) -> np.ndarray:
+def _read_image(file: Path, data: DataConfig) -> np.ndarray:
     """uint8 ``[height, width]`` for greyscale files, else ``[height, width, 3]``.
 
     Transparent parts are laid on white.
 
     Raises:
-        UserError: no picture, or one of more than 8 bits a channel.
+        UserError: the file is not an image, or has more than 8 bits per channel.
     """
     try:
         with warnings.catch_warnings():
@@ -120,13 +160,11 @@ def _read_picture(file: Path, data: DataConfig) -> np.ndarray:
                 image = image.convert("L" if mode in ("1", "L", "LA", "La") else "RGB")
     except (OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:
         reason = str(error).replace(f"'{file}'", "it") or type(error).__name__
-        raise UserError(f"{file}: no readable image ({reason}); mend or remove it") from None
+        raise UserError(f"{file}: no readable image ({reason}); repair or remove it") from None
     if mode not in _EIGHT_BIT_MODES:
-        raise UserError(f"{file}: has mode {mode}; must have 8 bits a channel: convert it")
+        raise UserError(f"{file}: has mode {mode}; must have 8 bits per channel: convert it")
     if data.image_size:
-        size = data.image_size[::-1]  # Pillow says width, height
-        if data.fit == "crop":
-            image = ImageOps.fit(image, size, Image.Resampling.LANCZOS)
-        else:
-            image = image.resize(size, Image.Resampling.LANCZOS)
+        height, width = data.image_size
+        resize = ImageOps.fit if data.fit == "crop" else Image.Image.resize
+        image = resize(image, (width, height), Image.Resampling.LANCZOS)
     return np.asarray(image)

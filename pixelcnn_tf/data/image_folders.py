@@ -7,8 +7,8 @@ from pixelcnn_tf.config.schema import BUILT_IN, DataConfig
 from pixelcnn_tf.data.image_files import (
     class_labels,
     class_names,
-    find_pictures,
-    read_pictures,
+    find_images,
+    read_images,
 )
 from pixelcnn_tf.data.images import Part
 
@@ -16,11 +16,11 @@ from pixelcnn_tf.data.images import Part
 def read_folder(path: Path, data: DataConfig, labels: bool) -> list[Part]:
     """All images below a folder; its ``train`` and ``test`` folders if it has both."""
     folders = _split(path)
-    files = [find_pictures(folder) for folder in folders]
+    files = [find_images(folder) for folder in folders]
     found = [class_names(*both) for both in zip(folders, files, strict=True)]
     names = (data.class_names or found[0]) if labels and all(found) else None
     return [
-        (read_pictures(inside, data), class_labels(folder, inside, names) if names else None)
+        (read_images(inside, data), class_labels(folder, inside, names) if names else None)
         for folder, inside in zip(folders, files, strict=True)
     ]
 
@@ -37,4 +37,4 @@ def folder_classes(data: DataConfig) -> list[str] | None:
     if data.class_names or data.source in BUILT_IN or not path.is_dir():
         return data.class_names
     folder = _split(path)[0]
-    return class_names(folder, find_pictures(folder))
+    return class_names(folder, find_images(folder))

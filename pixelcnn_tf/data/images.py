@@ -1,4 +1,4 @@
-"""A training and a test set in memory."""
+"""A training set and a test set in memory."""
 
 from typing import NamedTuple
 
@@ -9,13 +9,20 @@ from pixelcnn_tf.utils.errors import UserError
 
 
 class Images(NamedTuple):
-    """A training and a test set.
+    """A training set and a test set.
 
     Attributes:
         train, test: uint8 ``[n, height, width, channels]``.
         train_labels, test_labels: int32 ``[n]``, from 0 up; None where there are none.
-        dynamic: whether ``train`` holds intensities from 0 to 255, of which zeros and ones
-            are still to be drawn, as ``get_dataset`` does; ``test`` holds zeros and ones.
+        dynamic: whether ``train`` holds intensities from 0 to 255, from which ``get_dataset``
+            draws binary images; ``test`` then holds binary images.
+
+    Example:
+
+    >>> images = Images(np.zeros((9, 8, 8, 1), np.uint8), np.zeros((3, 8, 8, 1), np.uint8))
+    >>> batches = pixelcnn_tf.get_dataset(images, "test", batch_size=2)
+    >>> [batch.shape[0] for batch in batches]
+    [2, 1]
     """
 
     train: np.ndarray
@@ -25,18 +32,34 @@ class Images(NamedTuple):
     dynamic: bool = False
 
 
-#: Images and, if asked for and there, their labels.
+#: Images of one set and, if asked for and present, their labels.
 Part = tuple[np.ndarray, np.ndarray | None]
 
 
 def hold_out_test(images: np.ndarray, labels: np.ndarray | None, data: DataConfig) -> Images:
-    """Part off ``test_share`` of the images, chosen by ``data.seed``, at least one, with
-    their labels."""
+    """Returns the images with a random part of them, and of their labels, as the test set.
+
+    Args:
+        images: uint8 ``[n, height, width, channels]``.
+        labels: int32 ``[n]``, or None.
+        data: ``test_share`` is the fraction to hold out, at least one image; ``seed`` chooses.
+
+    Raises:
+        UserError: no image is left for training.
+
+    Example:
+
+    >>> from pixelcnn_tf.config.schema import DataConfig
+    >>> data = DataConfig(source="digits", test_share=0.2)
+    >>> images = hold_out_test(np.zeros((10, 8, 8, 1), np.uint8), None, data)
+    >>> len(images.train), len(images.test)
+    (8, 2)
+    """
     n_test = max(1, round(len(images) * data.test_share))
     if n_test >= len(images):
         raise UserError(
             f"{data.source}: {len(images)} image(s), of which data.test_share {data.test_share} "
-            "leaves none to train on; add images"
+            "leaves none for training; add images"
             + (" or lower the share" if len(images) > 1 else "")
         )
     order = np.random.default_rng([data.seed, 0]).permutation(len(images))

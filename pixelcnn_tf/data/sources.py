@@ -8,7 +8,7 @@ import numpy as np
 from pixelcnn_tf.config.schema import BUILT_IN, DataConfig
 from pixelcnn_tf.data.array_files import as_images, as_labels, read_arrays
 from pixelcnn_tf.data.digits import digits, digits_grey
-from pixelcnn_tf.data.image_files import IMAGE_ENDINGS, find_pictures, read_pictures
+from pixelcnn_tf.data.image_files import IMAGE_ENDINGS, find_images, read_images
 from pixelcnn_tf.data.image_folders import read_folder
 from pixelcnn_tf.data.images import Images, hold_out_test
 from pixelcnn_tf.utils.errors import UserError, first_line, suggestion
@@ -80,9 +80,9 @@ def load_pictures(path: str | Path, data: DataConfig) -> np.ndarray:
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
     if path.is_dir():
-        images = read_pictures(find_pictures(path), data)
+        images = read_images(find_images(path), data)
     elif path.suffix.lower() in IMAGE_ENDINGS:
-        images = read_pictures([path], data)
+        images = read_images([path], data)
     else:
         images, _ = read_arrays(path, data)[-1]
     if data.binarize and images.max() > 1:

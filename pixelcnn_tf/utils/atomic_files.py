@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all."""
+"""Files that are complete or not there at all."""
 
 import contextlib
 import os
@@ -10,13 +10,22 @@ from pixelcnn_tf.utils.errors import UserError
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Write to the path yielded; it takes the place of ``path`` only once complete.
+    """Yields a temporary path to write to, which replaces ``path`` only once it is complete.
 
     The new file is flushed to the disk before the rename, so that after a crash or a
     power cut ``path`` is either the old file or the new one.
 
     Raises:
         UserError: the folder does not exist or cannot be written to.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.txt"
+    >>> with replacing(path) as temporary:
+    ...     _ = temporary.write_text("complete")
+    >>> path.read_text()
+    'complete'
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
@@ -32,8 +41,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def flush(path: Path) -> None:
-    """Bring a file's contents, or a folder's entries, to the disk."""
-    if os.name == "nt":  # there, folders cannot be opened, nor files flushed that are read only
+    """Flushes a file's contents, or a folder's entries, to the disk.
+
+    Example:
+
+    >>> import tempfile
+    >>> flush(Path(tempfile.mkdtemp()))
+    """
+    if os.name == "nt":  # Windows cannot open folders, nor flush files opened for reading
         return
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -43,13 +58,20 @@ def flush(path: Path) -> None:
 
 
 def check_writable(path: str | Path, *endings: str) -> Path:
-    """``path`` if a file can be put there, before long work begins.
+    """Returns ``path`` if a file can be written there; to be called before long work begins.
 
     Args:
-        endings: what its name may end in (``'.png'``); anything if none is given.
+        path: of the file.
+        endings: the allowed endings of its name (``'.png'``); any if none is given.
 
     Raises:
-        UserError: its folder does not exist, or it is a folder itself; another ending.
+        UserError: its folder does not exist, it is a folder itself, or it has another ending.
+
+    Example:
+
+    >>> check_writable("masks.jpg", ".png")
+    Traceback (most recent call last):
+    pixelcnn_tf.utils.errors.UserError: masks.jpg: must end in .png
     """
     path = Path(path)
     if path.is_dir():

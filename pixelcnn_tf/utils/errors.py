@@ -1,30 +1,58 @@
-"""The errors that a user can mend."""
+"""Errors that a user can fix."""
 
 import re
+from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """A wrong config, file, image, shape or flag, told in one line.
+    """A wrong config, file, image, shape or flag, reported on one line.
 
     The message says what is wrong, where (key, file, value) and what would be right.
     The command line prints it without a traceback and exits with status 2.
+
+    Example:
+
+    >>> raise UserError("--kernel 4: must be odd")
+    Traceback (most recent call last):
+    pixelcnn_tf.utils.errors.UserError: --kernel 4: must be odd
     """
 
 
 class TrainingDiverged(UserError):
-    """The loss or a weight is no longer a finite number."""
+    """The loss or a weight is no longer a finite number.
+
+    Example:
+
+    >>> issubclass(TrainingDiverged, UserError)
+    True
+    """
 
 
 def first_line(error: Exception) -> str:
-    """The message of one of TensorFlow's errors, or of another, in one line; less the names of
-    graph nodes that TensorFlow puts before it."""
+    """Returns the message of an exception on one line.
+
+    The names of graph nodes that TensorFlow puts before its messages are left out.
+
+    Example:
+
+    >>> first_line(OSError("no space left\\non this device"))
+    'no space left'
+    """
     text = getattr(error, "message", str(error)) or type(error).__name__
     return re.sub(r"\{\{.*?\}\} ?", "", text.splitlines()[0])
 
 
-def suggestion(word: str, known: list[str]) -> str:
-    """``"; did you mean 'x'?"`` for the closest known word, else ``""``."""
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Returns ``"; did you mean 'x'?"`` for the closest known word, or ``""`` if none is close.
+
+    Example:
+
+    >>> suggestion("mnst", ["mnist", "cifar10"])
+    "; did you mean 'mnist'?"
+    >>> suggestion("imagenet", ["mnist", "cifar10"])
+    ''
+    """
     import difflib
 
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""

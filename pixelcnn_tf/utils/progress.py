@@ -1,18 +1,33 @@
-"""The one progress bar of all long work."""
+"""The progress bar of all long work."""
 
 import contextlib
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from tqdm import tqdm
 
 
-def progress(name: str, total: int | None, unit: str, over=None, **options) -> tqdm:
-    """A progress bar with rate and time left, once the work has taken two seconds."""
+def progress(
+    name: str, total: int | None, unit: str, over: Iterable | None = None, **options
+) -> tqdm:
+    """Returns a progress bar with the rate and the time left, shown after two seconds of work.
+
+    Args:
+        name: the text before the bar.
+        total: the number of units, or None if ``over`` knows its length.
+        unit: the name of one unit, as in ``'image'``.
+        over: an iterable to count; else ``update`` counts.
+        options: of ``tqdm``.
+
+    Example:
+
+    >>> list(progress("counting", 3, "number", range(3)))
+    [0, 1, 2]
+    """
     options = {"delay": 2, "leave": False, **options}
-    # Lines that cannot be rewritten (a log file) are written seldom.
-    mininterval = 0.2 if sys.stderr.isatty() else 10.0
+    # In a log file, where a line cannot be overwritten, lines are written rarely.
+    mininterval = 0.2 if sys.stderr is not None and sys.stderr.isatty() else 10.0
     return tqdm(
         over,
         name,
@@ -26,12 +41,22 @@ def progress(name: str, total: int | None, unit: str, over=None, **options) -> t
 
 @contextlib.contextmanager
 def sampling_progress(n_images: int, size: tuple[int, int]) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar for ``generate_images(progress=...)``."""
+    """Yields a function for ``generate_images(progress=...)`` that shows a progress bar.
+
+    Args:
+        n_images: the number of images to be drawn.
+        size: their height and width.
+
+    Example:
+
+    >>> with sampling_progress(n_images=2, size=(8, 8)) as show:
+    ...     show(64, 128)
+    """
     with progress("sampling", n_images * math.prod(size), "pixel", unit_scale=True) as bar:
 
         def show(done: int, _: int) -> None:
             if not bar.n:
-                bar.unpause()  # the first steps may compile: no measure of the time left
+                bar.unpause()  # the first steps may compile, which says nothing of the time left
             bar.update(done - bar.n)
 
         yield show

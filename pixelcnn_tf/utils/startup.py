@@ -1,7 +1,7 @@
-"""What happens at import: a quiet TensorFlow, and our classes known to Keras.
+"""Importing TensorFlow quietly, and registering the classes of this package with Keras.
 
-TensorFlow announces its build and the absence of a GPU on standard error whatever the
-log level says. ``import_tensorflow`` lets everything through but those known lines.
+TensorFlow announces its build and the absence of a GPU on standard error at every log level.
+``import_tensorflow`` hides those known lines and lets everything else through.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _NOISE = re.compile(
 
 @contextlib.contextmanager
 def _without_noise():
-    """Hold back standard error, then print it less the lines of ``_NOISE``."""
+    """Holds standard error back, then prints it without the lines of ``_NOISE``."""
     if sys.stderr is None:  # closed
         yield
         return
@@ -49,10 +49,16 @@ def _without_noise():
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and Keras without their start-up messages.
+    """Imports TensorFlow and Keras without their start-up messages.
 
     Raises:
         UserError: the environment asks for another Keras backend.
+
+    Example:
+
+    >>> import_tensorflow()
+    >>> keras.backend.backend()
+    'tensorflow'
     """
     if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
         raise UserError(f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}: must be 'tensorflow'")
@@ -65,7 +71,12 @@ def import_tensorflow() -> None:
 
 
 def find_devices() -> None:
-    """Let TensorFlow look for its devices now, without the messages of that search."""
+    """Lets TensorFlow look for its devices now, without the messages of that search.
+
+    Example:
+
+    >>> find_devices()
+    """
     import tensorflow as tf
 
     with _without_noise():
@@ -73,7 +84,7 @@ def find_devices() -> None:
 
 
 class _AfterKeras(importlib.abc.MetaPathFinder):
-    """Loads our classes right after a program imports Keras.
+    """A finder that imports the classes of this package right after a program imports Keras.
 
     ``keras.models.load_model`` only finds classes that are already registered, and
     registering needs Keras. Importing it here would make ``import pixelcnn_tf`` take
@@ -105,7 +116,15 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
 
 
 def register_with_keras() -> None:
-    """Make ``keras.models.load_model`` find our classes: now, or as Keras arrives."""
+    """Makes ``keras.models.load_model`` find the classes of this package, now or once Keras is
+    imported.
+
+    Example:
+
+    >>> register_with_keras()
+    >>> keras.saving.get_registered_object("pixelcnn_tf>PixelRNN").__name__
+    'PixelRNN'
+    """
     if "keras" in sys.modules:
         importlib.import_module("pixelcnn_tf.models.build")
     else:

@@ -1,10 +1,29 @@
-"""Numbers that layers and models are made with."""
+"""Checks of the numbers that layers and models are constructed with."""
+
+from typing import Any
 
 import numpy as np
 
 
-def count(name: str, value, most: int | None = None) -> int:
-    """``value`` as an int; ValueError unless it is an integer from 1 up, to ``most``."""
+def count(name: str, value: Any, most: int | None = None) -> int:
+    """Returns ``value`` as an int.
+
+    Args:
+        name: of the argument, for the error message.
+        value: an integer from 1 up, to ``most``.
+        most: the largest allowed value; None for no limit.
+
+    Raises:
+        ValueError: it is not such an integer.
+
+    Example:
+
+    >>> count("n_layers", 3)
+    3
+    >>> count("n_layers", 0)
+    Traceback (most recent call last):
+    ValueError: n_layers=0: must be an integer from 1 up
+    """
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or value < 1 or (most is not None and value > most):
         limit = "up" if most is None else f"to {most}"
@@ -12,8 +31,20 @@ def count(name: str, value, most: int | None = None) -> int:
     return int(value)
 
 
-def dropout_rate(value) -> float:
-    """``value``; ValueError unless it is a number from 0 to below 1."""
+def dropout_rate(value: Any) -> float:
+    """Returns ``value`` if it is a number from 0 to below 1.
+
+    Raises:
+        ValueError: it is not.
+
+    Example:
+
+    >>> dropout_rate(0.5)
+    0.5
+    >>> dropout_rate(1)
+    Traceback (most recent call last):
+    ValueError: dropout=1: must be a number from 0 to below 1
+    """
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
         raise ValueError(f"dropout={value!r}: must be a number from 0 to below 1")
     return value

@@ -270,7 +270,7 @@ def write_bad(path, case):
         ("empty.npz", "no readable NumPy file"),
         ("names.npz", "no array 'x_train' in it; it holds pictures"),
         ("sizes.npz", "training images are .* test images"),
-        ("one.npy", "leaves none to train on"),
+        ("one.npy", "leaves none for training"),
         ("words.txt", "must be a .npz or .npy file or a folder"),
         ("compressed.npz", "no readable NumPy file"),
         ("header.npy", "no readable NumPy file"),
