@@ -16,6 +16,8 @@ _HOME_OF = {
     "ShiftedConv2D": "layers.shifted_conv",
     "masked_to_shifted": "layers.conversion",
     "shifted_to_masked": "layers.conversion",
+    "Block": "models.blocks",
+    "PixelModel": "models.base",
     "PixelCNNResBlock": "models.blocks",
     "GatedBlock": "models.blocks",
     "RowLSTMBlock": "models.blocks",
@@ -34,7 +36,19 @@ _HOME_OF = {
     "compare": "scoring",
     "receptive_field": "visualization.receptive_field",
     "Config": "config.schema",
+    "DataConfig": "config.data",
     "load_config": "config.loading",
+    "config_template": "config.template",
+    "register_block": "config.registration",
+    "register_model": "config.registration",
+    "register_likelihood": "config.registration",
+    "register_source": "config.registration",
+    "load_plugin": "config.plugins",
+    "BlockSettings": "config.settings",
+    "ModelSettings": "config.settings",
+    "LikelihoodSettings": "config.settings",
+    "SourceSettings": "config.settings",
+    "Images": "data.images",
     "get_dataset": "data.pipeline",
     "load_images": "data.sources",
     "Trainer": "training.trainer",
@@ -48,9 +62,10 @@ __all__ = sorted(_HOME_OF)
 def __getattr__(name: str):
     if name not in _HOME_OF:
         raise AttributeError(f"module 'pixelcnn_tf' has no attribute {name!r}")
-    if _HOME_OF[name] not in ("layers.masks", "config.schema", "config.loading", "utils.errors"):
+    home = _HOME_OF[name]
+    if not home.startswith("config.") and home not in ("layers.masks", "utils.errors"):
         startup.import_tensorflow()
-    value = getattr(importlib.import_module(f"pixelcnn_tf.{_HOME_OF[name]}"), name)
+    value = getattr(importlib.import_module(f"pixelcnn_tf.{home}"), name)
     globals()[name] = value
     return value
 

@@ -11,12 +11,8 @@ import os
 import shlex
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from pixelcnn_tf.cli.parsing import Parser
-from pixelcnn_tf.config import BUILT_IN, config_template
-from pixelcnn_tf.config.model import ARCHITECTURE_DEFAULTS, BLOCK_DEFAULTS
-from pixelcnn_tf.config.schema import first_problem
+from pixelcnn_tf.config import config_template, registry
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing
 from pixelcnn_tf.utils.errors import UserError, suggestion
 
@@ -35,12 +31,13 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     Traceback (most recent call last):
     pixelcnn_tf.utils.errors.UserError: --source mnst: ...; did you mean 'mnist'?
     """
-    architectures, blocks = list(ARCHITECTURE_DEFAULTS), list(BLOCK_DEFAULTS)
+    sources = registry.names("source")
+    architectures, blocks = registry.names("model"), registry.names("block")
     parser = Parser(__doc__, COMMAND, prog)
     parser.add_argument(
         "--source",
         default="digits",
-        help=f"{', '.join(BUILT_IN)}; or the path of a .npz or .npy file of uint8 images, or of a "
+        help=f"{', '.join(sources)}; or the path of a .npz or .npy file of uint8 images, or of a "
         "folder of images (default digits)",
     )
     parser.add_argument(
@@ -70,18 +67,15 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
                 f"--block {args.block}: architecture {args.architecture!r} is no stack of blocks; "
                 "leave it out"
             )
-    if args.source not in BUILT_IN and not Path(os.path.expanduser(args.source)).exists():
+    if args.source not in sources and not Path(os.path.expanduser(args.source)).exists():
         raise UserError(
             f"--source {args.source}: is neither a file, a folder, nor one of "
-            f"{', '.join(BUILT_IN)}{suggestion(args.source, list(BUILT_IN))}"
+            f"{', '.join(sources)}{suggestion(args.source, sources)}"
         )
     output = check_writable(args.output, ".yml", ".yaml")
     if output.exists() and not args.force:
         raise UserError(f"{output}: exists; give --force to overwrite it, or another --output")
-    try:
-        text = config_template(args.source, args.architecture, args.block or "resblock")
-    except ValidationError as error:
-        raise UserError(first_problem(error)) from None
+    text = config_template(args.source, args.architecture, args.block or "resblock")
     with replacing(output) as temporary:
         temporary.write_text(text, encoding="utf-8")
     print(f"{output}: written; train with: pixelcnn-tf train --config {shlex.quote(str(output))}")

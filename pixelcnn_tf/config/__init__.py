@@ -7,13 +7,13 @@ Imported by: ``likelihoods``, ``models``, ``data``, ``training`` and ``cli``.
 """
 
 from pixelcnn_tf.config.loading import load_config
-from pixelcnn_tf.config.schema import BUILT_IN, Config, DataConfig, TrainingConfig
+from pixelcnn_tf.config.schema import Config, DataConfig, SamplingConfig, TrainingConfig
 from pixelcnn_tf.config.template import config_template
 
 __all__ = [
-    "BUILT_IN",
     "Config",
     "DataConfig",
+    "SamplingConfig",
     "TrainingConfig",
     "config_template",
     "load_config",

@@ -7,10 +7,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from pixelcnn_tf.config.schema import BUILT_IN, Config, DataConfig, TrainingConfig, first_problem
+from pixelcnn_tf.config.plugins import load_plugins
+from pixelcnn_tf.config.schema import Config, first_problem
 from pixelcnn_tf.utils.errors import UserError
-
-__all__ = ["BUILT_IN", "Config", "DataConfig", "TrainingConfig", "load_config"]
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -44,6 +43,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     for section in ("data", "model", "training", "sampling"):
         if section in values and values[section] is None:
             values[section] = {}  # all its keys are commented out
+    if "plugins" in values:
+        values["plugins"] = load_plugins(values["plugins"], path.parent)
     try:
         return Config.model_validate(values)
     except ValidationError as error:

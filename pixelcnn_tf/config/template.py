@@ -1,22 +1,151 @@
-"""The text of a commented config file."""
+"""The text of a commented config file, made from the schema and the registry."""
 
-from pixelcnn_tf.config.schema import Config
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from pixelcnn_tf.config import registry
+from pixelcnn_tf.config.model import model_section
+from pixelcnn_tf.config.names import NameOf, example_name
+from pixelcnn_tf.config.registry import Entry, Kind
+from pixelcnn_tf.config.schema import Config, first_problem
+from pixelcnn_tf.utils.errors import UserError
+
+_WIDTH, _COLUMN = 100, 24
 
 
 def config_template(
-    source: str = "digits", architecture: str = "pixel_rnn", block: str = "resblock"
+    source: str = "digits",
+    architecture: str = "pixel_rnn",
+    block: str = "resblock",
+    name: str | None = None,
 ) -> str:
-    """Returns the text of a config file for a data source.
+    """Returns the text of a config file for a data source: every setting with its meaning.
+
+    The values are a small model and a training run of minutes, to begin with: the first of the
+    ``examples`` of each field, or else its default.
 
     Args:
         source: ``data.source``: a registered name or a path.
         architecture: ``model.architecture``.
         block: ``model.pixel_layer``, for an architecture that is a stack of blocks.
+        name: of the run; made from ``source`` if left out.
 
     Returns:
         YAML that ``load_config`` reads.
+
+    Raises:
+        UserError: an unknown architecture or block.
+
+    Example:
+        >>> text = pixelcnn_tf.config_template(source="mnist", block="gated")
+        >>> [line for line in text.splitlines() if "batch_size" in line]
+        ['  batch_size: 16        # images per step, over all devices together']
     """
-    model = {"architecture": architecture}
-    if architecture == "pixel_rnn":
-        model["pixel_layer"] = block
-    return Config.model_validate({"data": {"source": source}, "model": model}).to_yaml()
+    named = {"architecture": architecture}
+    if "pixel_layer" in _settings("model", architecture):
+        named["pixel_layer"] = block
+    try:
+        model = model_section(named)
+        config = Config.model_validate({"model": named, "data": {"source": source}})
+    except ValidationError as error:
+        raise UserError(first_problem(error)) from None
+    given = {"name": name or _run_name(source), "source": source, **named}
+    lines = _header(source, model.entries[-1])
+    derived = [key for entry in model.entries for key in getattr(entry.settings, "derived", ())]
+    for key, field in Config.model_fields.items():
+        section = getattr(config, key)
+        if not isinstance(section, BaseModel):
+            lines += _lines(key, field, given, "")
+            continue
+        lines += ["", f"{key}:"]
+        for inner, inner_field in _ordered(section).items():
+            if inner not in derived:
+                lines += _lines(inner, inner_field, given, "  ")
+    return "\n".join(lines) + "\n"
+
+
+def choices(kind: Kind) -> list[str]:
+    """Returns the registered names of a kind, each with a few words on it.
+
+    Example:
+        >>> from pixelcnn_tf.config.template import choices
+        >>> choices("block")[:2]
+        ['resblock: masked PixelCNN', 'gated: Gated PixelCNN']
+    """
+    words = []
+    for entry in registry.entries(kind):
+        name = example_name(entry) if kind == "likelihood" else entry.name
+        words.append(f"{name}: {entry.summary}" if entry.summary else name)
+    return words
+
+
+def _settings(kind: Kind, name: str) -> dict[str, FieldInfo]:
+    entry = registry.find(kind, name)
+    return entry.settings.model_fields if entry else {}
+
+
+def _ordered(section: BaseModel) -> dict[str, FieldInfo]:
+    """The fields of a section; in ``model``, what the architecture and the block say stands
+    first."""
+    fields = dict(type(section).model_fields)
+    last = [key for key in ("likelihood", "n_classes", "n_channels") if key in fields]
+    return {key: fields[key] for key in [*(k for k in fields if k not in last), *last]}
+
+
+def _lines(key: str, field: FieldInfo, given: dict[str, Any], indent: str) -> list[str]:
+    """``key: value  # comment``, the comment over several lines where it is long."""
+    value = field.examples[0] if field.examples else field.get_default(call_default_factory=True)
+    value = given.get(key, value)
+    if isinstance(value, tuple):
+        value = list(value) if len(set(value)) > 1 else value[0]
+    text = yaml.safe_dump(value, default_flow_style=True, width=_WIDTH).splitlines()[0]
+    start = f"{indent}{key}: {text}".ljust(_COLUMN - 2) + "  "
+    kind = _kind_named(field)
+    comment = (field.description or key) + (":" if kind else "")
+    lines = _wrapped(comment, _COLUMN)
+    if len(start) + 2 + len(lines[0]) > _WIDTH:
+        lines = _wrapped(comment, len(start))
+    lines += [f"  {choice}" for choice in choices(kind)] if kind else []
+    return [f"{start}# {lines[0]}", *(f"{' ' * _COLUMN}# {line}" for line in lines[1:])]
+
+
+def _kind_named(field: FieldInfo) -> Kind | None:
+    """The kind whose names a setting takes; None for other settings."""
+    return next((mark.kind for mark in field.metadata if isinstance(mark, NameOf)), None)
+
+
+def _wrapped(comment: str, column: int) -> list[str]:
+    """The lines of a comment that begins at a column."""
+    width = _WIDTH - column - 2
+    return textwrap.wrap(comment, width, break_on_hyphens=False, break_long_words=False)
+
+
+def _header(source: str, model: Entry) -> list[str]:
+    """What is trained on what, and how."""
+    entry = registry.find("source", source)
+    what = f"{source} ({entry.summary})" if entry and entry.summary else source
+    words = f"Images: {what}. Model: {model.name} ({model.summary})."
+    return [
+        *(f"# {line}" for line in textwrap.wrap(words, _WIDTH - 2)),
+        "#",
+        "#   pixelcnn-tf train --config config.yml",
+        "#",
+        "# Every key may be left out (--print-config shows its default) or overridden:",
+        "#   pixelcnn-tf train --config config.yml --set training.steps=8000 --set name=longer",
+        "# In a checkout of the project, 'python main.py' is 'pixelcnn-tf train'.",
+        "",
+    ]
+
+
+def _run_name(source: str) -> str:
+    """A folder name made from a source."""
+    if registry.find("source", source):
+        return source
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(source).stem or Path(source).resolve().name)
+    return name.strip("_") or "run"

@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from pixelcnn_tf.config.schema import BUILT_IN, DataConfig
+from pixelcnn_tf.config import registry
+from pixelcnn_tf.config.data import DataConfig
 from pixelcnn_tf.data.image_files import (
     class_labels,
     class_names,
@@ -34,7 +35,7 @@ def _split(path: Path) -> list[Path]:
 def folder_classes(data: DataConfig) -> list[str] | None:
     """What the labels of a folder of images mean, by label; None for other sources."""
     path = Path(os.path.expanduser(data.source))
-    if data.class_names or data.source in BUILT_IN or not path.is_dir():
+    if data.class_names or registry.find("source", data.source) or not path.is_dir():
         return data.class_names
     folder = _split(path)[0]
     return class_names(folder, find_images(folder))

@@ -1,17 +1,20 @@
 """Where images come from: built-in sets, array files, folders of pictures."""
 
+import contextlib
 import os
 from pathlib import Path
 
 import numpy as np
 
-from pixelcnn_tf.config.schema import BUILT_IN, DataConfig
+from pixelcnn_tf.config import registry
+from pixelcnn_tf.config.data import DataConfig, data_section
+from pixelcnn_tf.config.plugins import errors_of, file_of
+from pixelcnn_tf.config.registry import Entry
 from pixelcnn_tf.data.array_files import as_images, as_labels, read_arrays
-from pixelcnn_tf.data.digits import digits, digits_grey
 from pixelcnn_tf.data.image_files import IMAGE_ENDINGS, find_images, read_images
 from pixelcnn_tf.data.image_folders import read_folder
 from pixelcnn_tf.data.images import Images, hold_out_test
-from pixelcnn_tf.utils.errors import UserError, first_line, suggestion
+from pixelcnn_tf.utils.errors import UserError, suggestion
 
 
 def load_images(
@@ -34,17 +37,11 @@ def load_images(
             ones with ``data.binarize``; with ``labels``, those that do not fit the images.
     """
     if isinstance(data, str | Path) and str(data):
-        data = DataConfig(source=str(data))
+        data = data_section({"source": str(data)})
     if not isinstance(data, DataConfig):
         raise UserError(f"source={data!r:.80}: must be a name, a path, or a DataConfig")
-    if data.source == "digits":
-        images = digits(data)
-    elif data.source == "digits_grey":
-        images = digits_grey(data)
-    elif data.source in BUILT_IN:
-        images = _from_keras(data.source, labels)
-    else:
-        images = _from_path(data, labels, hold_out)
+    entry = registry.find("source", data.source)
+    images = _from_entry(entry, data) if entry else _from_path(data, labels, hold_out)
     _check_size(images, data)
     if not labels:
         images = Images(images.train, images.test)
@@ -114,26 +111,37 @@ def _check_size(images: Images, data: DataConfig) -> None:
         )
 
 
-def _from_keras(name: str, labels: bool) -> Images:
-    import keras
-
-    try:
-        parts = getattr(keras.datasets, name).load_data()
-    except Exception as error:
+def _from_entry(entry: Entry, data: DataConfig) -> Images:
+    """The images of a registered source, those of a plugin checked."""
+    load, path = entry.load(), file_of(entry.target)
+    if isinstance(entry.target, str):  # of this package
+        return load(data)
+    with errors_of(path) if path else contextlib.nullcontext():
+        images = load(data)
+    where = f"data source {entry.name!r}"
+    if isinstance(images, np.ndarray):
+        return hold_out_test(as_images(images, where), None, data)
+    if not isinstance(images, Images):
         raise UserError(
-            f"data.source: {name!r} could not be downloaded ({first_line(error)}); connect to a "
-            "network, or name a .npz file with x_train and x_test in data.source"
-        ) from None
-    images = [as_images(x, name) for x, _ in parts]
-    return Images(*images, *(as_labels(y, name, len(x)) for x, y in parts if labels))
+            f"{where}: returns {type(images).__name__}; must return uint8 images "
+            "[n, height, width, channels], or Images"
+        )
+    train, test = as_images(images.train, where), as_images(images.test, where)
+    train_labels, test_labels = images.train_labels, images.test_labels
+    if train_labels is not None:
+        train_labels = as_labels(train_labels, where, len(train))
+    if test_labels is not None:
+        test_labels = as_labels(test_labels, where, len(test))
+    return Images(train, test, train_labels, test_labels)
 
 
 def _from_path(data: DataConfig, labels: bool, hold_out: bool) -> Images:
     path = Path(os.path.expanduser(data.source))
     if not path.exists():
+        names = registry.names("source")
         raise UserError(
             f"data.source: {data.source!r} is neither a file, a folder, nor one of "
-            f"{', '.join(BUILT_IN)}{suggestion(data.source, list(BUILT_IN))}"
+            f"{', '.join(names)}{suggestion(data.source, names)}"
         )
     parts = (read_folder if path.is_dir() else read_arrays)(path, data, labels)
     if len(parts) == 1 and hold_out:

@@ -343,12 +343,3 @@ class DiagonalBiLSTMBlock(_LSTMBlock):
         left = _step_bias(self.left_bias, self.left_gates.step(x, pixels), pixels)
         right = _step_bias(self.right_bias, self.right_gates.step(x, pixels), pixels)
         return self.left.step(left, pixels) + self.right.step(right, pixels)
-
-
-#: What ``model.pixel_layer`` in a config may name.
-PIXEL_LAYERS = {
-    "resblock": PixelCNNResBlock,
-    "gated": GatedBlock,
-    "row_lstm": RowLSTMBlock,
-    "diagonal_bilstm": DiagonalBiLSTMBlock,
-}

@@ -1,14 +1,19 @@
 """Models from configs."""
 
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from pixelcnn_tf.config import registry
+from pixelcnn_tf.config.plugins import errors_of, file_of
+from pixelcnn_tf.config.registry import Entry
+from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.models.base import PixelModel
-from pixelcnn_tf.models.blocks import PIXEL_LAYERS
-from pixelcnn_tf.models.pixel_rnn import PixelRNN
-from pixelcnn_tf.models.pixelcnn_pp import PixelCNNPlusPlus
 from pixelcnn_tf.utils.errors import UserError
 
 
-def build_model(config) -> PixelModel:
-    """The model that a config describes, built and ready to train.
+def build_model(config: Config) -> PixelModel:
+    """Returns the model that a config describes, built and ready to train.
 
     Args:
         config: from ``load_config``.
@@ -16,37 +21,63 @@ def build_model(config) -> PixelModel:
     Raises:
         UserError: ``model.n_channels`` is neither given nor known from the data source,
             or the numbers do not fit each other.
+
+    Example:
+        >>> config = pixelcnn_tf.Config(model={"n_layers": 2, "hidden_dim": 4, "out_dim": 4})
+        >>> pixelcnn_tf.build_model(config)(np.zeros((1, 8, 8, 3), np.uint8)).shape
+        TensorShape([1, 8, 8, 3, 256])
     """
-    m = config.model
-    n_channels = m.n_channels or config.known_channels()
+    section = config.model
+    n_channels = section.n_channels or config.known_channels()
     if n_channels is None:
         raise UserError(
             "model.n_channels: not set, and not known before the images of "
             f"data.source {config.data.source!r} are loaded; set it to 1 or 3"
         )
-    shared = {
-        "n_channels": n_channels,
-        "n_classes": m.n_classes,
-        "dtype": config.precision,
-        "name": m.architecture,
-    }
+    architecture, *blocks = section.entries
+    options = architecture.arguments(section)
+    for block in blocks:
+        options["pixel_layer"] = _build_block(block, block.arguments(section), n_channels)
+    with _in_one_line(architecture, *blocks):
+        model = architecture.load()(
+            n_channels=n_channels,
+            n_classes=section.n_classes,
+            dtype=config.precision,
+            name=architecture.name,
+            **options,
+        )
+        model.build((None, None, None, n_channels))
+    return model
+
+
+def _build_block(entry: Entry, options: dict[str, Any], n_channels: int) -> Any:
+    """The block that the model copies, by its ``get_config``."""
+    with _in_one_line(entry):
+        block = entry.load()(n_channels=n_channels, **options)
+        config = block.get_config()
+    missing = [name for name in options if name not in config]
+    if missing:
+        raise UserError(
+            f"block {entry.name!r}: {entry.load().__name__}.get_config must return "
+            f"{missing[0]!r} as well, since copies and .keras files are made from it"
+        )
+    return block
+
+
+@contextlib.contextmanager
+def _in_one_line(*entries: Entry) -> Iterator[None]:
+    """Makes a UserError of a ValueError, and of any exception in a plugin."""
+    files = [path for entry in entries if (path := file_of(entry.target)) is not None]
     try:
-        if m.architecture == "pixelcnn_pp":
-            model = PixelCNNPlusPlus(m.n_resnet, m.n_filters, m.n_mix, dropout=m.dropout, **shared)
-        else:
-            block = PIXEL_LAYERS[m.pixel_layer](
-                n_channels=n_channels, dropout=m.dropout, **m.block_options()
-            )
-            model = PixelRNN(
-                hidden_dim=m.hidden_dim,
-                out_dim=m.out_dim,
-                n_layers=m.n_layers,
-                pixel_layer=block,
-                likelihood=m.likelihood,
-                skip_connections=m.skip_connections,
-                **shared,
-            )
+        with contextlib.ExitStack() as stack:
+            for path in files[:1]:
+                stack.enter_context(errors_of(path))
+            yield
+    except UserError:
+        raise
     except ValueError as error:
         raise UserError(f"model: {error}") from None
-    model.build((None, None, None, n_channels))
-    return model
+
+
+# Keras loads classes that are registered with it, as their modules do when they are imported.
+registry.import_modules()

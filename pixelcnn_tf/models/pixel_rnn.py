@@ -3,12 +3,12 @@
 import keras
 import tensorflow as tf
 
+from pixelcnn_tf.config import registry
 from pixelcnn_tf.layers.masked_conv import MaskedConv2D
 from pixelcnn_tf.likelihoods.base import Likelihood
 from pixelcnn_tf.likelihoods.registry import get_likelihood
 from pixelcnn_tf.models.base import PixelModel
-from pixelcnn_tf.models.blocks import PIXEL_LAYERS, Block, PixelCNNResBlock
-from pixelcnn_tf.utils.errors import suggestion
+from pixelcnn_tf.models.blocks import Block, PixelCNNResBlock
 from pixelcnn_tf.utils.serialization import PACKAGE
 from pixelcnn_tf.utils.validation import count
 
@@ -192,12 +192,10 @@ def _horizontal(x):
 def _make_block(pixel_layer, **options):
     """A new block: a copy of one, or what a class, function or known name makes."""
     if isinstance(pixel_layer, str):
-        if pixel_layer not in PIXEL_LAYERS:
-            raise ValueError(
-                f"pixel_layer={pixel_layer!r}: must be one of {', '.join(PIXEL_LAYERS)}"
-                f"{suggestion(pixel_layer, list(PIXEL_LAYERS))}"
-            )
-        pixel_layer = PIXEL_LAYERS[pixel_layer]
+        try:
+            pixel_layer = registry.get("block", pixel_layer).load()
+        except ValueError as error:
+            raise ValueError(f"pixel_layer={pixel_layer!r}: {error}") from None
     if isinstance(pixel_layer, keras.layers.Layer):
         del options["n_channels"]  # the block to copy has its own
         return type(pixel_layer).from_config({**pixel_layer.get_config(), **options})

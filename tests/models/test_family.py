@@ -17,11 +17,10 @@ from helpers import (
 )
 
 from pixelcnn_tf import GatedBlock, UserError, generate_images
-from pixelcnn_tf.config.model import BLOCK_DEFAULTS
+from pixelcnn_tf.config import registry
 from pixelcnn_tf.layers.incremental import Raster
 from pixelcnn_tf.layers.lstm import RightDiagonalLSTMState
 from pixelcnn_tf.layers.shifted_conv import ShiftedConv2D
-from pixelcnn_tf.models.blocks import PIXEL_LAYERS
 from pixelcnn_tf.models.pixel_rnn import PixelRNN
 from pixelcnn_tf.sampling.generate import teacher_forced_logits
 from pixelcnn_tf.visualization.receptive_field import receptive_field
@@ -333,9 +332,9 @@ def test_blocks_that_do_not_fit_the_model_are_named():
 
 
 def test_configs_know_the_blocks_and_their_defaults():
-    assert list(BLOCK_DEFAULTS) == list(PIXEL_LAYERS)
-    for name, defaults in BLOCK_DEFAULTS.items():
-        made = PIXEL_LAYERS[name]().get_config()
+    assert registry.names("block")[:4] == ["resblock", "gated", "row_lstm", "diagonal_bilstm"]
+    for entry in registry.entries("block"):
+        made, defaults = entry.load()().get_config(), entry.settings().model_dump()
         assert {key: made[key] for key in defaults} == defaults
 
 

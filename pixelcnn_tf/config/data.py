@@ -1,0 +1,89 @@
+"""The ``data`` section of a config."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from pixelcnn_tf.config import registry
+from pixelcnn_tf.config.names import NameOf
+from pixelcnn_tf.config.sections import combined
+from pixelcnn_tf.config.types import Real, Section, Seed, Size
+
+
+class DataConfig(Section):
+    """Where images come from.
+
+    Example:
+        >>> from pixelcnn_tf.config import DataConfig
+        >>> DataConfig(source="mnist", binarize="sample").test_share
+        0.1
+    """
+
+    source: Annotated[str, Field(min_length=1), NameOf("source")] = Field(
+        default="digits",
+        description="a path: a .npz or .npy file of uint8 images, or a folder of images (PNG, "
+        "JPEG, BMP, WebP; its train/ and test/ folders if it has both); or one of",
+    )
+    image_size: Size | None = Field(
+        default=None,
+        description="a side or [height, width], to which digits and folders are resized; null: "
+        "that of the images (digits: 12)",
+    )
+    fit: Literal["crop", "resize"] = Field(
+        default="crop",
+        description="folders: crop to that shape, or resize regardless of proportions",
+    )
+    train_key: str = Field(default="x_train", description=".npz: the name of the training images")
+    test_key: str = Field(default="x_test", description=".npz: the name of the test images, if any")
+    class_names: list[str] | None = Field(
+        default=None,
+        description="folders: the sub-folders that are classes, by label; null: all, sorted",
+    )
+    train_label_key: str = Field(
+        default="y_train", description=".npz: the name of the training labels, integers from 0 up"
+    )
+    test_label_key: str = Field(default="y_test", description=".npz: the name of the test labels")
+    test_share: Annotated[Real, Field(gt=0, lt=1)] = Field(
+        default=0.1,
+        description="the fraction held out where the source has no test images of its own",
+    )
+    validation_share: Annotated[Real, Field(gt=0, lt=1)] | None = Field(
+        default=None,
+        description="the fraction of the training images held out for the scores during training "
+        "and for choosing the best weights; null: scores are of the test images, and the last "
+        "weights are kept",
+    )
+    binarize: Literal["threshold", "sample", "dynamic"] | None = Field(
+        default=None,
+        description="zeros and ones, for likelihood bernoulli: threshold (at half intensity), "
+        "sample (drawn once, with the intensity as probability) or dynamic (training images drawn "
+        "again each time they are seen); null: as they are",
+    )
+    seed: Seed = Field(
+        default=0,
+        description="of what is drawn once: the held-out fraction, the colors of the digits, the "
+        "binarization (of 'dynamic': that of the test images)",
+    )
+
+
+def data_section(values: Any) -> Any:
+    """Returns the ``data`` section of a config, with the settings of a registered source.
+
+    Args:
+        values: the keys and values of the file.
+
+    Returns:
+        a ``DataConfig``; ``values`` itself if it is no dictionary.
+
+    Raises:
+        ValidationError: an unknown key, a wrong value.
+
+    Example:
+        >>> from pixelcnn_tf.config.data import data_section
+        >>> data_section({"source": "mnist"}).source
+        'mnist'
+    """
+    if not isinstance(values, dict):
+        return values
+    entry = registry.find("source", values.get("source", "digits"))
+    return combined(DataConfig, values, () if entry is None else (entry,), ("source",))

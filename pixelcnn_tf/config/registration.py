@@ -1,0 +1,329 @@
+"""``register_block``, ``register_model``, ``register_likelihood``, ``register_source``.
+
+Each is a decorator for a class (a function, for a data source) in a file of the user's own, which
+the config key ``plugins`` or the flag ``--plugin`` names; see docs/extending.md. What is registered
+is known everywhere: in configs, in ``--help``, in error messages, and in ``.keras`` files.
+"""
+
+import importlib
+import inspect
+import re
+from typing import Any
+
+from pydantic import BaseModel
+
+from pixelcnn_tf.config import registry
+from pixelcnn_tf.config.registry import NOUNS, Entry, Kind
+from pixelcnn_tf.config.settings import (
+    BlockSettings,
+    LikelihoodSettings,
+    ModelSettings,
+    SourceSettings,
+)
+from pixelcnn_tf.utils.errors import UserError
+
+#: By kind: the settings where none are given, the base class, and the methods to be filled in.
+_DEFAULT_SETTINGS: dict[Kind, type[BaseModel]] = {
+    "block": BlockSettings,
+    "model": ModelSettings,
+    "likelihood": LikelihoodSettings,
+    "source": SourceSettings,
+}
+_BASES: dict[Kind, str] = {
+    "block": "pixelcnn_tf.models.blocks:Block",
+    "model": "pixelcnn_tf.models.base:PixelModel",
+    "likelihood": "pixelcnn_tf.likelihoods.base:Likelihood",
+}
+_METHODS: dict[Kind, tuple[str, ...]] = {
+    "block": ("call", "step"),
+    "model": ("call", "step"),
+    "likelihood": ("nll", "probabilities"),
+}
+
+#: What configs and ``build_model`` give themselves; no setting may have such a name.
+_RESERVED: dict[Kind, set[str]] = {
+    "block": {"architecture", "pixel_layer", "n_channels", "n_classes", "name", "dtype"},
+    "model": {"architecture", "n_channels", "n_classes", "name", "dtype"},
+    "likelihood": {"name", "dtype"},
+    "source": set(),
+}
+
+
+def register_block(
+    name: str,
+    target: Any = None,
+    *,
+    settings: type[BaseModel] = BlockSettings,
+    summary: str = "",
+) -> Any:
+    """Registers a block, what an architecture such as ``PixelRNN`` is a stack of.
+
+    Args:
+        name: the value of ``model.pixel_layer`` in a config: lower-case letters, digits and
+            ``_``.
+        target: a subclass of ``Block``, or ``'module:Class'``; left out in a decorator.
+        settings: a pydantic model, usually a subclass of ``BlockSettings``. Every field is an
+            argument of the class and a key of the config section ``model``.
+        summary: a few words for help and comments; the first line of the class docstring if
+            left out.
+
+    Returns:
+        the class; a decorator, without ``target``.
+
+    Raises:
+        UserError: the name is taken or not valid; a class that is no block or lacks ``call`` or
+            ``step``; settings that are no pydantic model or no arguments of the class.
+
+    Example:
+        >>> from pixelcnn_tf.config import registry
+        >>> with registry.restored():
+        ...     @pixelcnn_tf.register_block("slim")
+        ...     class SlimBlock(pixelcnn_tf.PixelCNNResBlock):
+        ...         '''A residual block under another name.'''
+        ...     pixelcnn_tf.PixelRNN(pixel_layer="slim", n_layers=1).blocks[0]
+        <SlimBlock name=block_1, built=False>
+    """
+    return _register("block", name, target, settings, summary)
+
+
+def register_model(
+    name: str,
+    target: Any = None,
+    *,
+    settings: type[BaseModel] = ModelSettings,
+    summary: str = "",
+) -> Any:
+    """Registers an architecture, a whole model.
+
+    Args:
+        name: the value of ``model.architecture`` in a config.
+        target: a subclass of ``PixelModel``, or ``'module:Class'``; left out in a decorator. It is
+            called with its settings and ``n_channels``, ``n_classes``, ``dtype`` and ``name``.
+        settings: as for ``register_block``, usually a subclass of ``ModelSettings``; it must have
+            a field ``likelihood``. With a field ``pixel_layer: BlockName`` the class is given a
+            block of that name, whose settings stand in the same section.
+        summary: as for ``register_block``.
+
+    Returns:
+        the class; a decorator, without ``target``.
+
+    Raises:
+        UserError: as ``register_block``.
+
+    Example:
+        >>> from pixelcnn_tf.config import registry
+        >>> registry.names("model")
+        ['pixel_rnn', 'pixelcnn_pp']
+    """
+    return _register("model", name, target, settings, summary)
+
+
+def register_likelihood(
+    name: str,
+    target: Any = None,
+    *,
+    settings: type[BaseModel] = LikelihoodSettings,
+    summary: str = "",
+) -> Any:
+    """Registers a likelihood, the distribution of a sub-pixel.
+
+    Args:
+        name: the value of ``model.likelihood`` in a config, followed by the values of the
+            settings: ``'NAME-10'``.
+        target: a subclass of ``Likelihood``, or ``'module:Class'``; left out in a decorator.
+        settings: as for ``register_block``, usually a subclass of ``LikelihoodSettings``; all
+            fields are numbers.
+        summary: as for ``register_block``.
+
+    Returns:
+        the class; a decorator, without ``target``.
+
+    Raises:
+        UserError: as ``register_block``.
+
+    Example:
+        >>> from pixelcnn_tf.config import registry
+        >>> registry.get("likelihood", "logistic").summary
+        'a mixture of logistic distributions over 256 values'
+    """
+    return _register("likelihood", name, target, settings, summary)
+
+
+def register_source(
+    name: str,
+    target: Any = None,
+    *,
+    settings: type[BaseModel] = SourceSettings,
+    summary: str = "",
+    channels: int | None = None,
+    n_values: int | None = None,
+    resizes: bool = False,
+) -> Any:
+    """Registers a data source.
+
+    Args:
+        name: the value of ``data.source`` in a config.
+        target: a function that takes the ``data`` section of the config and returns uint8 images
+            ``[n, height, width, channels]``, of which ``data.test_share`` is held out as the test
+            set, or ``Images``, training and test images with labels; or ``'module:function'``;
+            left out in a decorator.
+        settings: a pydantic model. Every field is a key of the config section ``data``.
+        summary: as for ``register_block``.
+        channels: channels of the images; None if only the images show it.
+        n_values: the images take the values 0 to ``n_values - 1``; None if only they show it.
+        resizes: whether the function heeds ``data.image_size``.
+
+    Returns:
+        the function; a decorator, without ``target``.
+
+    Raises:
+        UserError: the name is taken or not valid; no function; settings that are no pydantic
+            model or have the name of another key of ``data``.
+
+    Example:
+        >>> from pixelcnn_tf.config import registry
+        >>> with registry.restored():
+        ...     @pixelcnn_tf.register_source("noise", channels=1)
+        ...     def noise(data):
+        ...         rng = np.random.default_rng(data.seed)
+        ...         return rng.integers(256, size=(50, 8, 8, 1), dtype=np.uint8)
+        ...     pixelcnn_tf.load_images("noise").train.shape
+        (45, 8, 8, 1)
+    """
+    facts = {"channels": channels, "n_values": n_values, "resizes": resizes}
+    return _register("source", name, target, settings, summary, facts)
+
+
+def _register(
+    kind: Kind, name: str, target: Any, settings: Any, summary: str, facts: dict | None = None
+) -> Any:
+    """Adds an entry to the registry; without ``target``, returns a decorator that does."""
+    if target is None:
+        return lambda target: _register(kind, name, target, settings, summary, facts)
+    _check_name(kind, name)
+    settings = _DEFAULT_SETTINGS[kind] if settings is None else settings
+    _check_settings(kind, name, settings)
+    if not isinstance(target, str):
+        if kind == "source":
+            _check_function(name, target)
+        else:
+            _check_class(kind, name, target)
+            _check_arguments(kind, target, settings)
+            _register_with_keras(kind, name, target)
+        summary = summary or _first_line(target)
+    registry.add(Entry(kind, name, target, settings, summary, facts or {}))
+    return target
+
+
+def _check_name(kind: Kind, name: Any) -> None:
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise UserError(
+            f"register_{kind}: the name {name!r:.80} must be lower-case letters, digits and '_', "
+            "and begin with a letter"
+        )
+
+
+def _check_settings(kind: Kind, name: str, settings: Any) -> None:
+    where = f"{NOUNS[kind]} {name!r}: settings"
+    if not (isinstance(settings, type) and issubclass(settings, BaseModel)):
+        raise UserError(
+            f"{where} must be a pydantic model (a subclass of {_DEFAULT_SETTINGS[kind].__name__}, "
+            f"for example), not {settings!r:.80}"
+        )
+    fields = settings.model_fields
+    if kind == "model" and "likelihood" not in fields:
+        raise UserError(
+            f"{where} must have a field 'likelihood': make {settings.__name__} a subclass of "
+            "ModelSettings"
+        )
+    reserved = _RESERVED[kind]
+    if kind == "source":
+        reserved = set(_load("pixelcnn_tf.config.data:DataConfig").model_fields)
+    taken = [field for field in fields if field in reserved]
+    if taken:
+        raise UserError(
+            f"{where} may not have a field {taken[0]!r}, which configs have already; choose "
+            "another name"
+        )
+    required = [key for key, field in fields.items() if field.is_required()]
+    if required:
+        raise UserError(f"{where}: the field {required[0]!r} must have a default")
+
+
+def _check_function(name: str, target: Any) -> None:
+    if not callable(target):
+        raise UserError(f"data source {name!r} must be a function, not {target!r:.80}")
+    try:
+        inspect.signature(target).bind(None)
+    except TypeError:
+        raise UserError(
+            f"data source {name!r}: {target.__name__} must take one argument, the data section of "
+            "the config"
+        ) from None
+
+
+def _check_class(kind: Kind, name: str, target: Any) -> None:
+    noun, base = NOUNS[kind], _load(_BASES[kind])
+    if not (isinstance(target, type) and issubclass(target, base)):
+        given = target.__name__ if isinstance(target, type) else repr(target)[:80]
+        raise UserError(f"{noun} {name!r}: {given} must be a subclass of {base.__name__}")
+    missing = [
+        method
+        for method in _METHODS[kind]
+        if _is_abstract(target, method) or method in getattr(target, "__abstractmethods__", ())
+    ]
+    if missing:
+        raise UserError(f"{noun} {name!r}: {target.__name__} has no method {missing[0]!r}")
+
+
+def _is_abstract(target: type, method: str) -> bool:
+    """Whether a method is missing, or that of Keras, which raises NotImplementedError."""
+    found = next((c for c in target.__mro__ if method in vars(c)), None)
+    return found is None or found.__module__.startswith("keras.")
+
+
+def _check_arguments(kind: Kind, target: type, settings: type[BaseModel]) -> None:
+    derived = getattr(settings, "derived", ())
+    accepted = _arguments(target)
+    unknown = [name for name in settings.model_fields if name not in {*accepted, *derived}]
+    if unknown:
+        raise UserError(
+            f"{NOUNS[kind]}: {settings.__name__} has the field {unknown[0]!r}, which is no "
+            f"argument of {target.__name__} ({', '.join(accepted)})"
+        )
+
+
+def _arguments(target: type) -> list[str]:
+    """The names of the arguments of a class, and of its bases for as long as the constructors hand
+    on their keyword arguments."""
+    found: list[str] = []
+    for cls in target.__mro__:
+        if "__init__" not in vars(cls):
+            continue
+        if cls.__module__.startswith("keras."):
+            break
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        found += [p.name for p in parameters if p.kind in named and p.name not in found]
+        if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters):
+            break
+    return found
+
+
+def _register_with_keras(kind: Kind, name: str, target: type) -> None:
+    """Makes a class known to ``keras.models.load_model``, unless it is already."""
+    saving = _load("keras:saving")  # imported already, by the base class
+    if saving.get_registered_name(target) == target.__name__:
+        saving.register_keras_serializable("plugin", f"{kind}_{name}")(target)
+
+
+def _load(path: str) -> Any:
+    module, _, attribute = path.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _first_line(target: Any) -> str:
+    """The first line of a docstring, as part of a sentence."""
+    doc = inspect.getdoc(target) or ""
+    line = doc.splitlines()[0].rstrip(".") if doc else ""
+    return line[:1].lower() + line[1:]

@@ -1,0 +1,157 @@
+"""The blocks and architectures of this package, by name, with their settings.
+
+Without TensorFlow: configs are checked by the settings before it is imported. A setting is an
+argument of the class; the first of its ``examples`` is what a generated ``config.yml`` begins with.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from pixelcnn_tf.config.names import BlockName, LikelihoodName, parse_likelihood
+from pixelcnn_tf.config.registration import register_block, register_model
+from pixelcnn_tf.config.settings import BlockSettings, ModelSettings
+from pixelcnn_tf.config.types import OddSize, Real
+
+
+class ResBlockSettings(BlockSettings):
+    """The settings of ``PixelCNNResBlock``."""
+
+    kernel_size: OddSize = Field(
+        default=(3, 3),
+        examples=[5],
+        description="of the middle convolution: odd, or [height, width]",
+    )
+    variant: Literal["relu", "preactivation"] = Field(
+        default="relu",
+        examples=["preactivation"],
+        description="relu: a ReLU after each convolution; preactivation: a PReLU before each",
+    )
+
+
+class GatedSettings(BlockSettings):
+    """The settings of ``GatedBlock``."""
+
+    kernel_size: OddSize = Field(
+        default=(3, 3), examples=[5], description="of the vertical stack: odd, or [height, width]"
+    )
+
+
+class RowLSTMSettings(BlockSettings):
+    """The settings of ``RowLSTMBlock``."""
+
+    kernel_size: OddSize = Field(
+        default=(1, 3), description="of the row above: [1, width], width odd"
+    )
+
+    @model_validator(mode="after")
+    def _one_row(self):
+        if self.kernel_size[0] > 1:
+            raise ValueError(
+                f"kernel_size {list(self.kernel_size)}: a row_lstm's kernel has one row; must be "
+                f"[1, {self.kernel_size[1]}], for example"
+            )
+        return self
+
+
+class PixelRNNSettings(ModelSettings):
+    """The settings of ``PixelRNN``, which is a stack of blocks."""
+
+    pixel_layer: BlockName = Field(
+        default="resblock", description="the block that the stack repeats"
+    )
+    n_layers: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=8, examples=[6], description="number of blocks"
+    )
+    hidden_dim: Annotated[int, Field(ge=1, le=4096)] = Field(
+        default=32, examples=[16], description="half the features per channel in the stack"
+    )
+    out_dim: Annotated[int, Field(ge=1, le=4096)] = Field(
+        default=64, examples=[32], description="features per channel in the output layers"
+    )
+    skip_connections: bool = Field(
+        default=False, description="true: every block also feeds the output layers directly"
+    )
+
+
+class PixelCNNPPSettings(ModelSettings):
+    """The settings of ``PixelCNNPlusPlus``. Its likelihood follows from ``n_mix``."""
+
+    derived: ClassVar[tuple[str, ...]] = ("likelihood",)
+    size_unit: ClassVar[int] = 4
+
+    n_resnet: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=5,
+        examples=[1],
+        description="blocks per stream and level, on the down and on the up path",
+    )
+    n_filters: Annotated[int, Field(ge=1, le=4096)] = Field(
+        default=160, examples=[24], description="features of each stream"
+    )
+    n_mix: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=10, examples=[5], description="components of the mixture of logistics"
+    )
+    dropout: Annotated[Real, Field(ge=0, lt=1)] = Field(
+        default=0.5,
+        examples=[0.1],
+        description="fraction of the features of each block that training drops",
+    )
+    likelihood: LikelihoodName = Field(
+        default="logistic-10", examples=["logistic-5"], description="logistic-N for n_mix N"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mixtures(cls, values: Any) -> Any:
+        """Fill in ``n_mix`` from the likelihood, and the likelihood from ``n_mix``."""
+        if not isinstance(values, dict):
+            return values
+        if "n_mix" not in values and (n_mix := _mixtures(values.get("likelihood"))):
+            values = {**values, "n_mix": n_mix}
+        n_mix = values.get("n_mix", cls.model_fields["n_mix"].default)
+        if n_mix in range(1, 101):  # otherwise that is what is wrong
+            values = {"likelihood": f"logistic-{n_mix}", **values}
+        return values
+
+    @model_validator(mode="after")
+    def _same(self):
+        if _mixtures(self.likelihood) != self.n_mix:
+            raise ValueError(
+                f"likelihood {self.likelihood!r}: architecture 'pixelcnn_pp' with n_mix "
+                f"{self.n_mix} has 'logistic-{self.n_mix}'; leave it out"
+            )
+        return self
+
+
+def _mixtures(likelihood: Any) -> int | None:
+    """The number of logistics of a likelihood; None for another kind."""
+    try:
+        return getattr(parse_likelihood(likelihood)[1], "n_mixtures", None)
+    except (ValueError, AttributeError):
+        return None
+
+
+_BLOCKS = "pixelcnn_tf.models.blocks"
+
+register_block(
+    "resblock",
+    f"{_BLOCKS}:PixelCNNResBlock",
+    settings=ResBlockSettings,
+    summary="masked PixelCNN",
+)
+register_block("gated", f"{_BLOCKS}:GatedBlock", settings=GatedSettings, summary="Gated PixelCNN")
+register_block("row_lstm", f"{_BLOCKS}:RowLSTMBlock", settings=RowLSTMSettings, summary="Row LSTM")
+register_block("diagonal_bilstm", f"{_BLOCKS}:DiagonalBiLSTMBlock", summary="Diagonal BiLSTM")
+
+register_model(
+    "pixel_rnn",
+    "pixelcnn_tf.models.pixel_rnn:PixelRNN",
+    settings=PixelRNNSettings,
+    summary="a stack of blocks, the PixelCNN and PixelRNN family",
+)
+register_model(
+    "pixelcnn_pp",
+    "pixelcnn_tf.models.pixelcnn_pp:PixelCNNPlusPlus",
+    settings=PixelCNNPPSettings,
+    summary="PixelCNN++, two streams at three resolutions",
+)
