@@ -66,3 +66,11 @@ def test_every_public_name_is_there():
     assert set(promised.split()) <= set(pixelcnn_tf.__all__)
     with pytest.raises(AttributeError, match="no attribute 'PixelCNN'"):
         pixelcnn_tf.PixelCNN  # noqa: B018
+
+
+def test_version_is_the_same_everywhere():
+    import yaml
+
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == pixelcnn_tf.__version__
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    assert changes.split("## [")[1].split("]")[0] == pixelcnn_tf.__version__
