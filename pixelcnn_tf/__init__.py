@@ -32,6 +32,8 @@ _HOME_OF = {
     "LogisticMixture": "likelihoods.logistic_mixture",
     "get_likelihood": "likelihoods.registry",
     "generate_images": "sampling.generate",
+    "complete_images": "sampling.complete",
+    "SamplingSettings": "sampling.settings",
     "score": "scoring",
     "compare": "scoring",
     "receptive_field": "visualization.receptive_field",

@@ -21,12 +21,10 @@ from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.schema import DataConfig
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable
-from pixelcnn_tf.utils.errors import UserError, suggestion
+from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.progress import sampling_progress
 
 COMMAND = "pixelcnn-tf complete"
-
-HALVES = ("lower", "upper", "left", "right")
 
 
 def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
@@ -48,33 +46,28 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         raise UserError(f"--hide {args.hide}: no such file")
 
     startup.import_tensorflow()
-    from pixelcnn_tf import generate_images, load_model
-    from pixelcnn_tf.sampling.scheduler import cut
+    from pixelcnn_tf import complete_images, load_model
     from pixelcnn_tf.visualization.plots import completion_grid, save_image
 
     startup.find_devices()
     model = load_model(args.run)
     originals, labels = _originals(args, data, model)
     n, height, width, _ = originals.shape
-    hidden = hidden_part(args.hide, height, width)
-    cut(model, (n * args.completions, *originals.shape[1:]), "raster", args.batch_size)  # fits?
+    hidden = _hidden(args.hide, height, width)
     with sampling_progress(n * args.completions, (height, width)) as show:
-        completions = generate_images(
+        completions = complete_images(
             model,
-            (height, width),
-            n * args.completions,
+            originals,
+            hidden,
+            args.completions,
             args.seed,
-            initial_images=originals.repeat(args.completions, axis=0),
-            known=~hidden,
+            labels,
+            progress=show,
             temperature=args.temperature,
             top_p=args.top_p,
             batch_size=args.batch_size,
-            progress=show,
-            labels=None if labels is None else labels.repeat(args.completions),
         )
-    completions = completions.reshape(n, args.completions, *originals.shape[1:])
-    sheet = completion_grid(originals, hidden, completions, model.likelihood.n_values)
-    save_image(sheet, out)
+    save_image(completion_grid(originals, hidden, completions, model.likelihood.n_values), out)
     print(f"{args.completions} completions each of {n} image(s), seed {args.seed}: {out}")
     return 0
 
@@ -124,48 +117,24 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def hidden_part(text: str, height: int, width: int) -> np.ndarray:
-    """What ``--hide`` says: boolean ``[height, width]``, True where hidden.
+def _hidden(part: str, height: int, width: int) -> np.ndarray:
+    """The mask that ``--hide`` names, boolean ``[height, width]``, True where hidden."""
+    from pixelcnn_tf.data.sources import load_pictures
+    from pixelcnn_tf.sampling.complete import check_hides_some, hidden_mask
 
-    Raises:
-        UserError: no such part, a box outside of the image, a mask of another size.
-    """
-    hidden = np.zeros((height, width), bool)
-    if text in HALVES:
-        rows = {"lower": slice(height // 2, None), "upper": slice(height // 2)}
-        columns = {"left": slice(width // 2), "right": slice(width // 2, None)}
-        hidden[rows.get(text, slice(None)), columns.get(text, slice(None))] = True
-    elif Path(text).is_file():
-        from pixelcnn_tf.data.sources import load_pictures
-
-        masks = load_pictures(text, DataConfig())
-        if len(masks) > 1:
-            raise UserError(f"--hide {text}: holds {len(masks)} images; must be one")
-        mask = masks[0].mean(axis=-1)
-        if mask.shape != hidden.shape:
-            raise UserError(
-                f"--hide {text}: is {mask.shape[0]}x{mask.shape[1]}; must be {height}x{width} as "
-                "the images are"
-            )
-        hidden = mask >= 128
-    else:
-        hidden[_box(text, height, width)] = True
-    if not hidden.any():
-        raise UserError(f"--hide {text}: hides no pixel of images of {height}x{width}")
-    return hidden
-
-
-def _box(text: str, height: int, width: int) -> tuple[slice, slice]:
-    parts = text.lower().replace("x", ",").split(",")
-    if len(parts) != 4 or not all(part.isascii() and part.isdigit() for part in parts):
+    if not Path(part).is_file():
+        return hidden_mask(part, height, width, "--hide")
+    masks = load_pictures(part, DataConfig())
+    if len(masks) > 1:
+        raise UserError(f"--hide {part}: holds {len(masks)} images; must be one")
+    hidden = masks[0].mean(axis=-1) >= 128
+    if hidden.shape != (height, width):
         raise UserError(
-            f"--hide {text}: must be {', '.join(HALVES)}, a box TOP,LEFT,HEIGHTxWIDTH, or the "
-            f"file of a mask{suggestion(text, HALVES)}"
+            f"--hide {part}: is {hidden.shape[0]}x{hidden.shape[1]}; must be {height}x{width} as "
+            "the images are"
         )
-    top, left, tall, wide = map(int, parts)
-    if top + tall > height or left + wide > width:
-        raise UserError(f"--hide {text}: reaches out of images of {height}x{width}")
-    return slice(top, top + tall), slice(left, left + wide)
+    check_hides_some(hidden, part, "--hide")
+    return hidden
 
 
 def _data_config(args) -> DataConfig:
@@ -187,45 +156,53 @@ def _data_config(args) -> DataConfig:
     return data
 
 
-def _originals(args, data: DataConfig, model) -> tuple[np.ndarray, np.ndarray | None]:
+def _originals(
+    args: argparse.Namespace, data: DataConfig, model
+) -> tuple[np.ndarray, np.ndarray | None]:
     """At most ``--n`` images, uint8 ``[n, height, width, channels]``, and, for a
     class-conditional model, their labels ``[n]``."""
-    from pixelcnn_tf.data.images import Images
-    from pixelcnn_tf.data.pipeline import load_for
-    from pixelcnn_tf.data.sources import load_pictures
-    from pixelcnn_tf.training.experiment import check_values
-
-    by_class, labels = model.n_classes is not None, None
-    if args.label is not None and not by_class:
-        raise UserError(f"--label {args.label}: the model is not class-conditional; leave it out")
-    own_labels = args.label is None and args.images is None
-    if by_class and not own_labels and args.label not in range(model.n_classes):
-        raise UserError(
-            f"--label {args.label or 'not given'}: the model is class-conditional; must be a class "
-            f"from 0 to {model.n_classes - 1}"
-        )
-    if args.images is None:
-        every = load_for(data, model.n_classes if own_labels else None)
-        images = every.test
-        chosen = np.random.default_rng(args.seed % 2**32).permutation(len(images))[: args.n]
-        chosen.sort()
-        images = images[chosen]
-        labels = every.test_labels[chosen] if every.test_labels is not None else None
-    else:
-        images = load_pictures(args.images, data)[: args.n]
-        if model.likelihood.n_values == 2 and images.max() > 1:
-            images = (images >= 128).astype(np.uint8)
+    _check_label(args, model.n_classes)
+    images, labels = _given_images(args, data, model)
+    source = args.images or data.source
     if args.size and images.shape[1:3] != args.size:
         raise UserError(
-            f"--size: {args.images or data.source} holds images of "
-            f"{images.shape[1]}x{images.shape[2]}; only pictures are resized"
+            f"--size: {source} holds images of {images.shape[1]}x{images.shape[2]}; only image "
+            "files are resized"
         )
     if images.shape[-1] == 1 and model.n_channels == 3:
         images = images.repeat(3, axis=-1)
     if images.shape[-1] != model.n_channels:
         raise UserError(
-            f"{args.images or data.source}: has {images.shape[-1]} channel(s), the model "
-            f"{model.n_channels}; convert them"
+            f"{source}: has {images.shape[-1]} channel(s), the model {model.n_channels}; convert "
+            "them"
         )
-    check_values(Images(images, images), model.likelihood)
-    return images, np.full(len(images), args.label) if args.label is not None else labels
+    return images, labels if args.label is None else np.full(len(images), args.label)
+
+
+def _check_label(args: argparse.Namespace, n_classes: int | None) -> None:
+    if n_classes is None and args.label is not None:
+        raise UserError(f"--label {args.label}: the model is not class-conditional; leave it out")
+    if n_classes is None or (args.label is None and args.images is None):
+        return
+    if args.label not in range(n_classes):
+        given = "not given" if args.label is None else args.label
+        raise UserError(
+            f"--label {given}: the model is class-conditional; must be a class from 0 to "
+            f"{n_classes - 1}"
+        )
+
+
+def _given_images(args: argparse.Namespace, data: DataConfig, model):
+    """The images of ``--images``, or some of the test set with their labels, if there are any."""
+    from pixelcnn_tf.data.pipeline import load_for
+    from pixelcnn_tf.data.sources import load_pictures
+
+    if args.images is not None:
+        images = load_pictures(args.images, data)[: args.n]
+        if model.likelihood.n_values == 2 and images.max() > 1:
+            images = (images >= 128).astype(np.uint8)
+        return images, None
+    every = load_for(data, model.n_classes if args.label is None else None)
+    order = np.random.default_rng(args.seed % 2**32).permutation(len(every.test))
+    chosen = np.sort(order[: args.n])
+    return every.test[chosen], None if every.test_labels is None else every.test_labels[chosen]

@@ -1,8 +1,9 @@
-"""Draw images from a model, or fill in what is missing from given ones."""
+"""Draws images from a model, or completes images that are partly known."""
 
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -13,14 +14,13 @@ from pixelcnn_tf.sampling.scheduler import (
     PlainBatch,
     RasterBatch,
     advance,
-    cut,
     images_of,
     memory_errors,
+    plan_batches,
     table_of,
 )
-from pixelcnn_tf.utils.errors import UserError, suggestion
-
-METHODS = ("raster", "plain")
+from pixelcnn_tf.sampling.settings import SamplingSettings, check_seed, is_whole
+from pixelcnn_tf.utils.errors import UserError
 
 
 def generate_images(
@@ -29,40 +29,34 @@ def generate_images(
     n_images: int,
     seed: int,
     initial_images=None,
-    temperature: float = 1.0,
+    *,
     known=None,
-    progress: Callable[[int, int], None] | None = None,
-    top_p: float = 1.0,
-    method: str = "raster",
-    batch_size: int | None = None,
-    jit_compile: bool | None = None,
     labels=None,
+    settings: SamplingSettings | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    **overrides: Any,
 ) -> np.ndarray:
-    """Images drawn from ``model``, one sub-pixel after another, the first one too.
+    """Draws images from ``model``, one sub-pixel after another, in raster order.
 
     Args:
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus`` (or any model with ``likelihood`` and
             ``n_channels``).
         image_size: side, or ``(height, width)``.
-        n_images: how many.
-        seed: the same seed draws the same images; image ``i`` of a seed is the same
-            whatever ``n_images``, ``batch_size`` and ``method`` are, up to float rounding.
+        n_images: number of images.
+        seed: an integer of 32 bits. The same seed draws the same images; image ``i`` of a seed is
+            the same whatever ``n_images``, ``batch_size`` and ``method`` are, up to float
+            rounding.
         initial_images: integers ``[height, width, channels]`` (for all) or ``[n_images,
-            height, width, channels]``, for completion.
-        temperature: divides the logits (of a mixture: the log-probabilities), 0.001 to 1000; 1
-            draws from the model itself.
-        known: booleans of the shape of ``initial_images`` or ``[height, width]``: which
-            of its sub-pixels are kept as they are. The rest is drawn.
-        progress: called with (pixels done, pixels in all) several times, in this thread.
-        top_p: draw each sub-pixel from its likeliest values only, the fewest that have this
-            probability together; 0.000001 to 1, which draws from all.
-        method: ``'raster'`` runs every weight once a pixel (see raster.py); ``'plain'`` runs
-            the whole model again for every sub-pixel, and takes any model.
-        batch_size: images a batch (on a CPU, a batch a core at once); if not given, what is
-            fast and fits memory.
-        jit_compile: with XLA or without it; if not given, with it where it works.
-        labels: of a class-conditional model: one integer for all images or ``[n_images]``,
+            height, width, channels]``, for completion; see also ``complete_images``.
+        known: booleans of the shape of ``initial_images`` or ``[height, width]``: the sub-pixels
+            of ``initial_images`` that are kept. The others are drawn.
+        labels: for a class-conditional model: one integer for all images or ``[n_images]``,
             0 to ``n_classes - 1``.
+        settings: temperature, nucleus, method and speed; see ``SamplingSettings``.
+        progress: called with the number of pixels done and the number of all pixels, several
+            times, in this thread.
+        overrides: single settings by name, ``temperature=0.9``, in place of those in
+            ``settings``.
 
     Returns:
         uint8 ``[n_images, height, width, channels]``, values 0 to ``n_values - 1``. Each
@@ -71,52 +65,90 @@ def generate_images(
     Raises:
         UserError: an argument that is out of range or does not fit the others, or a batch
             that does not fit memory.
+        TypeError: an unknown setting.
+
+    Example:
+
+    >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
+    >>> images = pixelcnn_tf.generate_images(model, (4, 6), 3, seed=0, temperature=0.9)
+    >>> images.shape, images.dtype.name
+    ((3, 4, 6, 1), 'uint8')
     """
     check_model(model)
     shape = _image_shape(model, image_size, n_images)
-    _check_settings(model, seed, temperature, top_p, method, batch_size)
+    check_seed(seed)
+    settings = (settings or SamplingSettings()).updated(overrides)
+    _check_method(model, settings.method)
     labels = labels_for(model, labels, int(n_images))
-    batch, workers = cut(model, shape, method, batch_size)
+    size, workers = plan_batches(model, shape, settings)
     images, known = _initial_state(model, shape, initial_images, known)
-    n_pixels, n_dims = math.prod(shape[1:3]), math.prod(shape[1:])
-    weights = cut_weights(model) if method == "raster" else None
-
-    def start(first: int) -> PlainBatch | RasterBatch:
-        part = slice(first, first + batch)
-        uniforms = stateless_uniforms(seed, first, batch, n_dims)
-        tables = Tables(
-            images=tf.constant(table_of(images[part], batch), tf.float32),
-            known=tf.constant(table_of(known[part], batch)) if known.any() else None,
-            uniforms=tf.constant(table_of(uniforms.numpy().reshape(-1, *shape[1:]), batch)),
-            temperature=None if temperature == 1 else tf.constant(temperature, tf.float32),
-            top_p=None if top_p == 1 else tf.constant(top_p, tf.float32),
-            labels=None if labels is None else _padded(labels[part], batch),
-        )
-        unknown = np.flatnonzero(~known[part].all(axis=0))
-        if method == "plain":
-            return PlainBatch(model, shape[1:3], tables, unknown)
-        return RasterBatch(model, shape[1:3], tables, unknown, weights, jit_compile)
+    job = _Job(model, int(seed), images, known, labels, settings)
+    weights = cut_weights(model) if settings.method == "incremental" else []
 
     out = np.empty(shape, np.uint8)
-    together = batch * workers
-    with ThreadPoolExecutor(workers) as pool, memory_errors(shape, batch):
-        for first in range(0, n_images, together):
-            last = min(first + together, n_images)
-            batches = {i: start(i) for i in range(first, last, batch)}
-            for share in advance(list(batches.values()), pool):
+    n_pixels = math.prod(shape[1:3])
+    with ThreadPoolExecutor(workers) as pool, memory_errors(shape, size):
+        for first in range(0, n_images, size * workers):
+            last = min(first + size * workers, n_images)
+            batches = {start: job.batch(start, size, weights) for start in range(first, last, size)}
+            for fraction in advance(list(batches.values()), pool):
                 if progress is not None:
-                    done = first + share * (last - first)
+                    done = first + fraction * (last - first)
                     progress(round(done * n_pixels), n_images * n_pixels)
-            for i, part in batches.items():
-                out[i : i + batch] = images_of(part.results.images.numpy(), *shape[1:3])[: last - i]
+            for start, batch in batches.items():
+                drawn = images_of(batch.results.images.numpy(), *shape[1:3])
+                out[start : start + size] = drawn[: last - start]
     return out
+
+
+class _Job(NamedTuple):
+    """Everything that determines the images of a call of ``generate_images``.
+
+    Attributes:
+        images, known: checked, both ``[n_images, height, width, channels]``.
+        labels: int32 ``[n_images]`` or None.
+    """
+
+    model: Any
+    seed: int
+    images: np.ndarray
+    known: np.ndarray
+    labels: np.ndarray | None
+    settings: SamplingSettings
+
+    def batch(self, first: int, size: int, weights: list) -> PlainBatch | RasterBatch:
+        """Images ``first`` to ``first + size - 1``, before the first step."""
+        part, image_size = slice(first, first + size), self.images.shape[1:3]
+        unknown = np.flatnonzero(~self.known[part].all(axis=0))
+        tables = self._tables(part, size)
+        if self.settings.method == "naive":
+            return PlainBatch(self.model, image_size, tables, unknown)
+        jit_compile = self.settings.jit_compile
+        return RasterBatch(self.model, image_size, tables, unknown, weights, jit_compile)
+
+    def _tables(self, part: slice, size: int) -> Tables:
+        images, known = self.images[part], self.known[part]
+        n_dims = math.prod(images.shape[1:])
+        uniforms = stateless_uniforms(self.seed, part.start, size, n_dims).numpy()
+        temperature, top_p = self.settings.temperature, self.settings.top_p
+        labels = None
+        if self.labels is not None:
+            labels = tf.constant(np.pad(self.labels[part], [0, size - len(images)]))
+        return Tables(
+            images=tf.constant(table_of(images, size), tf.float32),
+            known=tf.constant(table_of(known, size)) if self.known.any() else None,
+            uniforms=tf.constant(table_of(uniforms.reshape(-1, *images.shape[1:]), size)),
+            temperature=None if temperature == 1 else tf.constant(temperature, tf.float32),
+            top_p=None if top_p == 1 else tf.constant(top_p, tf.float32),
+            labels=labels,
+        )
 
 
 def teacher_forced_logits(
     model, images, jit_compile: bool | None = None, labels=None
 ) -> np.ndarray:
-    """The logits of given images the raster way: ``model(images)`` by other means, for tests that
-    hold the two together.
+    """Evaluates a model incrementally on given images, for tests that compare the logits with
+    those of ``model(images)``.
 
     Args:
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
@@ -127,7 +159,16 @@ def teacher_forced_logits(
         float32 ``[batch, height, width, channels, n_params]``.
 
     Raises:
-        UserError: images of another shape; labels as in ``generate_images``.
+        UserError: images of another shape or with other values; labels as in
+            ``generate_images``.
+
+    Example:
+
+    >>> from pixelcnn_tf.sampling.generate import teacher_forced_logits
+    >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
+    >>> images = np.eye(4, dtype=np.uint8)[None, :, :, None]
+    >>> bool(np.allclose(teacher_forced_logits(model, images), model(images), atol=1e-5))
+    True
     """
     check_model(model)
     images = check_images(model, images)
@@ -145,53 +186,27 @@ def teacher_forced_logits(
     return images_of(batch.results.logits.numpy(), *size)
 
 
-def has_raster_way(model) -> bool:
+def supports_incremental(model) -> bool:
     """Whether ``model`` and all its blocks have a ``step``."""
     blocks = getattr(model, "blocks", [])
     return all(callable(getattr(part, "step", None)) for part in [model, *blocks])
 
 
-def _padded(labels: np.ndarray, batch: int) -> tf.Tensor:
-    return tf.constant(np.pad(labels, [0, batch - len(labels)]))
-
-
-def _check_settings(model, seed, temperature, top_p, method, batch_size) -> None:
-    if not _is_whole(seed):
-        raise UserError(f"seed={seed!r}: must be an integer")
-    if not -(2**31) <= seed < 2**31:
-        raise UserError(f"seed={seed}: must fit in 32 bits")
-    if not _is_number(temperature) or not 1e-3 <= temperature <= 1e3:
-        raise UserError(f"temperature={temperature!r}: must be a number from 0.001 to 1000")
-    if not _is_number(top_p) or not 1e-6 <= top_p <= 1:
-        raise UserError(f"top_p={top_p!r}: must be a number from 0.000001 to 1")
-    if batch_size is not None and (not _is_whole(batch_size) or batch_size < 1):
-        raise UserError(f"batch_size={batch_size!r}: must be an integer from 1 up")
-    if method not in METHODS:
+def _check_method(model, method: str) -> None:
+    if method == "incremental" and not supports_incremental(model):
         raise UserError(
-            f"method={method!r}: must be 'raster' or 'plain'{suggestion(str(method), METHODS)}"
+            "method='incremental': the model or its blocks have no step, see "
+            "pixelcnn_tf/layers/incremental.py; use method='naive'"
         )
-    if method == "raster" and not has_raster_way(model):
-        raise UserError(
-            "method='raster': the model or its blocks have no step(x, pixels), see "
-            "pixelcnn_tf/layers/incremental.py; use method='plain'"
-        )
-
-
-def _is_whole(value) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _image_shape(model, image_size, n_images) -> tuple[int, int, int, int]:
     size = image_size if isinstance(image_size, (tuple, list)) else (image_size,) * 2
-    if len(size) != 2 or not all(_is_whole(s) and s > 0 for s in size):
+    if len(size) != 2 or not all(is_whole(s) and s > 0 for s in size):
         raise UserError(
             f"image_size={image_size!r}: must be a positive integer or a pair (height, width)"
         )
-    if not _is_whole(n_images) or n_images < 1:
+    if not is_whole(n_images) or n_images < 1:
         raise UserError(f"n_images={n_images!r}: must be an integer from 1 up")
     check_size(model, *size)
     return int(n_images), int(size[0]), int(size[1]), model.n_channels
@@ -205,7 +220,7 @@ def _initial_state(model, shape, initial_images, known) -> tuple[np.ndarray, np.
         return np.zeros(shape, np.uint8), np.zeros(shape, bool)
     try:
         images, known = np.asarray(initial_images), np.asarray(known)
-    except ValueError:  # lists of unlike lengths
+    except ValueError:  # lists of different lengths
         raise UserError("initial_images and known: must be arrays") from None
     if known.dtype != bool:
         raise UserError(f"known: must hold booleans, not {known.dtype}")

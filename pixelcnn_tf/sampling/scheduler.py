@@ -1,4 +1,4 @@
-"""Batches of images on their way through the loops: how large, how many side by side."""
+"""Batches of images in the loops: their size, and how many run at the same time."""
 
 import contextlib
 import math
@@ -8,38 +8,59 @@ import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.layers.incremental import Raster
 from pixelcnn_tf.sampling.loops import Results, Tables, plain_loop, raster_loop
+from pixelcnn_tf.sampling.settings import SamplingSettings
 from pixelcnn_tf.utils.errors import UserError
 
-#: Rows of one product: fewer are not worth another core, and more gain nothing.
+#: Rows of one matrix product: fewer are not worth another core, and more gain nothing.
 FEWEST_LANES, MOST_LANES = 8, 512
 
 
 def table_of(images: np.ndarray, batch: int) -> np.ndarray:
-    """``[n, height, width, channels]`` as a table (see loops.py) of ``batch`` images, filled up
-    with zeros."""
+    """Converts images to a table of the loops.
+
+    Args:
+        images: ``[n, height, width, channels]``.
+        batch: number of images in the table, from ``n`` up; those that are missing are zeros.
+
+    Returns:
+        ``[height * width + 1, channels, batch]``, see loops.py.
+
+    Example:
+
+    >>> from pixelcnn_tf.sampling.scheduler import images_of, table_of
+    >>> images = np.arange(12).reshape(1, 2, 2, 3)
+    >>> table = table_of(images, batch=2)
+    >>> table.shape, bool((images_of(table, 2, 2)[:1] == images).all())
+    ((5, 3, 2), True)
+    """
     n, height, width, channels = images.shape
     table = np.moveaxis(images.reshape(n, height * width, channels), 0, 2)
     return np.pad(table, [(0, 1), (0, 0), (0, batch - n)])
 
 
 def images_of(table: np.ndarray, height: int, width: int) -> np.ndarray:
-    """What ``table_of`` was made of: ``[batch, height, width, channels, ...]``."""
+    """Converts a table to images ``[batch, height, width, channels, ...]``, the inverse of
+    ``table_of``."""
     images = np.moveaxis(table[:-1], 2, 0)
     return images.reshape(len(images), height, width, *images.shape[2:])
 
 
 class _Batch:
-    """Images on their way through a loop: ``done`` of ``n_steps`` steps so far.
+    """A batch of images in a loop.
 
     Args:
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
         results: ``Results`` to write to.
+
+    Attributes:
+        done, n_steps: number of steps made, and of all steps.
     """
 
     done = n_steps = 0
@@ -48,11 +69,11 @@ class _Batch:
         self.model, self.results = model, results
 
     def advance(self, steps: int) -> None:
-        """Make so many more steps, fewer at the end."""
+        """Makes at most ``steps`` further steps."""
         stop = min(self.done + steps, self.n_steps)
         if stop > self.done:
             self._run(tf.constant(self.done), tf.constant(stop))
-            self.results.images.numpy()  # waits until they are made
+            self.results.images.numpy()  # waits for the result
         self.done = stop
 
 
@@ -103,19 +124,22 @@ class PlainBatch(_Batch):
         self.results = plain_loop(*self._arguments, self.results, first, stop)
 
 
-#: Seconds a step of each model took last, by what its time depends on.
+#: Seconds that the last step of each model took, by what this time depends on.
 _pace: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def advance(batches: list, pool: ThreadPoolExecutor) -> Iterator[float]:
-    """Bring batches to their end side by side in pieces of about half a second; yields the share
-    that is done after each, so that the caller may tell of it, or be stopped."""
+    """Runs batches to their end, in parallel, in pieces of about half a second.
+
+    Yields:
+        the fraction that is done, after each piece, so that the caller may report it or stop.
+    """
     n_steps = max(batch.n_steps for batch in batches)
     paces = _pace.setdefault(batches[0].model, {})
     key = (type(batches[0]), batches[0].results.images.shape, len(batches))
     done = 0
     while done < n_steps:
-        # The first step ever may compile: how long it takes tells nothing.
+        # The first step may compile: its time is no measure of the others.
         steps = max(1, int(0.5 / paces[key])) if key in paces else 1
         steps = min(steps, n_steps - done)
         start = time.perf_counter()
@@ -125,74 +149,128 @@ def advance(batches: list, pool: ThreadPoolExecutor) -> Iterator[float]:
         yield done / n_steps
 
 
-def cut(model, shape, method: str, batch_size: int | None) -> tuple[int, int]:
-    """How many images make a batch, and how many batches go side by side.
+class BatchPlan(NamedTuple):
+    """How images are divided into batches.
+
+    Attributes:
+        batch_size: images per batch.
+        workers: batches that run at the same time.
+    """
+
+    batch_size: int
+    workers: int
+
+
+def plan_batches(model, shape, settings: SamplingSettings) -> BatchPlan:
+    """Divides images into batches that are fast and fit memory.
 
     Args:
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
         shape: ``(n_images, height, width, channels)``.
-        method: ``'raster'`` or ``'plain'``.
-        batch_size: what the user wants, or None.
+        settings: the method, and the batch size that the user wants, if any.
 
     Raises:
-        UserError: they need more than half of the memory.
+        UserError: the images need more than half of the memory.
+
+    Example:
+
+    >>> from pixelcnn_tf.sampling.scheduler import plan_batches
+    >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
+    >>> model.build((None, None, None, 1))
+    >>> plan = plan_batches(model, (10, 4, 4, 1), pixelcnn_tf.SamplingSettings(batch_size=3))
+    >>> plan.batch_size
+    3
     """
-    n, height, width, channels = shape
-    if batch_size is not None:
-        batch_size = min(batch_size, n)
+    n = shape[0]
+    cost = _cost(model, shape, settings.method)
+    wanted = settings.batch_size and min(settings.batch_size, n)
+    room = _room(shape, cost, at_once=wanted or 1)
+    size = min(wanted or _fast_size(n, cost, room), n)
+    workers = min(cost.workers, -(-n // size), max(1, room // (cost.n_bytes * size)))
+    return BatchPlan(size, workers)
+
+
+class _Cost(NamedTuple):
+    """The cost of one image in a batch.
+
+    Attributes:
+        n_bytes: memory.
+        lanes: rows that it adds to every product.
+        workers: batches that the device can run at the same time.
+    """
+
+    n_bytes: int
+    lanes: int
+    workers: int
+
+
+def _cost(model, shape, method: str) -> _Cost:
+    _, height, width, _ = shape
+    n_dims = math.prod(shape[1:])
+    tables = 32 * n_dims  # and copies of them
+    if method == "naive":
+        logits = 16 * n_dims * model.likelihood.n_params
+        return _Cost(logits + tables, max(1, height * width // 128), 1)
+    raster = Raster(model, 1, height, width)
+    states = 16 * sum(math.prod(s.shape) for s in tf.nest.flatten(raster.init_states()))
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
-    if method == "raster":
-        raster, at_work = Raster(model, 1, height, width), 1 if on_gpu else cores()
-        lanes, states = raster.rows, tf.nest.flatten(raster.init_states())
-        one = 16 * sum(math.prod(state.shape) for state in states)
-    else:
-        lanes, at_work = max(1, height * width // 128), 1
-        one = 16 * math.prod(shape[1:]) * model.likelihood.n_params
-    one += 32 * math.prod(shape[1:])  # bytes an image: tables and copies of them
-    results, at_once = 2 * math.prod(shape), batch_size or 1
-    room = _memory() // 2 - results
-    if room < one * at_once:
+    return _Cost(states + tables, raster.rows, 1 if on_gpu else cores())
+
+
+def _room(shape, cost: _Cost, at_once: int) -> int:
+    """Bytes that batches may take; UserError if ``at_once`` images do not fit in there."""
+    n, height, width, channels = shape
+    results = 2 * math.prod(shape)
+    room, needed = _memory() // 2 - results, cost.n_bytes * at_once
+    if room < needed:
         raise UserError(
             f"{n} images of {height}x{width}x{channels}, {at_once} at once: need about "
-            f"{(results + one * at_once) / 1e9:,.1f} GB of memory, more than half of the "
+            f"{(results + needed) / 1e9:,.1f} GB of memory, more than half of the "
             f"{_memory() / 1e9:,.1f} GB here; make fewer, smaller, or fewer at once (batch_size)"
         )
-    if batch_size is None:
-        fewest, most = max(1, FEWEST_LANES // lanes), max(1, MOST_LANES // lanes)
-        even = -(-n // at_work)
-        even = -(-even // -(-even // most))  # in as few rounds, all batches alike
-        batch_size = max(1, min(max(even, fewest), room // (one * at_work)))
-    batch = min(batch_size, n)
-    workers = min(at_work, -(-n // batch), max(1, room // (one * batch)))
-    return batch, workers
+    return room
+
+
+def _fast_size(n: int, cost: _Cost, room: int) -> int:
+    """The batch size that is fast for ``n`` images: products neither small nor too large, all
+    batches of the same size, in as few rounds as possible."""
+    fewest, most = (max(1, lanes // cost.lanes) for lanes in (FEWEST_LANES, MOST_LANES))
+    per_worker = -(-n // cost.workers)
+    rounds = -(-per_worker // most)
+    return max(1, min(max(-(-per_worker // rounds), fewest), room // (cost.n_bytes * cost.workers)))
 
 
 @contextlib.contextmanager
 def memory_errors(shape, batch: int):
-    """TensorFlow's out-of-memory error in one line."""
+    """Turns TensorFlow's out-of-memory error into a UserError of one line.
+
+    Args:
+        shape: ``(n_images, height, width, channels)``, for the message.
+        batch: images per batch.
+    """
     try:
         yield
     except tf.errors.ResourceExhaustedError:
         n, height, width, channels = shape
         raise UserError(
-            f"{n} images of {height}x{width}x{channels}, {batch} at once: do not fit the memory; "
-            "make smaller ones, or fewer at once (batch_size)"
+            f"{n} images of {height}x{width}x{channels}, {batch} at once: do not fit memory; "
+            "use smaller ones, or fewer at once (batch_size)"
         ) from None
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """Returns the number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _memory() -> int:
-    """Bytes of memory that the machine has, or the container, if that has less."""
+    """Returns the memory of the machine in bytes, or that of the container if it is less."""
     limits = []
-    with contextlib.suppress(AttributeError, ValueError):  # not on this system
+    with contextlib.suppress(AttributeError, ValueError):  # not on every system
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # control groups, new and old
-        with contextlib.suppress(OSError, ValueError):  # none, or without a limit
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # control groups, versions 2 and 1
+        with contextlib.suppress(OSError, ValueError):  # no such file, or no limit
             limits.append(int(Path("/sys/fs/cgroup", name).read_text()))
     return min(limits, default=2**34)

@@ -15,8 +15,9 @@ from pixelcnn_tf.data.pipeline import filled_up, get_dataset
 from pixelcnn_tf.likelihoods.base import Likelihood, scale_to
 from pixelcnn_tf.models.blocks import PixelCNNResBlock
 from pixelcnn_tf.models.inputs import check_size
-from pixelcnn_tf.sampling.generate import generate_images, has_raster_way
-from pixelcnn_tf.sampling.scheduler import cut
+from pixelcnn_tf.sampling.generate import generate_images, supports_incremental
+from pixelcnn_tf.sampling.scheduler import plan_batches
+from pixelcnn_tf.sampling.settings import SamplingSettings
 from pixelcnn_tf.training.checkpoints import Checkpoints, saved_steps
 from pixelcnn_tf.training.optimizers import averages
 from pixelcnn_tf.training.run_folder import RunFolder
@@ -246,15 +247,15 @@ class Trainer:
                 image_size,
                 n_images,
                 self.config.seed if seed is None else seed,
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                method=self._method(),
-                progress=between,
                 labels=labels,
+                settings=self._sampling_settings(),
+                progress=between,
             )
 
-    def _method(self) -> str:
-        return "raster" if has_raster_way(self.model) else "plain"
+    def _sampling_settings(self) -> SamplingSettings:
+        sampling = self.config.sampling
+        method = "incremental" if supports_incremental(self.model) else "naive"
+        return SamplingSettings(sampling.temperature, sampling.top_p, method)
 
     def fit(self, images: Images) -> dict[str, float]:
         """Train to ``training.steps``, from the newest checkpoint if there is one.
@@ -317,7 +318,7 @@ class Trainer:
     def check_samples(self, images: Images) -> None:
         """Raises UserError if a sheet of samples of their size does not fit the memory."""
         sheet = (self.config.sampling.n_images, *images.train.shape[1:])
-        cut(self.model, sheet, self._method(), None)
+        plan_batches(self.model, sheet, self._sampling_settings())
 
     def initialize(self, images: Images) -> None:
         """Show some training images to a new model that sets its first weights by them

@@ -117,7 +117,7 @@ WRONG = [
     (
         complete,
         ["--run", RUN, "--size", "16", "--out", "{tmp}/c.png"],
-        "--size: digits_grey holds images of 8x8; only pictures are resized",
+        "--size: digits_grey holds images of 8x8; only image files are resized",
     ),
     (complete, ["--run", RUN, "--hide", "{tmp}/no.png", "--out", "{tmp}/c.png"], "no such file"),
     (complete, ["--run", RUN, "--completions", "1" + "0" * 20, "--out", "{tmp}/c.png"], "GB of"),

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import numpy as np
@@ -6,7 +7,7 @@ import tensorflow as tf
 from helpers import assert_same_but_for_ties, random_images, small_model
 from scipy.stats import chisquare
 
-from pixelcnn_tf import PixelRNN, UserError, generate_images
+from pixelcnn_tf import PixelRNN, SamplingSettings, UserError, generate_images
 from pixelcnn_tf.sampling.loops import stateless_uniforms
 
 
@@ -196,7 +197,7 @@ KNOWN = np.ones((4, 4), bool)
         ({"initial_images": 5, "known": KNOWN}, "must be"),
         ({"initial_images": [[1], [1, 2]], "known": KNOWN}, "must be arrays"),
         ({"method": "fast"}, "method='fast'"),
-        ({"method": "rastre"}, "did you mean 'raster'"),
+        ({"method": "incremetal"}, "did you mean 'incremental'"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"batch_size": 2.5}, "batch_size=2.5"),
         ({"batch_size": 10**9, "n_images": 10**9}, "GB of memory"),
@@ -210,3 +211,32 @@ KNOWN = np.ones((4, 4), bool)
 def test_wrong_arguments_are_named(arguments, words, model):
     with pytest.raises(UserError, match=words):
         generate_images(model, **{"image_size": 4, "n_images": 2, "seed": 0, **arguments})
+
+
+def test_settings_and_single_settings_are_the_same(model):
+    settings = SamplingSettings(temperature=0.5, top_p=0.9, method="naive")
+    expected = generate_images(model, 3, 2, 0, temperature=0.5, top_p=0.9, method="naive")
+    np.testing.assert_array_equal(generate_images(model, 3, 2, 0, settings=settings), expected)
+    other = generate_images(model, 3, 2, 0, settings=settings, temperature=5.0)
+    np.testing.assert_array_equal(
+        other, generate_images(model, 3, 2, 0, temperature=5.0, top_p=0.9, method="naive")
+    )
+    assert (other != expected).any()
+
+
+@pytest.mark.parametrize(("old", "new"), [("raster", "incremental"), ("plain", "naive")])
+def test_methods_keep_their_old_names(old, new, model):
+    assert SamplingSettings(method=old) == SamplingSettings(method=new)
+    images = generate_images(model, 3, 2, 0, method=old)
+    np.testing.assert_array_equal(images, generate_images(model, 3, 2, 0, method=new))
+
+
+def test_settings_cannot_be_changed_and_are_known_by_name(model):
+    settings = SamplingSettings()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.temperature = 2.0
+    with pytest.raises(TypeError, match="did you mean 'temperature'"):
+        generate_images(model, 3, 2, 0, temprature=2.0)
+    for wrong in ({"jit_compile": "yes"}, {"method": None}, {"top_p": True}):
+        with pytest.raises(UserError, match=next(iter(wrong))):
+            SamplingSettings(**wrong)

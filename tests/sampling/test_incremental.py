@@ -13,7 +13,8 @@ from pixelcnn_tf import MaskedConv2D, PixelCNNResBlock, PixelRNN, UserError, gen
 from pixelcnn_tf.layers.incremental import Front, Raster
 from pixelcnn_tf.layers.pointwise import PReLU
 from pixelcnn_tf.sampling.generate import teacher_forced_logits
-from pixelcnn_tf.sampling.scheduler import cut
+from pixelcnn_tf.sampling.scheduler import plan_batches
+from pixelcnn_tf.sampling.settings import SamplingSettings
 
 SIZES = [(1, 1), (1, 7), (5, 4), (8, 8), (13, 9)]
 SMALL = [(1, 7), (5, 4)]  # for layers and blocks: the models have them all
@@ -162,7 +163,7 @@ class Plain(keras.layers.Layer):
 
 def test_models_without_a_raster_way_are_told_so():
     model = PixelRNN(2, 2, 1, pixel_layer=Plain, n_channels=1, likelihood="softmax-4")
-    with pytest.raises(UserError, match=r"method='plain'"):
+    with pytest.raises(UserError, match=r"method='naive'"):
         generate_images(model, 3, 1, 0)
     assert generate_images(model, 3, 1, 0, method="plain").shape == (1, 3, 3, 1)
 
@@ -184,13 +185,13 @@ def test_what_xla_refuses_runs_without_it(monkeypatch):
 def test_batches_fit_memory_andcores(monkeypatch):
     model = small_model(3)
     monkeypatch.setattr("pixelcnn_tf.sampling.scheduler.cores", lambda: 2)
-    assert cut(model, (1, 32, 32, 3), "raster", None) == (1, 1)
-    assert cut(model, (16, 32, 32, 3), "raster", None) == (8, 2)
-    assert cut(model, (64, 32, 32, 3), "raster", None) == (32, 2)
-    assert cut(model, (130, 32, 32, 3), "raster", None) == (33, 2)
-    assert cut(model, (130, 32, 32, 3), "raster", 100) == (100, 2)
+    assert plan_batches(model, (1, 32, 32, 3), SamplingSettings()) == (1, 1)
+    assert plan_batches(model, (16, 32, 32, 3), SamplingSettings()) == (8, 2)
+    assert plan_batches(model, (64, 32, 32, 3), SamplingSettings()) == (32, 2)
+    assert plan_batches(model, (130, 32, 32, 3), SamplingSettings()) == (33, 2)
+    assert plan_batches(model, (130, 32, 32, 3), SamplingSettings(batch_size=100)) == (100, 2)
     monkeypatch.setattr("pixelcnn_tf.sampling.scheduler._memory", lambda: 2**23)
-    batch, workers = cut(model, (64, 32, 32, 3), "raster", None)
+    batch, workers = plan_batches(model, (64, 32, 32, 3), SamplingSettings())
     assert batch * workers < 64
     with pytest.raises(UserError, match="64 at once: need about"):
-        cut(model, (64, 32, 32, 3), "raster", 64)
+        plan_batches(model, (64, 32, 32, 3), SamplingSettings(batch_size=64))
