@@ -20,8 +20,8 @@ same; `python main.py` is `pixelcnn-tf train`, and the files of `scripts/` are t
 
 Mistakes in flags, settings and files are reported on one line that begins with `error:`, with exit
 status 2, before TensorFlow is imported wherever that is possible. `--set SECTION.KEY=VALUE`
-overrides a setting of a config file and may be repeated; `pixelcnn-tf train --print-config` prints all
-settings.
+overrides a setting of a config file and may be repeated; `train` prints all settings with
+`--print-config`.
 """
 
 
@@ -29,9 +29,9 @@ def help_of(command: list[str]) -> str:
     """Returns what ``pixelcnn-tf COMMAND --help`` prints on a terminal of 88 columns."""
     out = io.StringIO()
     plain = {"COLUMNS": "90", "NO_COLOR": "1"}
-    with mock.patch.dict(os.environ, plain), contextlib.redirect_stdout(out):
-        with contextlib.suppress(SystemExit):
-            main([*command, "--help"])
+    stop = contextlib.suppress(SystemExit)
+    with mock.patch.dict(os.environ, plain), contextlib.redirect_stdout(out), stop:
+        main([*command, "--help"])
     return out.getvalue().rstrip()
 
 

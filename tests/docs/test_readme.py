@@ -1,0 +1,28 @@
+"""The README is short, and its Python and that of the pages runs as it stands."""
+
+import pytest
+from documents import ROOT, python_blocks
+
+
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 160
+
+
+@pytest.mark.parametrize(
+    ("page", "n_blocks"), [("README.md", 1), ("docs/usage.md", 3)], ids=["readme", "usage"]
+)
+def test_python_runs_as_it_stands(page, n_blocks, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    blocks = python_blocks((ROOT / page).read_text())
+    assert len(blocks) == n_blocks
+    names = {}
+    for block in blocks:
+        exec(block.replace("epochs=5", "epochs=1"), names)
+    images = names["images"]
+    assert images.shape == (16, 8, 8, 1)
+    if page == "README.md":
+        assert (tmp_path / "digits.keras").is_file()
+        assert "bits per dimension" in capsys.readouterr().out
+    else:
+        assert names["nats"].shape == (16,)
+        assert (names["halves"][:, :4] == images[:, :4]).all()

@@ -1,0 +1,29 @@
+"""The tutorial runs from top to bottom, and is stored with its outputs."""
+
+import nbformat
+from documents import ROOT
+
+from docs.generate import tutorial
+
+
+def printed(notebook) -> str:
+    """Returns all text that the cells of a notebook printed."""
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
+    return "\n".join(out.text for out in outputs if out.output_type == "stream")
+
+
+def test_tutorial_runs():
+    notebook = tutorial.execute()
+    text = printed(notebook)
+    assert "100% of the images are identical to those of the loop" in text
+    assert "bits per dimension" in text
+
+
+def test_stored_tutorial_has_outputs_and_is_small():
+    assert (ROOT / "docs" / "tutorial.ipynb").stat().st_size < 1_000_000
+    notebook = nbformat.read(tutorial.NOTEBOOK, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in code)
+    pictures = [out for cell in code for out in cell.outputs if "image/png" in out.get("data", {})]
+    assert len(pictures) >= 6
+    assert "Error" not in printed(notebook)
