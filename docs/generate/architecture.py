@@ -13,7 +13,7 @@ PACKAGE = "pixelcnn_tf"
 PAGE = ROOT / "docs" / "architecture.md"
 DIAGRAM = ROOT / "docs" / "figures" / "layers.svg"
 
-#: Columns of the diagram, so that arrows cross no box; 1 for all others.
+#: Preferred columns of the diagram, so that arrows cross no box; 1 for all others.
 COLUMNS = {
     **dict.fromkeys(["testing", "models", "layers"], 0),
     **dict.fromkeys(["likelihoods", "scoring"], 2),
@@ -83,8 +83,11 @@ def diagram() -> str:
     y = 10.0
     for depth in sorted(rows):
         height = 30 + LINE * max(len(texts[part]) for part in rows[depth])
+        free = list(range(N_COLUMNS))
         for part in rows[depth]:
-            boxes[part] = 10 + COLUMN_PITCH * COLUMNS.get(part, 1), y, height
+            column = min(free, key=lambda c, part=part: abs(c - COLUMNS.get(part, 1)))
+            free.remove(column)
+            boxes[part] = 10 + COLUMN_PITCH * column, y, height
         y += height + ROW_GAP
     width, height = (N_COLUMNS - 1) * COLUMN_PITCH + BOX_WIDTH + 20, y - ROW_GAP + 10
     arrows = [

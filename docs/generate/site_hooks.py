@@ -86,5 +86,8 @@ def formulas(markdown: str) -> str:
             pieces[i],
             flags=re.DOTALL,
         )
-        pieces[i] = re.sub(r"\$([^$\n]+?)\$", lambda match: convert(match[1]), display)
+        # In a span, because Markdown takes a line that starts with <math> for a block.
+        pieces[i] = re.sub(
+            r"\$([^$\n]+?)\$", lambda match: f"<span>{convert(match[1])}</span>", display
+        )
     return "".join(pieces)
