@@ -5,6 +5,7 @@ start with a bold word.
 """
 
 import re
+import textwrap
 
 from griffe import Extension, Object
 
@@ -33,7 +34,15 @@ def prepared(docstring: str) -> str:
     2
     ```
     """
-    text = re.sub(r"^(Input|Output|Source|Input and output): ", r"\n**\1:** ", docstring, flags=re.M)
+    text = re.sub(
+        r"^(Input|Output|Source|Input and output): ", r"\n**\1:** ", docstring, flags=re.M
+    )
+    text = re.sub(
+        r"^Examples?:\n((?:\n|[ \t]+\S.*(?:\n|\Z))+)",
+        lambda match: f"Example:\n\n{textwrap.dedent(match[1]).strip()}\n\n",
+        text,
+        flags=re.M,
+    )
     text = re.sub(r"^Examples?:\n+(?=>>>)", "**Example**\n\n", text, flags=re.M)
     fenced = re.sub(
         r"^>>> .*(?:\n(?!\n|\Z).+)*(?:\n\n>>> .*(?:\n(?!\n|\Z).+)*)*",

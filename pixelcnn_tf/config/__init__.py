@@ -1,4 +1,4 @@
-"""The settings that a config file may contain: sections, names, types, ranges, defaults.
+"""The settings that a config file may contain, and the registry of what they name.
 
 Question: is this config valid, and what does it resolve to?
 

@@ -3,5 +3,5 @@
 Question: how is a model evaluated one sub-pixel after another, exactly and fast?
 
 Imports: ``models``, ``layers``, ``likelihoods`` and ``utils``.
-Imported by: ``visualization``, ``testing``, ``training`` and ``cli``.
+Imported by: ``scoring``, ``visualization``, ``testing``, ``training`` and ``cli``.
 """
