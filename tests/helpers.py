@@ -32,7 +32,7 @@ def small_model(n_channels=3, likelihood="softmax-4", seed=0, pixel_layer=None, 
     return model
 
 
-def small_plusplus(
+def small_pixelcnn_pp(
     n_channels=3, n_classes=None, seed=0, n_resnet=1, n_filters=4, n_mix=2, dropout=0.0, **options
 ):
     """A tiny PixelCNN++, all of whose weights are drawn."""

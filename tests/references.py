@@ -148,7 +148,7 @@ def residual_block(block, x, labels=None):
     return x + h
 
 
-def plusplus_parameters(model, images, labels=None):
+def pixelcnn_pp_parameters(model, images, labels=None):
     """Section 2.4 and figure 2 of arXiv 1701.05517: what the network makes of images,
     ``[n, h, w, n_params]``. Of each stream, all maps on the way down lie on one pile, those after
     a change of resolution too; the way up takes them off it. The blocks are the model's own."""

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import random_images, small_model, small_plusplus
+from helpers import random_images, small_model, small_pixelcnn_pp
 from scipy.special import log_expit, log_softmax
 
 from pixelcnn_tf import UserError, compare, score, scoring
@@ -58,7 +58,7 @@ def test_any_size_and_channels(size, rng):
 
 
 def test_subpixels_of_a_mixture_add_up(rng):
-    model = small_plusplus(3)
+    model = small_pixelcnn_pp(3)
     images = random_images(rng, 3, 4, 8, 3, 256)
     terms = score(model, images, per_subpixel=True, batch_size=2)
     np.testing.assert_allclose(terms.sum((1, 2, 3)), score(model, images), rtol=1e-5)
@@ -75,7 +75,7 @@ def test_class_conditional_models_score_with_labels(rng):
 
 
 def test_dropout_is_off_and_weights_are_taken_as_they_are(rng):
-    model = small_plusplus(1, dropout=0.5)
+    model = small_pixelcnn_pp(1, dropout=0.5)
     images = random_images(rng, 2, 4, 4, 1, 256)
     before = score(model, images)
     np.testing.assert_array_equal(score(model, images), before)
@@ -179,7 +179,7 @@ def test_wrong_labels_are_refused(labels):
 
 def test_sizes_and_models_that_do_not_fit_are_refused():
     with pytest.raises(UserError, match="multiples of 4"):
-        score(small_plusplus(1), np.zeros((1, 6, 4, 1), np.uint8))
+        score(small_pixelcnn_pp(1), np.zeros((1, 6, 4, 1), np.uint8))
     with pytest.raises(UserError, match="must be a PixelRNN"):
         score(keras.Sequential(), np.zeros((1, 6, 4, 1), np.uint8))
     flat, ours = small_model(1, "softmax-4"), small_model(1, "bernoulli")

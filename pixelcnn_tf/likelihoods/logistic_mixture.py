@@ -1,7 +1,8 @@
-"""Mixtures of logistic distributions, cut into the 256 values of 8-bit images.
+"""Mixtures of logistic distributions, discretized to the 256 values of 8-bit images.
 
-A softmax has 256 outputs a sub-pixel and knows nothing of their order; a mixture has three a
-component, and neighbouring values are alike from the first step on.
+A softmax has 256 outputs per sub-pixel and knows nothing of the order of the values. A mixture has
+three outputs per component, and gives neighbouring values similar probabilities from the first
+training step on.
 """
 
 import keras
@@ -12,37 +13,48 @@ from pixelcnn_tf.likelihoods.categorical import Softmax
 from pixelcnn_tf.utils.serialization import PACKAGE
 from pixelcnn_tf.utils.validation import count
 
-#: Bounds of the log scales: that of PixelCNN++ below; above, a logistic so wide that all values
-#: are alike (and the ends take the rest).
+#: Bounds of the log scales. The lower one is that of PixelCNN++; with the upper one a logistic is
+#: so wide that all values have nearly the same probability (except for the tails at the ends).
 MIN_LOG_SCALE, MAX_LOG_SCALE = -7.0, 7.0
 
-
-#: Values to one unit of the scale in which the model sees its images, [-1, 1]; also its middle.
+#: Values per unit of the scale in which the model sees its images, [-1, 1]; also its middle.
 HALF = 127.5
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class LogisticMixture(Likelihood):
-    """Each sub-pixel is a mixture of logistic distributions, rounded to the values 0 to 255.
+    """A mixture of logistic distributions for each sub-pixel, discretized to the values 0 to 255.
 
-    A component gives the value ``v`` the probability of the interval from ``v - 1/2`` to
-    ``v + 1/2``; 0 and 255 take the whole tails.
+    With weights ``w``, means ``m`` and scales ``s`` of the components, in units of one value::
 
-    The parameters of a sub-pixel, ``[..., 3 * n_mixtures]``, are, ``n_mixtures`` of each:
+        P(v) = sum_k w_k * (sigmoid((v + 1/2 - m_k) / s_k) - sigmoid((v - 1/2 - m_k) / s_k))
 
-    - logits of the weights;
-    - means, in the scale in which the model sees its images: the value ``v`` is
+    where the first sigmoid is 1 for ``v = 255`` and the second is 0 for ``v = 0``: these values
+    take the whole tails.
+
+    The model gives ``n_params = 3 * n_mixtures`` outputs per sub-pixel, ``n_mixtures`` of each:
+
+    - logits of the weights, whose softmax is ``w``;
+    - means on the scale [-1, 1], in which the model sees its images: the value ``v`` is
       ``2 * v / 255 - 1``;
-    - natural logarithms of the scales, in units of the means; taken as -7 below that and as 7
-      above.
+    - natural logarithms of the scales, in units of the means, clipped to -7 to 7.
 
     Args:
-        n_mixtures: how many logistics, 1 to 100.
+        n_mixtures: number of components, 1 to 100.
 
     Raises:
-        ValueError: ``n_mixtures`` out of range.
+        ValueError: ``n_mixtures`` is out of range.
 
-    Source: arXiv 1701.05517, section 2.1, equation 2.
+    Source: Salimans et al. 2017, arXiv 1701.05517, section 2.1, equation 2.
+
+    Example: a single narrow logistic around the value 200.
+
+    >>> mixture = pixelcnn_tf.LogisticMixture(1)
+    >>> params = tf.constant([[0.0, 2 * 200 / 255 - 1, -6.0]])
+    >>> int(tf.argmax(mixture.probabilities(params)[0]))
+    200
+    >>> mixture.draw(params, tf.constant([0.5])).numpy().tolist()
+    [200.0]
     """
 
     n_values = 256
@@ -53,36 +65,35 @@ class LogisticMixture(Likelihood):
         self.n_params = 3 * self.n_mixtures
 
     def component_log_probs(self, values, params) -> tf.Tensor:
-        """Log-probabilities of values under each component alone.
+        """Returns the log-probabilities of values under each component alone.
 
         Args:
-            values: ``[...]``, whole numbers 0 to 255 of any numeric dtype.
+            values: ``[...]``, integers 0 to 255 of any numeric dtype.
             params: ``[..., 3 * n_mixtures]``.
 
         Returns:
             float32 ``[..., n_mixtures]``, nats; finite for means up to 1e30.
 
         Raises:
-            ValueError: another number of parameters.
+            ValueError: the last axis of ``params`` has another length.
         """
         values = tf.cast(values, tf.float32)[..., None]
         return _log_probs(values, *self._parts(params)[1:])
 
-    def log_probs(self, values, logits):
-        """Log-probabilities under the mixture; as in ``Likelihood``."""
+    def log_probs(self, values, logits) -> tf.Tensor:
         log_weights = tf.nn.log_softmax(self._parts(logits)[0])
         return tf.reduce_logsumexp(log_weights + self.component_log_probs(values, logits), axis=-1)
 
-    def probabilities(self, logits):
+    def probabilities(self, logits) -> tf.Tensor:
         return tf.exp(self._log_probs_of_all(logits))
 
-    def draw(self, logits, uniforms, temperature=None, top_p=None):
-        """Choose values by the inverse of the cumulative distribution; as in ``Likelihood``.
+    def draw(self, logits, uniforms, temperature=None, top_p=None) -> tf.Tensor:
+        """Draws values by inverting the cumulative distribution; as in ``Likelihood``.
 
-        The cumulative distribution of a mixture is a sum of ``n_mixtures`` sigmoids, so the
-        value is found by halving the range eight times. With ``temperature`` (probabilities
-        to the power of ``1 / temperature``, which dividing logits is for a softmax) or
-        ``top_p`` it takes the probabilities of all 256 values.
+        The cumulative distribution of a mixture is a weighted sum of ``n_mixtures`` sigmoids, so
+        the value is found by bisection in eight steps. With ``temperature`` (the probabilities
+        to the power of ``1 / temperature``, as dividing the logits does for a softmax) or
+        ``top_p`` the probabilities of all 256 values are needed.
         """
         if temperature is not None or top_p is not None:
             # Log-probabilities are the logits of a softmax.
@@ -100,19 +111,19 @@ class LogisticMixture(Likelihood):
         return values
 
     def _log_probs_of_all(self, params):
-        """``log_probs`` of the values 0 to 255, float32 ``[..., 256]``."""
-        # Components in the last axis but one: long rows take XLA about half the time or less.
+        """Log-probabilities of the values 0 to 255, float32 ``[..., 256]``."""
+        # The components are the last axis but one: with long rows XLA needs half the time.
         weight_logits, means, sharpness = self._parts(params)
         log_weights = tf.nn.log_softmax(weight_logits)[..., None]
         log_probs = _log_probs(tf.range(256.0), means[..., None], sharpness[..., None])
         return tf.reduce_logsumexp(log_weights + log_probs, axis=-2)
 
     def _parts(self, params):
-        """Logits of the weights; means, in values from the middle of the range; one over the
-        scales, per value. float32 ``[..., n_mixtures]`` each.
+        """Splits the parameters into logits of the weights, means, and reciprocal scales.
 
-        From the middle, for then ``v + 1/2`` is the whole number ``v - 127``, and the edges
-        between values are exact.
+        Means are in units of one value, relative to the middle of the range: then ``v + 1/2`` is
+        the integer ``v - 127``, and the edges between values are exact. float32
+        ``[..., n_mixtures]`` each.
         """
         weight_logits, means, log_scales = tf.split(self.checked(params), 3, axis=-1)
         log_scales = tf.clip_by_value(log_scales, MIN_LOG_SCALE, MAX_LOG_SCALE)
@@ -123,24 +134,37 @@ class LogisticMixture(Likelihood):
 
 
 class PixelMixture:
-    """One mixture for whole pixels, told as mixtures of one sub-pixel after another.
+    """One mixture over whole pixels, factorized into one conditional mixture per channel.
 
-    A component has, for each colour, a mean and a scale; its mean of a colour moves with the
-    values of the colours before it, linearly. Given those values, what is left for the next
-    colour is again a mixture of logistics: the weight of a component is multiplied with the
-    probability that it gave to them. The probabilities of the colours of a pixel multiply to that
-    of the pixel under the one mixture, and they can be drawn one by one.
+    Each component has a mean and a scale for each channel; its mean of a channel depends linearly
+    on the values of the channels before. With the coefficients ``a``, for red, green and blue::
+
+        m_g(r) = m_g + a_gr * r            m_b(r, g) = m_b + a_br * r + a_bg * g
+
+    Given the values so far, the distribution of the next channel is again a mixture of logistics,
+    in which the weight of a component is multiplied by the probability that it gave to those
+    values. The product of the conditional probabilities is the probability of the pixel under the
+    joint mixture, and the channels can be drawn one by one.
 
     The parameters of a pixel, ``[..., n_params]``, are, ``n_mixtures`` of each: logits of the
-    weights; the mean of every colour; the log scale of every colour; and the coefficients of
-    green by red, blue by red, blue by green, before their tanh. As in ``LogisticMixture``
-    otherwise.
+    weights; the mean of every channel; the log scale of every channel; and the coefficients
+    (green on red, blue on red, blue on green) before their tanh. Units are those of
+    ``LogisticMixture``.
 
     Args:
-        likelihood: of one sub-pixel.
-        n_channels: colours a pixel.
+        likelihood: the mixture of one sub-pixel.
+        n_channels: channels per pixel.
 
-    Source: arXiv 1701.05517, section 2.2, equation 3.
+    Source: Salimans et al. 2017, arXiv 1701.05517, section 2.2, equation 3.
+
+    Example: parameters of the first channel, and of the second given the value 128.
+
+    >>> from pixelcnn_tf.likelihoods.logistic_mixture import PixelMixture
+    >>> mixture = PixelMixture(pixelcnn_tf.LogisticMixture(5), n_channels=3)
+    >>> mixture.n_params
+    50
+    >>> [params.shape[-1] for params in mixture.per_channel(tf.zeros([50]), [tf.constant(128.0)])]
+    [15, 15]
     """
 
     def __init__(self, likelihood: LogisticMixture, n_channels: int):
@@ -150,15 +174,17 @@ class PixelMixture:
         self._parts = [1, n_channels, n_channels, n_pairs]
         self.n_params = likelihood.n_mixtures * sum(self._parts)
 
-    def of_colours(self, params, values: list) -> list:
-        """The parameters of the sub-pixels of a pixel, each given the values before it.
+    def per_channel(self, params, values: list) -> list[tf.Tensor]:
+        """Returns the parameters of each sub-pixel of a pixel, given the values before it.
 
         Args:
             params: ``[..., n_params]``.
-            values: of the first colours, ``[...]`` each, whole numbers 0 to 255.
+            values: those of the first channels, ``[...]`` each, integers 0 to 255 of any
+                numeric dtype.
 
         Returns:
-            ``[..., 3 * n_mixtures]`` for each of those and for the next colour, if there is one.
+            ``[..., 3 * n_mixtures]``, parameters for ``LogisticMixture``, for each of those
+            channels and for the next one, if there is one.
         """
         n = self.likelihood.n_mixtures
         params = tf.cast(params, tf.float32)
@@ -168,24 +194,24 @@ class PixelMixture:
         n_pairs = self._parts[-1]
         coefficients = iter(tf.split(tf.tanh(pairs), n_pairs, axis=-1) if n_pairs else ())
         scaled = [tf.cast(value, tf.float32)[..., None] / HALF - 1 for value in values]
-        colours = []
+        channels = []
         for channel in range(min(len(values) + 1, self.n_channels)):
             if channel:
                 before = values[channel - 1]
-                logits += self.likelihood.component_log_probs(before, colours[-1])
+                logits += self.likelihood.component_log_probs(before, channels[-1])
             mean = means[channel]
             for earlier in scaled[:channel]:
                 mean += next(coefficients) * earlier
-            colours.append(tf.concat([logits, mean, log_scales[channel]], axis=-1))
-        return colours
+            channels.append(tf.concat([logits, mean, log_scales[channel]], axis=-1))
+        return channels
 
 
 def _log_probs(values, means, sharpness):
-    """Log-probabilities of float32 values 0 to 255 under logistics as ``_parts`` gives them.
+    """Log-probabilities of float32 values 0 to 255 under logistics from ``_parts``.
 
-    ``sigmoid(upper) - sigmoid(lower)`` is taken as a product, which loses nothing in the tails:
-    ``sigmoid(upper) * sigmoid(-lower) * (1 - exp(lower - upper))``. At an end of the range one
-    sigmoid is all that there is. No branch is infinite, so that neither is a gradient.
+    ``sigmoid(upper) - sigmoid(lower)`` is computed as a product, which loses no digits in the
+    tails: ``sigmoid(upper) * sigmoid(-lower) * (1 - exp(lower - upper))``. At the ends of the range
+    only one sigmoid is left. No branch is infinite, so that no gradient is, either.
     """
     upper = (values - 127 - means) * sharpness
     lower = (values - 128 - means) * sharpness

@@ -135,7 +135,7 @@ class PixelCNNPlusPlus(Causal, PixelModel):
         left = self._level(0, above, left, given)[1]
         params = self.output_conv(tf.nn.elu(left))
         values = tf.unstack(tf.cast(images, tf.float32), axis=-1)
-        return tf.stack(self._mixture.of_colours(params, values[:-1]), axis=-2)
+        return tf.stack(self._mixture.per_channel(params, values[:-1]), axis=-2)
 
     def _level(self, level: int, above, left, given):
         """Both streams, from a level down and back up to it.
@@ -242,7 +242,7 @@ class PixelCNNPlusPlus(Causal, PixelModel):
         slot = pixels[self]
         if pixels.channel == 0:
             slot.sums = self._params(slot, pixels)
-        return self._mixture.of_colours(slot.sums, slot.groups)[-1]
+        return self._mixture.per_channel(slot.sums, slot.groups)[-1]
 
     def observe(self, values, pixels):
         """Take in the values, float32 ``[batch]``, chosen for that colour."""

@@ -343,7 +343,7 @@ def test_outputs_of_another_number_are_refused(n_mixtures, n_params):
     """Some would broadcast, and probabilities sum to 2."""
     likelihood, images = LogisticMixture(n_mixtures), np.zeros((1, 2, 2, 1))
     logits = np.zeros((1, 2, 2, 1, n_params), "float32")
-    words = f"{n_params} outputs a sub-pixel; must be {3 * n_mixtures}"
+    words = f"{n_params} outputs per sub-pixel; must be {3 * n_mixtures}"
     for call in (likelihood.probabilities, lambda x: likelihood.nll(images, x)):
         with pytest.raises(ValueError, match=words):
             call(logits)

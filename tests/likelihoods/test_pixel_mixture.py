@@ -45,7 +45,7 @@ def test_pixel_mixture_equals_the_paper_in_double_precision(n_channels, rng):
     params = rng.normal(size=(n, mixture.n_params)).astype("float32")
     pixels = rng.integers(256, size=(n, n_channels))
     pixels[:4] = [[0], [255], [1], [254]]
-    colours = mixture.of_colours(params, list(pixels.T[:-1].astype("float32")))
+    colours = mixture.per_channel(params, list(pixels.T[:-1].astype("float32")))
     assert len(colours) == n_channels
     got = sum(
         mixture.likelihood.log_probs(pixels[:, c], colours[c]).numpy() for c in range(n_channels)
@@ -68,7 +68,7 @@ def test_gradients_of_the_pixel_mixture_are_differences_of_the_reference(n_chann
     values = list(tf.constant(pixels.T, tf.float32))
     with tf.GradientTape() as tape:
         tape.watch(params)
-        colours = mixture.of_colours(params, values[:-1])
+        colours = mixture.per_channel(params, values[:-1])
         parts = zip(values, colours, strict=True)
         total = tf.add_n([mixture.likelihood.log_probs(*part) for part in parts])
     got = tape.gradient(total, params)
@@ -83,7 +83,7 @@ def test_probabilities_of_a_colour_sum_to_one_at_extremes(size, rng):
     mixture = PixelMixture(LogisticMixture(4), 3)
     params = (size * rng.normal(size=(200, 40))).astype("float32")
     values = list(rng.integers(256, size=(2, 200)).astype("float32"))
-    for part in mixture.of_colours(params, values):
+    for part in mixture.per_channel(params, values):
         sums = mixture.likelihood.probabilities(part).numpy().sum(-1)
         np.testing.assert_allclose(sums, 1, atol=1e-5)
 
@@ -94,7 +94,7 @@ def test_pixel_mixture_is_finite_at_extremes(rng):
     values = [tf.range(256.0)] * 2
     with tf.GradientTape() as tape:
         tape.watch(params)
-        colours = mixture.of_colours(params, values)
+        colours = mixture.per_channel(params, values)
         nats = [-mixture.likelihood.log_probs(tf.range(256.0), part) for part in colours]
         loss = tf.add_n(nats)
     assert np.isfinite(loss).all()
@@ -112,7 +112,7 @@ def test_ten_thousand_large_steps_stay_finite(n_channels, rng):
     values = list(tf.constant(pixels.T))
 
     def nats(params):
-        colours = mixture.of_colours(params, values[:-1])
+        colours = mixture.per_channel(params, values[:-1])
         pairs = zip(values, colours, strict=True)
         return -tf.add_n([mixture.likelihood.log_probs(*pair) for pair in pairs])
 
@@ -132,6 +132,6 @@ def test_ten_thousand_large_steps_stay_finite(n_channels, rng):
     last = train(first)
     assert np.isfinite(last).all() and np.isfinite(nats(last)).all()
     assert (nats(last).numpy() < nats(first).numpy()).all()
-    for part in mixture.of_colours(last, values[:-1]):  # any other pixel, too
+    for part in mixture.per_channel(last, values[:-1]):  # any other pixel, too
         every = mixture.likelihood.log_probs(tf.range(256.0), part[:, None])
         assert np.isfinite(every).all()

@@ -9,10 +9,10 @@ from helpers import (
     draw_weights,
     leaks,
     random_images,
-    small_plusplus,
+    small_pixelcnn_pp,
 )
 from pydantic import ValidationError
-from references import plusplus_parameters
+from references import pixelcnn_pp_parameters
 
 from pixelcnn_tf import PixelCNNPlusPlus, UserError, generate_images
 from pixelcnn_tf.config.schema import Config, first_problem
@@ -97,18 +97,18 @@ def test_half_precision_keeps_the_length_of_kernels():
 
 @pytest.mark.parametrize(("n_channels", "n_classes", "n_resnet"), [(1, 3, 1), (3, None, 2)])
 def test_the_network_is_that_of_the_paper(n_channels, n_classes, n_resnet, rng):
-    model = small_plusplus(n_channels, n_classes, n_resnet=n_resnet)
+    model = small_pixelcnn_pp(n_channels, n_classes, n_resnet=n_resnet)
     images = random_images(rng, 2, 8, 12, n_channels, 256)
     labels = None if n_classes is None else np.array([2, 0], "int32")
-    params = plusplus_parameters(model, images, labels)
+    params = pixelcnn_pp_parameters(model, images, labels)
     colours = list(np.moveaxis(images.astype("float32"), -1, 0))
-    expected = np.stack(PixelMixture(model.likelihood, n_channels).of_colours(params, colours), -2)
+    expected = np.stack(PixelMixture(model.likelihood, n_channels).per_channel(params, colours), -2)
     np.testing.assert_allclose(model(images, labels), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_every_earlier_pixel_is_seen():
     """Two levels of strides, and the halves that a stream does not see, come together whole."""
-    model = small_plusplus(1)
+    model = small_pixelcnn_pp(1)
     seen = receptive_field(model, (12, 12), n_draws=4)[..., 0] > 0
     assert (seen.ravel() == (np.arange(144) < 6 * 12 + 6)).all()
 
@@ -127,7 +127,7 @@ def test_no_leak(n_channels, n_classes, size, n_resnet, rng):
     moved, count = 0, int(np.prod(size)) * n_channels + 1
     labels = None if n_classes is None else np.ones(count, "int32")
     for seed in range(2):
-        model = small_plusplus(n_channels, n_classes, seed, n_resnet, n_filters=3)
+        model = small_pixelcnn_pp(n_channels, n_classes, seed, n_resnet, n_filters=3)
         images = random_images(rng, 1, *size, n_channels, 256).astype(int)
         found, moved_now = leaks(lambda changed, m=model: m(changed, labels), images, 256)
         assert not found
@@ -145,12 +145,12 @@ def test_a_leak_is_noticed(name, axis, rng, monkeypatch):
         return tf.roll(outputs, -1, axis) if self.name == name else outputs
 
     monkeypatch.setattr(NormalizedConv2D, "call", unshifted)
-    assert leaks(small_plusplus(1), random_images(rng, 1, 8, 4, 1, 256).astype(int), 256)[0]
+    assert leaks(small_pixelcnn_pp(1), random_images(rng, 1, 8, 4, 1, 256).astype(int), 256)[0]
 
 
 @pytest.mark.parametrize(("n_channels", "n_classes", "size", "n_resnet"), CASES)
 def test_raster_way_equals_call(n_channels, n_classes, size, n_resnet, rng):
-    model = small_plusplus(n_channels, n_classes, n_resnet=n_resnet)
+    model = small_pixelcnn_pp(n_channels, n_classes, n_resnet=n_resnet)
     images = random_images(rng, 2, *size, n_channels, 256)
     labels = None if n_classes is None else np.array([2, 0], "int32")
     logits = teacher_forced_logits(model, images, jit_compile=False, labels=labels)
@@ -158,7 +158,7 @@ def test_raster_way_equals_call(n_channels, n_classes, size, n_resnet, rng):
 
 
 def test_both_samplers_draw_the_same_grey_images():
-    model = small_plusplus(1)
+    model = small_pixelcnn_pp(1)
     raster = generate_images(model, (4, 8), 4, 2, jit_compile=False)
     plain = generate_images(model, (4, 8), 4, 2, method="plain")
     assert_same_but_for_ties(model, plain, raster, 2)
@@ -167,7 +167,7 @@ def test_both_samplers_draw_the_same_grey_images():
 
 def test_samplers_draw_the_same_with_and_without_xla(rng):
     """Drawn around what is known; all three ways."""
-    model, labels = small_plusplus(3, 2), [0, 1, 1]
+    model, labels = small_pixelcnn_pp(3, 2), [0, 1, 1]
     known = rng.random((8, 8)) < 0.2
     given = random_images(rng, 3, 8, 8, 3, 256)
     same = {"known": known, "labels": labels}
@@ -210,7 +210,7 @@ def test_initialization_from_data(rng):
 
 
 def test_initialization_leaves_dropout_out(rng):
-    plain, model = small_plusplus(1), small_plusplus(1, dropout=0.5)
+    plain, model = small_pixelcnn_pp(1), small_pixelcnn_pp(1, dropout=0.5)
     for twin in (plain, model):
         twin.initialize_from(random_images(np.random.default_rng(0), 20, 8, 8, 1, 256))
     for one, two in zip(plain.weights, model.weights, strict=True):
@@ -254,7 +254,7 @@ def test_images_of_any_value_are_finite_at_first(initialized, rng):
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path, rng):
-    model = small_plusplus(3, 4, dropout=0.2)
+    model = small_pixelcnn_pp(3, 4, dropout=0.2)
     images, labels = random_images(rng, 2, 8, 4, 3, 256), np.array([3, 1])
     model.save(tmp_path / "m.keras")
     twin = keras.models.load_model(tmp_path / "m.keras", compile=False)
@@ -263,7 +263,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path, rng):
 
 
 def test_exported_it_is_the_same(tmp_path, rng):
-    model = small_plusplus(1)
+    model = small_pixelcnn_pp(1)
     images = random_images(rng, 2, 8, 4, 1, 256).astype("float32")
     expected = model(images)
     model.export(tmp_path / "exported", verbose=False)
@@ -298,7 +298,7 @@ def test_numbers_out_of_range(options, words):
 
 
 def test_sides_that_do_not_divide(rng):
-    model = small_plusplus(1)
+    model = small_pixelcnn_pp(1)
     images = random_images(rng, 1, 6, 8, 1, 256)
     with pytest.raises(ValueError, match=r"6x8: .* must be multiples of 4: 8x8, say"):
         model(images)

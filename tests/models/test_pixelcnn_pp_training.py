@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import make_trainer, random_images, small_plusplus, two_devices, weights
+from helpers import make_trainer, random_images, small_pixelcnn_pp, two_devices, weights
 
 from pixelcnn_tf import PixelCNNPlusPlus, UserError, generate_images, get_dataset
 from pixelcnn_tf.config.schema import Config
@@ -66,7 +66,7 @@ def test_two_devices_train_as_one(images, tmp_path):
 
 
 def test_every_weight_learns(rng):
-    model = small_plusplus(3, 3)
+    model = small_pixelcnn_pp(3, 3)
     images, labels = random_images(rng, 6, 8, 8, 3, 256), np.arange(6) % 3
     with tf.GradientTape() as tape:
         loss = model.likelihood(images, model(images, labels))
@@ -80,7 +80,7 @@ def test_every_weight_learns(rng):
 
 
 def test_dropout_acts_in_training_only_and_in_every_block(rng, monkeypatch):
-    plain, model = small_plusplus(1), small_plusplus(1, dropout=0.5)
+    plain, model = small_pixelcnn_pp(1), small_pixelcnn_pp(1, dropout=0.5)
     images = random_images(rng, 2, 8, 4, 1, 256)
     np.testing.assert_array_equal(model(images), plain(images))
     first, second = (model(images, training=True) for _ in range(2))
@@ -116,7 +116,7 @@ def test_fit_takes_it_by_class_and_with_dropout(images):
 
 def test_mixed_precision(rng):
     """A step of training, the raster way against the call, and sampling."""
-    model, exact = small_plusplus(3, dtype="mixed_bfloat16"), small_plusplus(3)
+    model, exact = small_pixelcnn_pp(3, dtype="mixed_bfloat16"), small_pixelcnn_pp(3)
     images = random_images(rng, 2, 8, 4, 3, 256)
     logits = teacher_forced_logits(model, images, jit_compile=False)
     assert logits.dtype == np.float32
