@@ -33,11 +33,10 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     Raises:
         UserError: a flag, a run or the images are wrong.
 
-    Example:
-
-    >>> main(["--run", "none"])
-    Traceback (most recent call last):
-    pixelcnn_tf.utils.errors.UserError: --run none: no such run folder or .keras file
+    Examples:
+        >>> main(["--run", "none"])
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: --run none: no such run folder or .keras file
     """
     args = _arguments(argv, prog)
     out = check_writable(args.out, ".png")

@@ -32,11 +32,10 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     Raises:
         UserError: a flag, a run folder or the images are wrong.
 
-    Example:
-
-    >>> main(["--run", "none"])
-    Traceback (most recent call last):
-    pixelcnn_tf.utils.errors.UserError: --run none: no run folder ...
+    Examples:
+        >>> main(["--run", "none"])
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: --run none: no run folder ...
     """
     args = _arguments(argv, prog)
     config = load_config(Path(args.run) / "config.yml", args.overrides)

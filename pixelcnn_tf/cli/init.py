@@ -25,11 +25,10 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     Raises:
         UserError: a flag is wrong, or the file exists and ``--force`` is not given.
 
-    Example:
-
-    >>> main(["--source", "mnst"])
-    Traceback (most recent call last):
-    pixelcnn_tf.utils.errors.UserError: --source mnst: ...; did you mean 'mnist'?
+    Examples:
+        >>> main(["--source", "mnst"])
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: --source mnst: ...; did you mean 'mnist'?
     """
     sources = registry.names("source")
     architectures, blocks = registry.names("model"), registry.names("block")

@@ -42,11 +42,10 @@ def main(argv: list[str] | None = None) -> int:
     Raises:
         UserError: there is no such command, or its flags are wrong.
 
-    Example:
-
-    >>> main(["plot-masks", "--kernel", "4"])
-    Traceback (most recent call last):
-    pixelcnn_tf.utils.errors.UserError: --kernel 4x4: both sides must be odd (1, 3, 5, ...)
+    Examples:
+        >>> main(["plot-masks", "--kernel", "4"])
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: --kernel 4x4: both sides must be odd (1, 3, 5, ...)
     """
     argv = sys.argv[1:] if argv is None else argv
     if argv and argv[0] in COMMANDS:

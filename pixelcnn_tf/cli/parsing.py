@@ -18,15 +18,14 @@ class Parser(argparse.ArgumentParser):
         command: how the docstring calls the command.
         prog: how the user calls it (``'python scripts/sample.py'``); the help then does so too.
 
-    Example:
-
-    >>> parser = Parser("Draw.", "pixelcnn-tf draw")
-    >>> _ = parser.add_argument("--size", type=size)
-    >>> parser.parse_args(["--size", "3x5"]).size
-    (3, 5)
-    >>> parser.parse_args(["--size", "0"])
-    Traceback (most recent call last):
-    pixelcnn_tf.utils.errors.UserError: argument --size: '0': must be a side or HEIGHTxWIDTH, ...
+    Examples:
+        >>> parser = Parser("Draw.", "pixelcnn-tf draw")
+        >>> _ = parser.add_argument("--size", type=size)
+        >>> parser.parse_args(["--size", "3x5"]).size
+        (3, 5)
+        >>> parser.parse_args(["--size", "0"])
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: argument --size: '0': must be a side or HEIGHTxWIDTH, ...
     """
 
     def __init__(
@@ -185,10 +184,9 @@ def exit_with(main: Callable[..., int], **options) -> int:
         main: the command.
         options: its keyword arguments.
 
-    Example:
-
-    >>> exit_with(lambda: 0)
-    0
+    Examples:
+        >>> exit_with(lambda: 0)
+        0
     """
     if sys.stderr is None:  # closed (2>&-); the lowest free descriptor, which is 2, is reopened
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115

@@ -19,11 +19,10 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     Raises:
         UserError: a flag is wrong.
 
-    Example:
-
-    >>> main(["--channels", "0"])
-    Traceback (most recent call last):
-    pixelcnn_tf.utils.errors.UserError: argument --channels: '0': must be an integer from 1 up ...
+    Examples:
+        >>> main(["--channels", "0"])
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: argument --channels: '0': must be an integer from 1 up ...
     """
     parser = Parser(__doc__, COMMAND, prog)
     parser.add_argument(

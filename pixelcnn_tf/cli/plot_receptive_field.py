@@ -26,11 +26,10 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     Raises:
         UserError: a flag or a config is wrong.
 
-    Example:
-
-    >>> main(["--config", "config.yml", "--out", "a.pdf"])
-    Traceback (most recent call last):
-    pixelcnn_tf.utils.errors.UserError: a.pdf: must end in .png
+    Examples:
+        >>> main(["--config", "config.yml", "--out", "a.pdf"])
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: a.pdf: must end in .png
     """
     parser = Parser(__doc__, COMMAND, prog)
     parser.add_argument(

@@ -31,11 +31,10 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     Raises:
         UserError: a flag is wrong, or there is no such run or model file.
 
-    Example:
-
-    >>> main(["--run", "none"])
-    Traceback (most recent call last):
-    pixelcnn_tf.utils.errors.UserError: --run none: no such run folder ...
+    Examples:
+        >>> main(["--run", "none"])
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: --run none: no such run folder ...
     """
     args = _arguments(argv, prog)
     out = check_writable(args.out, ".png", ".npy")

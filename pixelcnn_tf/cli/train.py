@@ -22,11 +22,10 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     Raises:
         UserError: a flag, the config, the data or an existing run folder is wrong.
 
-    Example:
-
-    >>> main(["--config", "none.yml"])
-    Traceback (most recent call last):
-    pixelcnn_tf.utils.errors.UserError: none.yml: no such file; ...
+    Examples:
+        >>> main(["--config", "none.yml"])
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: none.yml: no such file; ...
     """
     parser = Parser(__doc__, COMMAND, prog)
     parser.add_argument("--config", required=True, metavar="FILE", help="a YAML file")

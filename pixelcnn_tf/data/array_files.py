@@ -21,14 +21,13 @@ def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> list[Part
     Raises:
         UserError: the file cannot be read, or its arrays are not images or labels.
 
-    Example:
-
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "a.npz"
-    >>> images = np.zeros((5, 8, 8), np.uint8)
-    >>> np.savez(path, x_train=images, x_test=images[:2])
-    >>> [part.shape for part, _ in read_arrays(path, DataConfig(source=str(path)))]
-    [(5, 8, 8, 1), (2, 8, 8, 1)]
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.npz"
+        >>> images = np.zeros((5, 8, 8), np.uint8)
+        >>> np.savez(path, x_train=images, x_test=images[:2])
+        >>> [part.shape for part, _ in read_arrays(path, DataConfig(source=str(path)))]
+        [(5, 8, 8, 1), (2, 8, 8, 1)]
     """
     if path.suffix not in (".npz", ".npy"):
         raise UserError(f"{path}: must be a .npz or .npy file or a folder of images")
@@ -77,13 +76,12 @@ def as_images(array: np.ndarray, where: str) -> np.ndarray:
     Raises:
         UserError: another dtype or shape; the message says how to convert the array.
 
-    Example:
-
-    >>> as_images(np.zeros((5, 8, 8), np.uint8), "x").shape
-    (5, 8, 8, 1)
-    >>> as_images(np.zeros((5, 8, 8)), "x")
-    Traceback (most recent call last):
-    pixelcnn_tf.utils.errors.UserError: x: holds float64 from 0 to 0; must be uint8 from 0 to 255...
+    Examples:
+        >>> as_images(np.zeros((5, 8, 8), np.uint8), "x").shape
+        (5, 8, 8, 1)
+        >>> as_images(np.zeros((5, 8, 8)), "x")
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: x: holds float64 from 0 to 0; must be uint8 from 0 to 255...
     """
     if array.dtype != np.uint8:
         raise UserError(
@@ -121,10 +119,9 @@ def as_labels(labels: np.ndarray, where: str, n_images: int) -> np.ndarray:
     Raises:
         UserError: another dtype, shape or range.
 
-    Example:
-
-    >>> as_labels(np.array([[2], [0]]), "y", n_images=2)
-    array([2, 0], dtype=int32)
+    Examples:
+        >>> as_labels(np.array([[2], [0]]), "y", n_images=2)
+        array([2, 0], dtype=int32)
     """
     fit = labels.dtype.kind in "iu" and labels.shape in ((n_images,), (n_images, 1))
     if not fit or labels.min() < 0 or labels.max() >= 2**31:

@@ -29,11 +29,10 @@ def digits_grey(data: DataConfig) -> Images:
     Args:
         data: which images are held out for testing.
 
-    Example:
-
-    >>> images = pixelcnn_tf.load_images("digits_grey")
-    >>> images.train.shape, images.test.shape
-    ((1617, 8, 8, 1), (180, 8, 8, 1))
+    Examples:
+        >>> images = pixelcnn_tf.load_images("digits_grey")
+        >>> images.train.shape, images.test.shape
+        ((1617, 8, 8, 1), (180, 8, 8, 1))
     """
     from sklearn.datasets import load_digits
 
@@ -53,11 +52,10 @@ def digits(data: DataConfig) -> Images:
     Raises:
         UserError: the image size is below 8x8.
 
-    Example:
-
-    >>> images = pixelcnn_tf.load_images("digits", labels=True)
-    >>> images.train.shape, images.train_labels.shape
-    ((6468, 12, 12, 3), (6468,))
+    Examples:
+        >>> images = pixelcnn_tf.load_images("digits", labels=True)
+        >>> images.train.shape, images.train_labels.shape
+        ((6468, 12, 12, 3), (6468,))
     """
     height, width = data.image_size or DIGITS_SIZE
     if min(height, width) < 8:

@@ -20,13 +20,12 @@ def find_images(folder: Path) -> list[Path]:
     Raises:
         UserError: there are none, or a folder cannot be read.
 
-    Example:
-
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> Image.new("L", (8, 8)).save(folder / "a.png")
-    >>> [file.name for file in find_images(folder)]
-    ['a.png']
+    Examples:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> Image.new("L", (8, 8)).save(folder / "a.png")
+        >>> [file.name for file in find_images(folder)]
+        ['a.png']
     """
     found = []
     for below, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
@@ -51,11 +50,10 @@ def class_names(folder: Path, files: list[Path]) -> list[str] | None:
 
     They are sorted, numbers by their value. None if a file lies in no sub-folder.
 
-    Example:
-
-    >>> folder = Path("birds")
-    >>> class_names(folder, [folder / "wren" / "1.png", folder / "owl" / "barn" / "2.png"])
-    ['owl', 'wren']
+    Examples:
+        >>> folder = Path("birds")
+        >>> class_names(folder, [folder / "wren" / "1.png", folder / "owl" / "barn" / "2.png"])
+        ['owl', 'wren']
     """
     names = set()
     for file in files:
@@ -77,11 +75,10 @@ def class_labels(folder: Path, files: list[Path], names: list[str]) -> np.ndarra
     Raises:
         UserError: a sub-folder is not among the names.
 
-    Example:
-
-    >>> folder = Path("birds")
-    >>> class_labels(folder, [folder / "wren" / "1.png"], ["owl", "wren"])
-    array([1], dtype=int32)
+    Examples:
+        >>> folder = Path("birds")
+        >>> class_labels(folder, [folder / "wren" / "1.png"], ["owl", "wren"])
+        array([1], dtype=int32)
     """
     classes = [_class_of(folder, file) or "" for file in files]
     unknown = sorted(set(classes) - set(names))
@@ -111,13 +108,12 @@ def read_images(files: list[Path], data: DataConfig) -> np.ndarray:
     Raises:
         UserError: a file is not an image, or the images differ in size.
 
-    Example:
-
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "a.png"
-    >>> Image.new("RGB", (20, 10)).save(file)
-    >>> read_images([file], DataConfig(source="photos", image_size=8)).shape
-    (1, 8, 8, 3)
+    Examples:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "a.png"
+        >>> Image.new("RGB", (20, 10)).save(file)
+        >>> read_images([file], DataConfig(source="photos", image_size=8)).shape
+        (1, 8, 8, 3)
     """
     images: list[np.ndarray] = []
     for file in progress(f"reading {os.path.commonpath(files)}", len(files), "img", files):

@@ -17,12 +17,11 @@ class Images(NamedTuple):
         dynamic: whether ``train`` holds intensities from 0 to 255, from which ``get_dataset``
             draws binary images; ``test`` then holds binary images.
 
-    Example:
-
-    >>> images = Images(np.zeros((9, 8, 8, 1), np.uint8), np.zeros((3, 8, 8, 1), np.uint8))
-    >>> batches = pixelcnn_tf.get_dataset(images, "test", batch_size=2)
-    >>> [batch.shape[0] for batch in batches]
-    [2, 1]
+    Examples:
+        >>> images = Images(np.zeros((9, 8, 8, 1), np.uint8), np.zeros((3, 8, 8, 1), np.uint8))
+        >>> batches = pixelcnn_tf.get_dataset(images, "test", batch_size=2)
+        >>> [batch.shape[0] for batch in batches]
+        [2, 1]
     """
 
     train: np.ndarray
@@ -47,13 +46,12 @@ def hold_out_test(images: np.ndarray, labels: np.ndarray | None, data: DataConfi
     Raises:
         UserError: no image is left for training.
 
-    Example:
-
-    >>> from pixelcnn_tf.config.schema import DataConfig
-    >>> data = DataConfig(source="digits", test_share=0.2)
-    >>> images = hold_out_test(np.zeros((10, 8, 8, 1), np.uint8), None, data)
-    >>> len(images.train), len(images.test)
-    (8, 2)
+    Examples:
+        >>> from pixelcnn_tf.config.schema import DataConfig
+        >>> data = DataConfig(source="digits", test_share=0.2)
+        >>> images = hold_out_test(np.zeros((10, 8, 8, 1), np.uint8), None, data)
+        >>> len(images.train), len(images.test)
+        (8, 2)
     """
     n_test = max(1, round(len(images) * data.test_share))
     if n_test >= len(images):

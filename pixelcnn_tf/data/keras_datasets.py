@@ -15,7 +15,7 @@ def load_keras_dataset(data: DataConfig) -> Images:
     Raises:
         UserError: it cannot be downloaded.
 
-    Example:
+    Examples:
         >>> from pixelcnn_tf.data.keras_datasets import load_keras_dataset
         >>> load_keras_dataset(pixelcnn_tf.DataConfig(source="mnist"))  # doctest: +SKIP
     """

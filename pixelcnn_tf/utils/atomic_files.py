@@ -18,14 +18,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Raises:
         UserError: the folder does not exist or cannot be written to.
 
-    Example:
-
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "a.txt"
-    >>> with replacing(path) as temporary:
-    ...     _ = temporary.write_text("complete")
-    >>> path.read_text()
-    'complete'
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.txt"
+        >>> with replacing(path) as temporary:
+        ...     _ = temporary.write_text("complete")
+        >>> path.read_text()
+        'complete'
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
@@ -43,10 +42,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def flush(path: Path) -> None:
     """Flushes a file's contents, or a folder's entries, to the disk.
 
-    Example:
-
-    >>> import tempfile
-    >>> flush(Path(tempfile.mkdtemp()))
+    Examples:
+        >>> import tempfile
+        >>> flush(Path(tempfile.mkdtemp()))
     """
     if os.name == "nt":  # Windows cannot open folders, nor flush files opened for reading
         return
@@ -67,11 +65,10 @@ def check_writable(path: str | Path, *endings: str) -> Path:
     Raises:
         UserError: its folder does not exist, it is a folder itself, or it has another ending.
 
-    Example:
-
-    >>> check_writable("masks.jpg", ".png")
-    Traceback (most recent call last):
-    pixelcnn_tf.utils.errors.UserError: masks.jpg: must end in .png
+    Examples:
+        >>> check_writable("masks.jpg", ".png")
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: masks.jpg: must end in .png
     """
     path = Path(path)
     if path.is_dir():

@@ -10,21 +10,19 @@ class UserError(ValueError):
     The message says what is wrong, where (key, file, value) and what would be right.
     The command line prints it without a traceback and exits with status 2.
 
-    Example:
-
-    >>> raise UserError("--kernel 4: must be odd")
-    Traceback (most recent call last):
-    pixelcnn_tf.utils.errors.UserError: --kernel 4: must be odd
+    Examples:
+        >>> raise UserError("--kernel 4: must be odd")
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: --kernel 4: must be odd
     """
 
 
 class TrainingDiverged(UserError):
     """The loss or a weight is no longer a finite number.
 
-    Example:
-
-    >>> issubclass(TrainingDiverged, UserError)
-    True
+    Examples:
+        >>> issubclass(TrainingDiverged, UserError)
+        True
     """
 
 
@@ -33,10 +31,9 @@ def first_line(error: Exception) -> str:
 
     The names of graph nodes that TensorFlow puts before its messages are left out.
 
-    Example:
-
-    >>> first_line(OSError("no space left\\non this device"))
-    'no space left'
+    Examples:
+        >>> first_line(OSError("no space left\\non this device"))
+        'no space left'
     """
     text = getattr(error, "message", str(error)) or type(error).__name__
     return re.sub(r"\{\{.*?\}\} ?", "", text.splitlines()[0])
@@ -45,12 +42,11 @@ def first_line(error: Exception) -> str:
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Returns ``"; did you mean 'x'?"`` for the closest known word, or ``""`` if none is close.
 
-    Example:
-
-    >>> suggestion("mnst", ["mnist", "cifar10"])
-    "; did you mean 'mnist'?"
-    >>> suggestion("imagenet", ["mnist", "cifar10"])
-    ''
+    Examples:
+        >>> suggestion("mnst", ["mnist", "cifar10"])
+        "; did you mean 'mnist'?"
+        >>> suggestion("imagenet", ["mnist", "cifar10"])
+        ''
     """
     import difflib
 

@@ -20,10 +20,9 @@ def progress(
         over: an iterable to count; else ``update`` counts.
         options: of ``tqdm``.
 
-    Example:
-
-    >>> list(progress("counting", 3, "number", range(3)))
-    [0, 1, 2]
+    Examples:
+        >>> list(progress("counting", 3, "number", range(3)))
+        [0, 1, 2]
     """
     options = {"delay": 2, "leave": False, **options}
     # In a log file, where a line cannot be overwritten, lines are written rarely.
@@ -47,10 +46,9 @@ def sampling_progress(n_images: int, size: tuple[int, int]) -> Iterator[Callable
         n_images: the number of images to be drawn.
         size: their height and width.
 
-    Example:
-
-    >>> with sampling_progress(n_images=2, size=(8, 8)) as show:
-    ...     show(64, 128)
+    Examples:
+        >>> with sampling_progress(n_images=2, size=(8, 8)) as show:
+        ...     show(64, 128)
     """
     with progress("sampling", n_images * math.prod(size), "pixel", unit_scale=True) as bar:
 

@@ -54,11 +54,10 @@ def import_tensorflow() -> None:
     Raises:
         UserError: the environment asks for another Keras backend.
 
-    Example:
-
-    >>> import_tensorflow()
-    >>> keras.backend.backend()
-    'tensorflow'
+    Examples:
+        >>> import_tensorflow()
+        >>> keras.backend.backend()
+        'tensorflow'
     """
     if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
         raise UserError(f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}: must be 'tensorflow'")
@@ -73,9 +72,8 @@ def import_tensorflow() -> None:
 def find_devices() -> None:
     """Lets TensorFlow look for its devices now, without the messages of that search.
 
-    Example:
-
-    >>> find_devices()
+    Examples:
+        >>> find_devices()
     """
     import tensorflow as tf
 
@@ -119,11 +117,10 @@ def register_with_keras() -> None:
     """Makes ``keras.models.load_model`` find the classes of this package, now or once Keras is
     imported.
 
-    Example:
-
-    >>> register_with_keras()
-    >>> keras.saving.get_registered_object("pixelcnn_tf>PixelRNN").__name__
-    'PixelRNN'
+    Examples:
+        >>> register_with_keras()
+        >>> keras.saving.get_registered_object("pixelcnn_tf>PixelRNN").__name__
+        'PixelRNN'
     """
     if "keras" in sys.modules:
         importlib.import_module("pixelcnn_tf.models.build")

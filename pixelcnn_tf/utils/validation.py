@@ -16,13 +16,12 @@ def count(name: str, value: Any, most: int | None = None) -> int:
     Raises:
         ValueError: it is not such an integer.
 
-    Example:
-
-    >>> count("n_layers", 3)
-    3
-    >>> count("n_layers", 0)
-    Traceback (most recent call last):
-    ValueError: n_layers=0: must be an integer from 1 up
+    Examples:
+        >>> count("n_layers", 3)
+        3
+        >>> count("n_layers", 0)
+        Traceback (most recent call last):
+        ValueError: n_layers=0: must be an integer from 1 up
     """
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or value < 1 or (most is not None and value > most):
@@ -37,13 +36,12 @@ def dropout_rate(value: Any) -> float:
     Raises:
         ValueError: it is not.
 
-    Example:
-
-    >>> dropout_rate(0.5)
-    0.5
-    >>> dropout_rate(1)
-    Traceback (most recent call last):
-    ValueError: dropout=1: must be a number from 0 to below 1
+    Examples:
+        >>> dropout_rate(0.5)
+        0.5
+        >>> dropout_rate(1)
+        Traceback (most recent call last):
+        ValueError: dropout=1: must be a number from 0 to below 1
     """
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
         raise ValueError(f"dropout={value!r}: must be a number from 0 to below 1")
