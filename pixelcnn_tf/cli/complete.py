@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from pixelcnn_tf.cli.parsing import Parser, label, size, whole_number
+from pixelcnn_tf.config import registry
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.schema import DataConfig
 from pixelcnn_tf.utils import startup
@@ -118,12 +119,12 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
 
 def _hidden(part: str, height: int, width: int) -> np.ndarray:
     """The mask that ``--hide`` names, boolean ``[height, width]``, True where hidden."""
-    from pixelcnn_tf.data.sources import load_pictures
+    from pixelcnn_tf.data.sources import load_all_images
     from pixelcnn_tf.sampling.complete import check_hides_some, hidden_mask
 
     if not Path(part).is_file():
         return hidden_mask(part, height, width, "--hide")
-    masks = load_pictures(part, DataConfig())
+    masks = load_all_images(part, DataConfig())
     if len(masks) > 1:
         raise UserError(f"--hide {part}: holds {len(masks)} images; must be one")
     hidden = masks[0].mean(axis=-1) >= 128
@@ -145,12 +146,15 @@ def _data_config(args) -> DataConfig:
         data = load_config(config).data
     elif args.images is None:
         raise UserError(
-            f"--run {args.run}: has no config.yml that tells its test set; give --images"
+            f"--run {args.run}: has no config.yml that states its test set; give --images"
         )
     else:
         data = DataConfig()
-    folder = Path(os.path.expanduser(data.source)).is_dir()
-    if args.size and (args.images is not None or folder or data.source == "digits"):
+    source = registry.find("source", data.source)
+    resizes = (
+        source.facts.get("resizes") if source else Path(os.path.expanduser(data.source)).is_dir()
+    )
+    if args.size and (args.images is not None or resizes):
         data = data.model_copy(update={"image_size": args.size})
     return data
 
@@ -194,10 +198,10 @@ def _check_label(args: argparse.Namespace, n_classes: int | None) -> None:
 def _given_images(args: argparse.Namespace, data: DataConfig, model):
     """The images of ``--images``, or some of the test set with their labels, if there are any."""
     from pixelcnn_tf.data.pipeline import load_for
-    from pixelcnn_tf.data.sources import load_pictures
+    from pixelcnn_tf.data.sources import load_all_images
 
     if args.images is not None:
-        images = load_pictures(args.images, data)[: args.n]
+        images = load_all_images(args.images, data)[: args.n]
         if model.likelihood.n_values == 2 and images.max() > 1:
             images = (images >= 128).astype(np.uint8)
         return images, None

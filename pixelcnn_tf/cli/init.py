@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     _check_name("--architecture", args.architecture, architectures)
     if args.block is not None:
         _check_name("--block", args.block, blocks)
-        if args.architecture != "pixel_rnn":
+        if "pixel_layer" not in registry.get("model", args.architecture).settings.model_fields:
             raise UserError(
                 f"--block {args.block}: architecture {args.architecture!r} is no stack of blocks; "
                 "leave it out"

@@ -1,4 +1,4 @@
-"""Images and classes from folders."""
+"""Images from folders, and classes from the names of their sub-folders."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,27 @@ from pixelcnn_tf.data.images import Part
 
 
 def read_folder(path: Path, data: DataConfig, labels: bool) -> list[Part]:
-    """All images below a folder; its ``train`` and ``test`` folders if it has both."""
+    """Returns all images below a folder; training and test images if it has folders for both.
+
+    Args:
+        path: the folder; its sub-folders ``train`` and ``test`` are two sets.
+        data: how to resize the images, and which sub-folders are classes.
+        labels: whether to return the class of each image, where all images lie in sub-folders.
+
+    Raises:
+        UserError: there are no images, one cannot be read, or a sub-folder is not a class.
+
+    Examples:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name in ("owl", "wren"):
+        ...     (folder / name).mkdir()
+        ...     Image.new("L", (8, 8)).save(folder / name / "1.png")
+        >>> [(images, labels)] = read_folder(folder, DataConfig(source=str(folder)), labels=True)
+        >>> images.shape, labels.tolist()
+        ((2, 8, 8, 1), [0, 1])
+    """
     folders = _split(path)
     files = [find_images(folder) for folder in folders]
     found = [class_names(*both) for both in zip(folders, files, strict=True)]
@@ -27,13 +47,18 @@ def read_folder(path: Path, data: DataConfig, labels: bool) -> list[Part]:
 
 
 def _split(path: Path) -> list[Path]:
-    """The folders of training and test images, or the one of all."""
+    """The folders of training and test images, or the one folder of all images."""
     split = [path / "train", path / "test"]
     return split if all(folder.is_dir() for folder in split) else [path]
 
 
 def folder_classes(data: DataConfig) -> list[str] | None:
-    """What the labels of a folder of images mean, by label; None for other sources."""
+    """Returns the class names of a folder of images, indexed by label; None for other sources.
+
+    Examples:
+        >>> folder_classes(DataConfig(source="digits")) is None
+        True
+    """
     path = Path(os.path.expanduser(data.source))
     if data.class_names or registry.find("source", data.source) or not path.is_dir():
         return data.class_names

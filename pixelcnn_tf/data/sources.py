@@ -1,4 +1,4 @@
-"""Where images come from: built-in sets, array files, folders of pictures."""
+"""Images from named sources, array files and folders of image files."""
 
 import contextlib
 import os
@@ -20,21 +20,27 @@ from pixelcnn_tf.utils.errors import UserError, suggestion
 def load_images(
     data: DataConfig | str | Path, labels: bool = False, hold_out: bool = True
 ) -> Images:
-    """Load images.
+    """Returns the training and test images of a source.
 
     Args:
-        data: the ``data`` section of a config, or what its ``source`` would say.
+        data: the ``data`` section of a config, or the value of its ``source``.
         labels: whether to load labels too, where the source has them.
-        hold_out: whether to hold ``data.test_share`` of the images of a file or folder without
-            test images out; else all of them are both sets.
+        hold_out: whether to hold out ``data.test_share`` of the images of a file or folder that
+            has no test images; if not, all of them are both the training and the test set.
 
     Returns:
-        uint8 arrays with values 0 to 255, or 0 and 1 with ``data.binarize`` (but for the
-        training images of ``'dynamic'``, see ``Images``); int32 labels, or None.
+        uint8 arrays with values from 0 to 255, or binary ones with ``data.binarize`` (except for
+        the training images of ``'dynamic'``, see ``Images``); int32 labels, or None.
 
     Raises:
-        UserError: no such source, no network, a broken file, images of another kind; zeros and
-            ones with ``data.binarize``; with ``labels``, those that do not fit the images.
+        UserError: no such source, no network, a damaged file, or arrays that are not images;
+            binary images with ``data.binarize``; with ``labels``, those that do not fit the
+            images.
+
+    Examples:
+        >>> images = pixelcnn_tf.load_images("digits_grey", labels=True)
+        >>> images.test.shape, images.test_labels[:3].tolist()
+        ((180, 8, 8, 1), [2, 0, 8])
     """
     if isinstance(data, str | Path) and str(data):
         data = data_section({"source": str(data)})
@@ -58,20 +64,27 @@ def load_images(
     return images
 
 
-def load_pictures(path: str | Path, data: DataConfig) -> np.ndarray:
-    """All images of one file or folder, none held out.
+def load_all_images(path: str | Path, data: DataConfig) -> np.ndarray:
+    """Returns all images of one file or folder, none held out.
 
     Args:
-        path: a picture, a folder of pictures, a .npy file, or a .npz file (its test images,
-            or else its training images).
-        data: how to resize pictures, what arrays are called, and how to binarize.
+        path: an image file, a folder of image files, a .npy file, or a .npz file (its test
+            images, or else its training images).
+        data: how to resize image files, what arrays are called, and how to binarize.
 
     Returns:
-        uint8 ``[n, height, width, channels]``, values as from ``load_images``; zeros and ones
-            stay as they are.
+        uint8 ``[n, height, width, channels]``, values as from ``load_images``; images that are
+        binary already stay as they are.
 
     Raises:
         UserError: no such file or folder, or nothing in it that can be read.
+
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.npy"
+        >>> np.save(path, np.zeros((5, 8, 8), np.uint8))
+        >>> load_all_images(path, DataConfig()).shape
+        (5, 8, 8, 1)
     """
     path = Path(os.path.expanduser(path))
     if not path.exists():
@@ -88,8 +101,8 @@ def load_pictures(path: str | Path, data: DataConfig) -> np.ndarray:
 
 
 def _binarize(images: np.ndarray, data: DataConfig, split: str) -> np.ndarray:
-    """Zeros and ones: by a threshold at half intensity, or drawn once with the intensity
-    as probability (the "static" binarization of the literature)."""
+    """Binary images: by a threshold at half intensity, or drawn once with the intensity as
+    probability (static binarization; Salakhutdinov and Murray 2008)."""
     if data.binarize == "threshold":
         return (images >= 128).astype(np.uint8)
     # Each split has a generator of its own: 'sample' and 'dynamic' share their test images.

@@ -6,7 +6,7 @@ import pytest
 from pixelcnn_tf import UserError, get_dataset, load_images
 from pixelcnn_tf.config.schema import Config, DataConfig
 from pixelcnn_tf.data.images import Images
-from pixelcnn_tf.data.sources import load_pictures
+from pixelcnn_tf.data.sources import load_all_images
 from pixelcnn_tf.likelihoods.registry import get_likelihood
 from pixelcnn_tf.training.experiment import check_values
 
@@ -44,7 +44,7 @@ def test_zeros_and_ones_are_not_binarized_again(how, tmp_path, rng):
     with pytest.raises(UserError, match=f"'{how}', but .* zeros and ones already; set data.bina"):
         load(path, binarize=how)
     data = DataConfig.model_validate({"source": str(path), "binarize": how})
-    np.testing.assert_array_equal(load_pictures(path, data), images)
+    np.testing.assert_array_equal(load_all_images(path, data), images)
 
 
 @pytest.mark.parametrize("how", ["threshold", "sample"])
@@ -68,7 +68,7 @@ def test_training_and_test_images_are_drawn_apart(tmp_path):
     images = load(tmp_path / "a.npz", binarize="sample")
     assert (images.train != images.test).mean() == pytest.approx(0.5, abs=0.1)
     data = DataConfig(source="digits", binarize="dynamic")
-    np.testing.assert_array_equal(load_pictures(tmp_path / "a.npz", data), images.test)
+    np.testing.assert_array_equal(load_all_images(tmp_path / "a.npz", data), images.test)
 
 
 def test_labels_stay():
