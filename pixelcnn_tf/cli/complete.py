@@ -151,9 +151,8 @@ def _data_config(args) -> DataConfig:
     else:
         data = DataConfig()
     source = registry.find("source", data.source)
-    resizes = (
-        source.facts.get("resizes") if source else Path(os.path.expanduser(data.source)).is_dir()
-    )
+    folder = Path(os.path.expanduser(data.source))
+    resizes = source.facts.get("resizes") if source else folder.is_dir()
     if args.size and (args.images is not None or resizes):
         data = data.model_copy(update={"image_size": args.size})
     return data

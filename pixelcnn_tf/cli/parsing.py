@@ -25,7 +25,7 @@ class Parser(argparse.ArgumentParser):
         (3, 5)
         >>> parser.parse_args(["--size", "0"])
         Traceback (most recent call last):
-        pixelcnn_tf.utils.errors.UserError: argument --size: '0': must be a side or HEIGHTxWIDTH, ...
+        pixelcnn_tf.utils.errors.UserError: argument --size: '0': must be a side or ...
     """
 
     def __init__(

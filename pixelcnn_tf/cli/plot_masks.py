@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     Examples:
         >>> main(["--channels", "0"])
         Traceback (most recent call last):
-        pixelcnn_tf.utils.errors.UserError: argument --channels: '0': must be an integer from 1 up ...
+        pixelcnn_tf.utils.errors.UserError: argument --channels: '0': must be an integer ...
     """
     parser = Parser(__doc__, COMMAND, prog)
     parser.add_argument(

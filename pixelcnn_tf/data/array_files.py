@@ -81,7 +81,7 @@ def as_images(array: np.ndarray, where: str) -> np.ndarray:
         (5, 8, 8, 1)
         >>> as_images(np.zeros((5, 8, 8)), "x")
         Traceback (most recent call last):
-        pixelcnn_tf.utils.errors.UserError: x: holds float64 from 0 to 0; must be uint8 from 0 to 255...
+        pixelcnn_tf.utils.errors.UserError: x: holds float64 from 0 to 0; must be uint8 ...
     """
     if array.dtype != np.uint8:
         raise UserError(

@@ -218,7 +218,7 @@ def test_too_little_memory_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Trainer, "initialize", too_much)
     assert train(tmp_path) == 2
     error = capsys.readouterr().err
-    assert "do not fit the memory; make smaller ones" in error and error.count("\n") == 1
+    assert "do not fit memory; use smaller ones" in error and error.count("\n") == 1
 
 
 def test_a_reader_that_goes_away_is_no_error():
