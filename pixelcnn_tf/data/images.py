@@ -14,6 +14,8 @@ class Images(NamedTuple):
     Attributes:
         train, test: uint8 ``[n, height, width, channels]``.
         train_labels, test_labels: int32 ``[n]``, from 0 up; None where there are none.
+        validation, validation_labels: likewise, of the part of the training images that is held
+            out for scores during training (``data.validation_share``); None without it.
         dynamic: whether ``train`` holds intensities from 0 to 255, from which ``get_dataset``
             draws binary images; ``test`` then holds binary images.
 
@@ -29,6 +31,8 @@ class Images(NamedTuple):
     train_labels: np.ndarray | None = None
     test_labels: np.ndarray | None = None
     dynamic: bool = False
+    validation: np.ndarray | None = None
+    validation_labels: np.ndarray | None = None
 
 
 #: Images of one set and, if asked for and present, their labels.
@@ -65,3 +69,28 @@ def hold_out_test(images: np.ndarray, labels: np.ndarray | None, data: DataConfi
     if labels is None:
         return Images(images[train], images[test])
     return Images(images[train], images[test], labels[train], labels[test])
+
+
+def hold_out_validation(images: Images, data: DataConfig) -> Images:
+    """Returns the images with ``validation_share`` of the training images, chosen by
+    ``data.seed``, at least one, as validation images.
+
+    Raises:
+        UserError: none would be left to train on.
+    """
+    n, share = len(images.train), data.validation_share
+    n_validation = max(1, round(n * share))
+    if n_validation >= n:
+        raise UserError(
+            f"{data.source}: {n} training image(s), of which data.validation_share {share} leaves "
+            "none to train on; lower the share or set data.validation_share=null"
+        )
+    held_out = np.zeros(n, bool)
+    held_out[np.random.default_rng([data.seed, 4]).permutation(n)[:n_validation]] = True
+    labels = images.train_labels
+    return images._replace(
+        train=images.train[~held_out],
+        validation=images.train[held_out],
+        train_labels=None if labels is None else labels[~held_out],
+        validation_labels=None if labels is None else labels[held_out],
+    )

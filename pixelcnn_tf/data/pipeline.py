@@ -51,15 +51,14 @@ def get_dataset(
     Raises:
         UserError: as ``load_images``; an unknown split; a batch size below 1; no labels.
     """
-    if split not in ("train", "test"):
-        raise UserError(f"split={split!r}: must be 'train' or 'test'")
+    if split not in ("train", "test", "validation"):
+        raise UserError(f"split={split!r}: must be 'train', 'test' or 'validation'")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise UserError(f"batch_size={batch_size!r}: must be an integer from 1 up")
     images = source if isinstance(source, Images) else load_images(source, labels)
-    if split == "train":
-        array, numbers = images.train, images.train_labels
-    else:
-        array, numbers = images.test, images.test_labels
+    array, numbers = getattr(images, split), getattr(images, f"{split}_labels")
+    if array is None:
+        raise UserError("split='validation': these images have none; set data.validation_share")
     if labels and numbers is None:
         raise UserError(
             "labels=True: these images have no labels (load_images(..., labels=True) loads those "
@@ -117,7 +116,9 @@ def check_labels(images: Images, n_classes: int, source: str) -> None:
     Raises:
         UserError: no labels, or some from ``n_classes`` up.
     """
-    parts = (images.train_labels, images.test_labels)
+    parts = [images.train_labels, images.test_labels]
+    if images.validation is not None:
+        parts.append(images.validation_labels)
     if any(part is None for part in parts):
         raise UserError(
             f"model.n_classes: {n_classes}, but data.source {source!r} has no labels; {_LABELLED}"

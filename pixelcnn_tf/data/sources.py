@@ -13,7 +13,7 @@ from pixelcnn_tf.config.registry import Entry
 from pixelcnn_tf.data.array_files import as_images, as_labels, read_arrays
 from pixelcnn_tf.data.image_files import IMAGE_ENDINGS, find_images, read_images
 from pixelcnn_tf.data.image_folders import read_folder
-from pixelcnn_tf.data.images import Images, hold_out_test
+from pixelcnn_tf.data.images import Images, hold_out_test, hold_out_validation
 from pixelcnn_tf.utils.errors import UserError, suggestion
 
 
@@ -61,6 +61,10 @@ def load_images(
         train = images.train if dynamic else _binarize(images.train, data, "train")
         test = _binarize(images.test, data, "test")
         images = images._replace(train=train, test=test, dynamic=dynamic)
+    if data.validation_share:
+        images = hold_out_validation(images, data)
+        if images.dynamic:  # drawn once, like the test images
+            images = images._replace(validation=_binarize(images.validation, data, "validation"))
     return images
 
 
@@ -106,7 +110,8 @@ def _binarize(images: np.ndarray, data: DataConfig, split: str) -> np.ndarray:
     if data.binarize == "threshold":
         return (images >= 128).astype(np.uint8)
     # Each split has a generator of its own: 'sample' and 'dynamic' share their test images.
-    rng = np.random.default_rng([data.seed, 1 if split == "train" else 3])
+    stream = {"train": 1, "test": 3, "validation": 5}[split]
+    rng = np.random.default_rng([data.seed, stream])
     return (rng.random(images.shape, np.float32) < images / np.float32(255)).astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""Training states on disk, and the newest of them that is whole."""
+"""Training states on disk, and the latest intact one of them."""
 
 import os
 import re
@@ -13,31 +13,52 @@ from pixelcnn_tf.training.optimizers import averages
 from pixelcnn_tf.utils.atomic_files import flush
 from pixelcnn_tf.utils.errors import TrainingDiverged, UserError, first_line
 
-#: What TensorFlow raises for a checkpoint that is missing a part, cut short or altered.
+#: Raised by TensorFlow for a checkpoint that lacks a part, is truncated or altered.
 _DAMAGE = (tf.errors.OpError, IndexError, ValueError, AssertionError, OSError)
 
 
 def saved_steps(folder: Path) -> list[int]:
-    """The steps of the checkpoints in a folder, newest first.
+    """Returns the steps of the checkpoints in a folder, newest first.
 
-    Read off the files, so that no index of them can be missing or cut short.
+    They are read from the names of the files, so that no list of them can be missing or
+    truncated.
+
+    Example:
+
+    >>> import pathlib
+    >>> pixelcnn_tf.training.checkpoints.saved_steps(pathlib.Path("runs/none/checkpoints"))
+    []
     """
     names = (re.fullmatch(r"ckpt-(\d+)\.index", f.name) for f in folder.glob("ckpt-*.index"))
     return sorted((int(name[1]) for name in names if name), reverse=True)
 
 
 class Checkpoints:
-    """Saves and restores a model, its optimizer and the step.
+    """Saves and restores a model, its optimizer, the step and the seconds of training.
 
     Args:
-        folder: where; created at the first save.
+        folder: created at the first save.
         model: a built Keras model.
         optimizer: a built Keras optimizer; ``None`` restores the model alone, with the moving
-            averages for weights where the checkpoint has them.
+            averages as weights where the checkpoint has them.
         keep: how many to keep, at least 2, so that a damaged one is not the last.
 
+    Attributes:
+        seconds: of training, as of the checkpoint that was restored; 0 if it has none, which is
+            so for those of versions before 0.2.
+
     Raises:
-        UserError: a folder with a character of patterns in its path.
+        UserError: a folder with a wildcard character in its path.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> model = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
+    >>> pixelcnn_tf.training.checkpoints.Checkpoints(folder, model).save(3, seconds=1.5)
+    >>> checkpoints = pixelcnn_tf.training.checkpoints.Checkpoints(folder, model)
+    >>> checkpoints.restore(), checkpoints.seconds
+    (3, 1.5)
     """
 
     def __init__(self, folder: Path, model, optimizer=None, keep: int = 3):
@@ -50,22 +71,31 @@ class Checkpoints:
             )
         self.model = model
         self.keep = keep
-        # Variables one by one, in order: TensorFlow's own walk through a Keras model leaves out,
-        # without a word, random generators and layers in lists that were filled late; and names
-        # are no keys, since Keras numbers them by order of creation.
+        # Variables one by one, in order: TensorFlow's own traversal of a Keras model silently
+        # leaves out random generators and layers in lists that were filled late; and names
+        # cannot be keys, since Keras numbers them by order of creation.
         weights = [*model.weights, *(v for v in model.variables if "seed_generator" in v.path)]
         parts = {"model": [weight.value for weight in weights]}
         if optimizer is not None:
             parts["optimizer"] = [variable.value for variable in optimizer.variables]
-            if averages(optimizer):  # by a name of their own as well; written only once
+            if averages(optimizer):  # under a name of their own as well; written only once
                 parts["averages"] = [average.value for average in averages(optimizer)]
-        self._whole = optimizer is not None
-        self._state = tf.train.Checkpoint(step=tf.Variable(0, dtype=tf.int64), **parts)
+        self._complete = optimizer is not None
+        step = tf.Variable(0, dtype=tf.int64)
+        self._state = tf.train.Checkpoint(step=step, **parts)
+        # Written only: checkpoints of version 0.1.0 do not have it.
+        self._time = tf.Variable(0.0, dtype=tf.float64)
+        self._written = tf.train.Checkpoint(step=step, seconds=self._time, **parts)
+        self.seconds = 0.0
         self._saved = None
         self._damaged: set[int] = set()
 
-    def save(self, step: int) -> None:
+    def save(self, step: int, seconds: float = 0.0) -> None:
         """Write a checkpoint, complete on the disk when this returns.
+
+        Args:
+            step: number of steps made.
+            seconds: of training so far.
 
         Raises:
             TrainingDiverged: a weight is not a finite number; nothing is written.
@@ -81,8 +111,9 @@ class Checkpoints:
             shutil.rmtree(leftover)
         (self.folder / "checkpoint").unlink(missing_ok=True)  # a list, of an earlier version
         self._state.step.assign(step)
+        self._time.assign(seconds)
         try:
-            self._state.write(str(self.folder / f"ckpt-{step}"))
+            self._written.write(str(self.folder / f"ckpt-{step}"))
         except tf.errors.OpError as error:
             raise UserError(
                 f"{self.folder}: the checkpoint of step {step} cannot be written: "
@@ -93,18 +124,18 @@ class Checkpoints:
         flush(self.folder)
         self._saved = step
         # Only now that this one is safe. Later ones, and those that could not be read, are not
-        # counted, but go as soon as training is past them.
+        # counted, but are deleted as soon as training is past them.
         self._damaged.discard(step)
         earlier = [saved for saved in saved_steps(self.folder) if saved <= step]
-        whole = [saved for saved in earlier if saved not in self._damaged]
-        for old in set(earlier) - set(whole[: self.keep]):
+        intact = [saved for saved in earlier if saved not in self._damaged]
+        for old in set(earlier) - set(intact[: self.keep]):
             for file in sorted(self.folder.glob(f"ckpt-{old}.*")):  # the index last
                 file.unlink(missing_ok=True)
 
     def restore(self) -> int:
-        """Restore the newest checkpoint that is whole; the step it was saved at.
+        """Restore the latest intact checkpoint; returns its step, 0 if there is none yet.
 
-        Returns 0 where there is none yet. A damaged one is skipped with a warning.
+        Damaged ones are skipped with a warning.
 
         Raises:
             UserError: there are checkpoints, and none can be read.
@@ -115,11 +146,14 @@ class Checkpoints:
             self._warn(step, "its index file is missing")
         for step in steps:
             try:
-                status = self._state.read(str(self.folder / f"ckpt-{step}"))
+                path = str(self.folder / f"ckpt-{step}")
+                status = self._state.read(path)
                 status.assert_existing_objects_matched()
-                status.expect_partial()  # it may hold more than is asked for
-                if not self._whole:
+                status.expect_partial()  # it may hold more than is needed
+                if not self._complete:
                     self._take_averages(step)
+                seconds = _value(tf.train.load_checkpoint(path), "seconds")
+                self.seconds = 0.0 if seconds is None else float(seconds)
                 self._saved = int(self._state.step)
                 return self._saved
             except _DAMAGE as error:
@@ -128,7 +162,7 @@ class Checkpoints:
         if steps or any(parts):
             raise UserError(
                 f"{self.folder}: none of its checkpoints can be read; restore them from a copy, "
-                "or start anew with --fresh"
+                "or start from scratch with --fresh"
             )
         return 0
 
@@ -136,10 +170,16 @@ class Checkpoints:
         """Give the model the moving averages of a checkpoint, if it has any."""
         saved = tf.train.load_checkpoint(str(self.folder / f"ckpt-{step}"))
         for index, weight in enumerate(self.model.trainable_variables):
-            name = f"averages/{index}/.ATTRIBUTES/VARIABLE_VALUE"
-            if step and saved.has_tensor(name):  # at step 0 there is nothing to average
-                weight.assign(saved.get_tensor(name))
+            average = _value(saved, f"averages/{index}")
+            if step and average is not None:  # at step 0 there is nothing to average
+                weight.assign(average)
 
     def _warn(self, step: int, reason: str) -> None:
         text = f"{self.folder}/ckpt-{step} is damaged and was skipped: {reason}"
         print(f"warning: {text}", file=sys.stderr)
+
+
+def _value(saved, name: str):
+    """Returns the value of a variable in a checkpoint, None if it has none of this name."""
+    name = f"{name}/.ATTRIBUTES/VARIABLE_VALUE"
+    return saved.get_tensor(name) if saved.has_tensor(name) else None

@@ -1,10 +1,11 @@
-"""Run folders: what a training run leaves behind, and how to load it again."""
+"""Run folders: the files of a training run, and loading a model from them."""
 
 import contextlib
 import json
 import os
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,18 @@ from pixelcnn_tf.utils.errors import UserError, first_line
 class RunFolder:
     """The paths of one run.
 
-    ``config.yml`` (resolved), ``checkpoints/``, ``logs/`` (TensorBoard), ``samples/``
-    (sheets), ``images.txt`` (checksums of the data), ``model.keras`` and ``results.json`` (at the
-    end).
+    ``config.yml`` (resolved), ``checkpoints/``, ``logs/`` (TensorBoard), ``samples/`` (image
+    grids), ``images.txt`` (checksums of the data), ``curve.json`` (scores during training),
+    ``best.keras`` (with ``data.validation_share``: the weights with the best score),
+    ``model.keras`` and ``results.json`` (at the end).
+
+    Args:
+        path: of the folder; created by ``opened``.
+
+    Example:
+
+    >>> str(pixelcnn_tf.training.run_folder.RunFolder("runs/digits").model)
+    'runs/digits/model.keras'
     """
 
     def __init__(self, path: str | Path):
@@ -35,24 +45,55 @@ class RunFolder:
         self.logs = self.path / "logs"
         self.samples = self.path / "samples"
         self.images = self.path / "images.txt"
+        self.curve = self.path / "curve.json"
+        self.best = self.path / "best.keras"
         self.model = self.path / "model.keras"
         self.results = self.path / "results.json"
-        self._locked = False
+        self._handle: int | None = None
+        self._opened = False
+
+    @contextlib.contextmanager
+    def opened(self, config: Config, fresh: bool = False) -> Iterator[None]:
+        """Within the ``with`` block the folder exists, may be used for a run with ``config``,
+        and no other process may use it. May be nested; checked once.
+
+        A folder that is still empty at the end is removed again.
+
+        Args:
+            config: the resolved config of the run.
+            fresh: whether a run with another config may be in the folder, to be renamed by
+                ``set_aside``.
+
+        Raises:
+            UserError: the folder holds a run with another config or something else, cannot be
+                created, or is in use by another process.
+        """
+        if self._opened:
+            yield
+            return
+        new = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        self.make()
+        try:
+            with self.locked():
+                self.check(config, fresh)
+                self._opened = True
+                yield
+        finally:
+            self._opened = False
+            with contextlib.suppress(OSError):  # not empty
+                for folder in new:
+                    folder.rmdir()
 
     def check(self, config: Config, fresh: bool = False) -> None:
         """Make sure that a run with ``config`` may be started or resumed here.
 
-        With ``fresh``, a run with another config is no obstacle; other files are.
+        With ``fresh``, a run with another config is accepted; other files are not.
 
         Raises:
             UserError: the folder holds a run with another config, or something else.
         """
-        if not self.path.exists():
-            return
-        if not self.path.is_dir():
-            raise UserError(f"{self.path}: is a file; choose another name in the config")
         if not self.config.exists():
-            # Killed before there was a config, a process leaves these.
+            # A process that was killed before it wrote a config leaves these.
             inside = [f for f in self.path.iterdir() if f != self.images and f.name[0] != "."]
             if inside:
                 raise UserError(
@@ -72,6 +113,8 @@ class RunFolder:
         """Make the folder, if there is none."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise UserError(f"{self.path}: is a file; choose another name in the config") from None
         except OSError as error:
             raise UserError(f"{self.path}: cannot be created: {error.strerror}") from None
 
@@ -82,55 +125,70 @@ class RunFolder:
             temporary.write_text(config.to_yaml(), encoding="utf-8")
 
     def has_images(self, *parts: np.ndarray | None) -> bool:
-        """Whether a run was begun with these images and labels."""
+        """Returns whether the run was started with these images and labels."""
         return self.images.exists() and self.images.read_text(encoding="utf-8") == _checksums(parts)
 
     def check_images(self, *parts: np.ndarray | None) -> None:
-        """Note what images and labels a run has, or make sure that they are those it began with:
-        one picture more, and test images may be among those that it was trained on.
+        """Write down the checksums of a run's images and labels, or compare them with those that
+        it was started with: with one image more, test images may be among those that the model
+        was trained on.
 
         Raises:
-            UserError: they are others.
+            UserError: they differ.
         """
         if not self.images.exists():
             with replacing(self.images) as temporary:
                 temporary.write_text(_checksums(parts), encoding="utf-8")
         elif not self.has_images(*parts):
             raise UserError(
-                f"{self.path}: was begun with other images or labels; bring them back, choose "
+                f"{self.path}: was started with other images or labels; restore them, choose "
                 "another name with --set name=NAME, or set it aside with --fresh"
             )
 
     @contextlib.contextmanager
-    def locked(self):
+    def locked(self) -> Iterator[None]:
         """Within the ``with`` block no other process may lock this folder. May be nested.
 
         Raises:
             UserError: another process trains here.
         """
-        if fcntl is None or self._locked:
+        if fcntl is None or self._handle is not None:
             yield
             return
-        handle = os.open(self.path, os.O_RDONLY)
+        self._lock()
         try:
-            self._lock(handle)
-            self._locked = True
             yield
         finally:
-            self._locked = False
-            os.close(handle)
+            os.close(self._handle)
+            self._handle = None
 
-    def _lock(self, handle: int) -> None:
+    def _lock(self) -> None:
+        handle = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            os.close(handle)
             raise UserError(
                 f"{self.path}: another process trains here; wait for it, or choose another name "
                 "with --set name=NAME"
             ) from None
+        self._handle = handle
+
+    def finished(self, config: Config) -> bool:
+        """Returns whether a run has already been trained for as long as the config says."""
+        try:
+            record = json.loads(self.results.read_text(encoding="utf-8"))
+            training = config.training
+            if "minutes" in record:  # written since version 0.2
+                same = (record["minutes"], record["steps"]) == (training.minutes, training.steps)
+            else:
+                same = record["step"] == training.steps
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return same and self.model.exists()
 
     def finished_step(self) -> int | None:
-        """The step at which a finished run wrote ``model.keras``, if there is one."""
+        """Returns the step at which a finished run wrote ``model.keras``, if there is one."""
         try:
             step = json.loads(self.results.read_text(encoding="utf-8"))["step"]
         except (OSError, ValueError, KeyError, TypeError):
@@ -138,29 +196,35 @@ class RunFolder:
         return step if self.model.exists() else None
 
     def set_aside(self) -> Path | None:
-        """Rename an existing folder to ``NAME.old-1`` (2, 3, ...); where it went.
+        """Rename the folder, unless it is empty, to ``NAME.old-1`` (2, 3, ...); returns the new
+        path. Within ``opened`` a new folder takes its place.
 
         Raises:
             UserError: another process trains here.
         """
-        if not self.path.exists():
+        if not self.path.exists() or not any(self.path.iterdir()):
             return None
         with self.locked():
             number = 1
             while (target := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
                 number += 1
             self.path.rename(target)
+            if self._opened:
+                self.make()
+                if self._handle is not None:
+                    os.close(self._handle)
+                    self._lock()
         flush(target.parent)
         return target
 
 
 def _checksums(parts) -> str:
-    """Number and checksum of each array that is not None, in a line."""
+    """Returns the number and checksum of each array that is not None, on one line."""
     arrays = [np.ascontiguousarray(part) for part in parts if part is not None]
     return " ".join(f"{len(array)}:{zlib.crc32(array):08x}" for array in arrays) + "\n"
 
 
-#: Settings that do not change what is learned.
+#: Settings that do not change the trained weights.
 _FREE = {
     "runs_dir",
     "training.log_every",
@@ -175,13 +239,16 @@ _FREE = {
 
 
 def _differences(old: Config, new: Config) -> list[str]:
-    """Keys whose values differ, less those that a resumed run may change.
+    """Returns the keys whose values differ, excluding those that a resumed run may change.
 
-    More steps only make a run longer, unless the learning rate depends on their number.
+    More steps or minutes only make a run longer, unless the learning rate depends on them.
     """
     free = set(_FREE)
-    if new.training.schedule != "cosine" and new.training.steps >= old.training.steps:
-        free.add("training.steps")
+    if new.training.schedule != "cosine":
+        for key in ("steps", "minutes"):
+            before, after = getattr(old.training, key), getattr(new.training, key)
+            if before is not None and after is not None and after >= before:
+                free.add(f"training.{key}")
     before, after = _flat(old.model_dump()), _flat(new.model_dump())
     return [
         f"{key}: {before[key]} there, {after[key]} here"
@@ -200,11 +267,11 @@ def _flat(values: dict, prefix: str = "") -> dict:
 
 
 def load_model(run_or_keras_path: str | Path):
-    """A trained model, from a run folder or a ``.keras`` file.
+    """Returns a trained model, from a run folder or a ``.keras`` file.
 
     Args:
         run_or_keras_path: ``runs/NAME`` (its ``model.keras``, or its newest checkpoint
-            where that is newer: while it trains) or the path of a ``.keras`` file.
+            where that is newer, during training) or the path of a ``.keras`` file.
 
     Returns:
         the ``PixelRNN`` or ``PixelCNNPlusPlus``, not compiled, with the averaged weights if the
@@ -212,6 +279,16 @@ def load_model(run_or_keras_path: str | Path):
 
     Raises:
         UserError: no such path, no model in it, or a damaged or foreign file.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/model.keras"
+    >>> model = pixelcnn_tf.PixelRNN(4, 4, n_layers=1, n_channels=1, likelihood="bernoulli")
+    >>> _ = model(np.zeros([1, 6, 6, 1], np.uint8))
+    >>> model.save(path)
+    >>> pixelcnn_tf.load_model(path).count_params() == model.count_params()
+    True
     """
     path = Path(run_or_keras_path)
     if path.is_dir():
@@ -235,7 +312,7 @@ def _load_keras(path: Path):
     from pixelcnn_tf.models.base import PixelModel
 
     if path.suffix != ".keras" or not zipfile.is_zipfile(path):
-        raise UserError(f"{path}: no Keras model file; must be a run folder or a .keras file")
+        raise UserError(f"{path}: is not a Keras model file; must be a run folder or a .keras file")
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:

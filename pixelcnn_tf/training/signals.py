@@ -1,5 +1,7 @@
-"""Ctrl-C, SIGTERM and SIGHUP (a terminal that closes), put off until the work can be saved."""
+"""Ctrl-C, SIGTERM and SIGHUP (a terminal that closes), deferred until the work is saved."""
 
+import contextlib
+import os
 import signal
 import threading
 
@@ -9,7 +11,12 @@ class Interrupted(Exception):
 
     Attributes:
         step: the step that was saved.
-        signum: the signal that asked.
+        signum: the signal that asked for it.
+
+    Example:
+
+    >>> str(pixelcnn_tf.training.signals.Interrupted(12, 2))
+    'stopped at step 12'
     """
 
     def __init__(self, step: int, signum: int):
@@ -18,25 +25,30 @@ class Interrupted(Exception):
         self.signum = signum
 
 
-class StopAsked(Exception):
-    """Raised by ``PutOff.check`` once a signal came."""
+class StopRequested(Exception):
+    """Raised by ``DeferredSignals.check`` once a signal came."""
 
 
-class PutOff:
-    """Within the ``with`` block, the first of those signals only makes ``check`` raise.
+class DeferredSignals:
+    """Within the ``with`` block, the first of these signals only makes ``check`` raise.
 
-    A second one does what it always did. Outside the main thread, where Python allows no
-    handlers, nothing changes.
+    It is acknowledged on standard error at once. A second one does what it does without this
+    class. Outside the main thread, where Python allows no handlers, nothing changes.
+
+    Example:
+
+    >>> with pixelcnn_tf.training.signals.DeferredSignals() as signals:
+    ...     signals.check()  # raises StopRequested after Ctrl-C
     """
 
     signum: int | None = None
 
     def check(self) -> None:
-        """Raise ``StopAsked`` if a signal came: called wherever the state is consistent."""
+        """Raise ``StopRequested`` if a signal came; called wherever the state is consistent."""
         if self.signum is not None:
-            raise StopAsked
+            raise StopRequested
 
-    def __enter__(self):
+    def __enter__(self) -> "DeferredSignals":
         self._previous = {}
         if threading.current_thread() is threading.main_thread():
             for name in ("SIGINT", "SIGTERM", "SIGHUP"):
@@ -51,6 +63,10 @@ class PutOff:
     def _take(self, signum, frame):
         self.signum = signum
         self._restore()
+        name = "Ctrl-C" if signum == signal.SIGINT else signal.Signals(signum).name
+        text = f"\n{name}: stopping after this step and saving; once more stops without saving\n"
+        with contextlib.suppress(OSError):  # a terminal that closed
+            os.write(2, text.encode())  # print is not safe in a handler
 
     def _restore(self):
         for signum, handler in self._previous.items():

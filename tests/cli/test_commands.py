@@ -22,8 +22,8 @@ from pixelcnn_tf.cli import complete, evaluate, plot_masks, plot_receptive_field
 from pixelcnn_tf.cli import train as train_command
 from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.training import experiment
+from pixelcnn_tf.training.clock import Window
 from pixelcnn_tf.training.run_folder import RunFolder
-from pixelcnn_tf.training.tensorboard import Window
 from pixelcnn_tf.visualization import plots
 
 # What a run leaves behind
@@ -89,7 +89,7 @@ def test_the_end_tells_where_everything_lies(runs, capsys):
     """A finished run, started again: trains nothing and says the same."""
     assert train(runs) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].endswith("small is trained already (--fresh trains it anew)")
+    assert lines[0].endswith("small is already trained (--fresh trains it from scratch)")
     assert lines[-4].startswith("test         ")
     assert "bits per dim" in lines[-4]
     assert lines[-3].endswith("small/samples/final.png")
@@ -208,7 +208,7 @@ def test_a_run_is_locked_until_all_is_written_and_keeps_to_its_images(
         pass
     np.save(tmp_path / "x.npy", images ^ 1)  # the run is finished, but not with these
     assert train(tmp_path, **settings) == 2
-    assert "was begun with other images" in capsys.readouterr().err
+    assert "was started with other images" in capsys.readouterr().err
 
 
 def test_too_little_memory_is_one_line(tmp_path, monkeypatch, capsys):

@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from pixelcnn_tf import Trainer, UserError, load_config, load_model
 from pixelcnn_tf.training.checkpoints import Checkpoints, saved_steps
+from pixelcnn_tf.training.clock import Clock, Window
 from pixelcnn_tf.training.signals import Interrupted
-from pixelcnn_tf.training.tensorboard import Window
 from pixelcnn_tf.utils.errors import TrainingDiverged
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -203,12 +203,14 @@ def test_load_model_takes_what_is_newest(tmp_path, images):
 
 def test_speed_counts_training_only(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("pixelcnn_tf.summaries.time.perf_counter", lambda: now[0])
-    window = Window(n_dims=12, batch_size=5)
+    monkeypatch.setattr("pixelcnn_tf.training.clock.time.perf_counter", lambda: now[0])
+    clock = Clock()
+    window = Window(5, clock)
+    window.start_clock()
     for _ in range(4):
         now[0] += 1.0
         window.add(20.0, 1.0)
-        with window.paused():
+        with clock.paused():
             now[0] += 100.0
     means = window.close(step=4)
     assert means == (4.0, 1.0, 5.0)  # 20 nats over 5 images; 5 images a second
@@ -217,7 +219,7 @@ def test_speed_counts_training_only(monkeypatch):
         window.add(20.0, 1.0)
         if len(window.results) == 1:
             now[0] += 100.0  # compiling
-            window.restart_clock()
+            window.start_clock()
     assert window.close(step=7) == (4.0, 1.0, 5.0)
 
 
@@ -228,8 +230,8 @@ from pixelcnn_tf.utils import startup
 startup.import_tensorflow()
 from pixelcnn_tf.training.checkpoints import Checkpoints
 save = Checkpoints.save
-def save_and_die(self, step):
-    save(self, step)
+def save_and_die(self, step, seconds):
+    save(self, step, seconds)
     if step == 20:
         os.kill(os.getpid(), signal.SIGKILL)
 from pixelcnn_tf.sampling import loops

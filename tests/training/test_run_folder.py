@@ -12,7 +12,9 @@ def test_a_run_goes_on_with_its_own_images_only(tmp_path, images):
     make_trainer(small_config(tmp_path, steps=2)).fit(images)
     more = images._replace(train=np.concatenate([images.train, images.train[:1]]))
     for others in (more, images._replace(test=images.test ^ 1)):
-        with pytest.raises(UserError, match="was begun with other images or labels; bring them"):
+        with pytest.raises(
+            UserError, match="was started with other images or labels; restore them"
+        ):
             make_trainer(small_config(tmp_path, steps=3)).fit(others)
     make_trainer(small_config(tmp_path, steps=3)).fit(images)
 

@@ -1,0 +1,76 @@
+"""The output of training: the progress bar, and what goes to TensorBoard."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from pixelcnn_tf.config.training import TrainingConfig
+from pixelcnn_tf.data.images import Images
+from pixelcnn_tf.models.blocks import PixelCNNResBlock
+from pixelcnn_tf.training.checkpoints import saved_steps
+from pixelcnn_tf.training.clock import Window
+from pixelcnn_tf.utils.errors import TrainingDiverged
+from pixelcnn_tf.utils.progress import progress
+from pixelcnn_tf.visualization.plots import image_grid, mask_panel
+
+if TYPE_CHECKING:
+    from pixelcnn_tf.training.trainer import Trainer
+
+
+def progress_bar(training: TrainingConfig, step: int, seconds: float) -> tqdm:
+    """Returns the progress bar of a run: in seconds if it has a time budget, else in steps."""
+    if training.minutes is None:
+        total, unit, done = training.steps, "step", step
+    else:
+        total, unit, done = round(60 * training.minutes), "s", int(seconds)
+    return progress("training", total, unit, initial=done, delay=0, leave=True)
+
+
+def update(bar: tqdm, training: TrainingConfig, step: int, seconds: float) -> None:
+    """Advance the progress bar."""
+    done = step if training.minutes is None else min(int(seconds), bar.total)
+    bar.update(done - bar.n)
+
+
+def write_start(trainer: "Trainer", images: Images) -> None:
+    """Write to TensorBoard what does not change during a run: real images, masks, the config."""
+    real = images.test[: trainer.config.sampling.n_images]
+    grid = image_grid(real, trainer.likelihood.n_values)
+    trainer.summaries.image("imgs", "real", grid, trainer.step)
+    blocks = getattr(trainer.model, "blocks", [None])
+    if isinstance(blocks[0], PixelCNNResBlock):  # the others use few masks or none
+        masks = mask_panel(7, trainer.model.n_channels, blocks[0].kernel_size)
+        trainer.summaries.image("imgs", "masks", masks, trainer.step)
+    trainer.summaries.text("train", "config", trainer.config.to_yaml(), trainer.step)
+
+
+def write_window(trainer: "Trainer", window: Window, bar: tqdm, n_dims: int) -> None:
+    """Write the means since the last line of the log to TensorBoard and the progress bar."""
+    with naming_the_last_good_checkpoint(trainer.run.checkpoints):
+        means = window.close(trainer.step)
+    figures = trainer.likelihood.report(means.nats, n_dims)
+    unit = trainer.likelihood.units[0]
+    headline = f"{unit.replace('_per_', '/')} {figures[unit]:.3f}"
+    bar.set_postfix_str(f"{headline}, {means.images_per_second:.0f} img/s", refresh=False)
+    figures["learning_rate"] = float(tf.convert_to_tensor(trainer.optimizer.learning_rate))
+    figures["gradient_norm"] = means.gradient_norm
+    figures["images_per_second"] = means.images_per_second
+    trainer.summaries.scalars("train", figures, trainer.step)
+
+
+@contextlib.contextmanager
+def naming_the_last_good_checkpoint(checkpoints: Path) -> Iterator[None]:
+    """Adds to ``TrainingDiverged`` which checkpoint is the last good one, and what to do."""
+    try:
+        yield
+    except TrainingDiverged as error:
+        steps = saved_steps(checkpoints)
+        last = f"the last good checkpoint is of step {steps[0]}" if steps else "none was saved"
+        raise TrainingDiverged(
+            f"{error}; {last}: lower training.learning_rate (or training.clip_norm) and "
+            "start with --fresh"
+        ) from None

@@ -1,0 +1,114 @@
+"""The results of a run: ``results.json``, and the lines that the terminal shows at the end."""
+
+import json
+import platform
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pixelcnn_tf.data.images import Images
+from pixelcnn_tf.layers.masked_conv import MaskedConv2D
+from pixelcnn_tf.likelihoods.base import format_report
+from pixelcnn_tf.sampling.scheduler import cores
+from pixelcnn_tf.training.run_folder import RunFolder
+from pixelcnn_tf.training.trainer import Trainer
+from pixelcnn_tf.utils.atomic_files import replacing
+
+
+def used_parameters(model: keras.Model) -> int:
+    """Returns the number of parameters of a model, excluding masked-out weights.
+
+    Example:
+
+    >>> model = pixelcnn_tf.PixelRNN(4, 4, n_layers=1, n_channels=1, likelihood="bernoulli")
+    >>> _ = model(np.zeros([1, 6, 6, 1], np.uint8))
+    >>> pixelcnn_tf.training.results.used_parameters(model) < model.count_params()
+    True
+    """
+    parts = model._flatten_layers(include_self=False, recursive=True)
+    masks = [part.mask for part in parts if isinstance(part, MaskedConv2D)]
+    return model.count_params() - sum(int((~mask).sum()) for mask in masks)
+
+
+def write_results(trainer: Trainer, images: Images, test: dict[str, float], seconds: float) -> dict:
+    """Write ``results.json``, whole or not at all; returns the record.
+
+    ``step`` and ``training_seconds`` are those of the whole run; ``seconds`` are those of the
+    last command, with loading, compiling, evaluations and samples. ``curve`` has the scores
+    during training of the set that ``curve_images`` names: ``validation`` or ``test``.
+
+    Args:
+        trainer: after ``fit``.
+        images: those of the run.
+        test: the result of ``fit``.
+        seconds: of the command.
+    """
+    training, model = trainer.config.training, trainer.model
+    record = {
+        "step": trainer.step,
+        "steps": training.steps,
+        "minutes": training.minutes,
+        "test": test,
+        "test_images": len(images.test),
+    }
+    if images.validation is not None:
+        best = trainer.curve.best or {}
+        record["validation"] = {unit: best.get(unit) for unit in test}
+        record["validation_images"] = len(images.validation)
+        record["best_step"] = best.get("step")
+    record |= {
+        "curve_images": "test" if images.validation is None else "validation",
+        "curve": trainer.curve.points,
+        "seconds": round(seconds, 1),
+        "training_seconds": round(trainer.clock.seconds, 1),
+        "images_seen": trainer.step * training.batch_size,
+        "train_images": len(images.train),
+        "parameters": model.count_params(),
+        "used_parameters": used_parameters(model),
+        "cores": cores(),
+        "devices": trainer.strategy.num_replicas_in_sync,
+        "versions": _versions(),
+    }
+    with replacing(trainer.run.results) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return record
+
+
+def _versions() -> dict[str, str]:
+    import pixelcnn_tf
+
+    return {
+        "pixelcnn_tf": pixelcnn_tf.__version__,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def print_results(run: RunFolder) -> None:
+    """Print one line each for the scores of a finished run and where its files are."""
+    record = json.loads(run.results.read_text(encoding="utf-8"))
+    counted, best = f"({record['test_images']:,} images, step {record['step']:,})", ""
+    if "validation" in record:
+        best = f"({record['validation_images']:,} images, step {record['best_step']:,}, the best)"
+        print(f"validation   {format_report(record['validation'])}  {best}")
+        counted = f"({record['test_images']:,} images, step {record['best_step']:,})"
+    print(f"test         {format_report(record['test'])}  {counted}")
+    print(f"samples      {run.samples / 'final.png'}")
+    print(f"model        {run.model}")
+    print(f"TensorBoard  {_tensorboard()} --logdir {shlex.quote(str(run.logs))}")
+
+
+def _tensorboard() -> str:
+    """Returns the command as it works here, also where the environment is not activated."""
+    if shutil.which("tensorboard"):
+        return "tensorboard"
+    beside = Path(sys.executable).with_name("tensorboard")
+    near = beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside
+    return shlex.quote(str(near))

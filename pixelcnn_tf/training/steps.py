@@ -1,0 +1,209 @@
+"""Training and evaluation steps of a model, on one device or many."""
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pixelcnn_tf.config.training import TrainingConfig
+from pixelcnn_tf.data.pipeline import filled_up
+from pixelcnn_tf.likelihoods.base import Likelihood, scale_to
+from pixelcnn_tf.models.inputs import check_size
+from pixelcnn_tf.training.optimizers import averages, has_averages, restored
+from pixelcnn_tf.training.signals import DeferredSignals
+from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.progress import progress
+
+
+class Steps:
+    """A model, its likelihood and its optimizer, and the steps that train and evaluate them.
+
+    Args:
+        training: batch size, clipping and averaging of a config.
+        model, likelihood, optimizer, strategy: as in ``Trainer``.
+
+    Raises:
+        UserError: the batch size does not divide by the number of devices, or the optimizer
+            keeps no averages where the config asks for them.
+
+    Example:
+
+    >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
+    >>> images = np.zeros([4, 6, 6, 1], np.uint8)
+    >>> _ = model(images)
+    >>> training = pixelcnn_tf.config.schema.TrainingConfig(batch_size=4)
+    >>> steps = pixelcnn_tf.training.steps.Steps(
+    ...     training, model, model.likelihood, keras.optimizers.Adam()
+    ... )
+    >>> nats, gradient_norm = steps.train_step(images)
+    >>> sorted(steps.evaluate(tf.data.Dataset.from_tensor_slices(images).batch(3)))
+    ['bits_per_dim', 'nats_per_image']
+    """
+
+    def __init__(
+        self,
+        training: TrainingConfig,
+        model: keras.Model,
+        likelihood: Likelihood,
+        optimizer: keras.optimizers.Optimizer,
+        strategy: tf.distribute.Strategy | None = None,
+    ):
+        self.model = model
+        self.likelihood = likelihood
+        self.optimizer = optimizer
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self._batch_size = training.batch_size
+        self._clip_norm = training.clip_norm
+        n = self.strategy.num_replicas_in_sync
+        if training.batch_size % n:
+            raise UserError(
+                f"training.batch_size: {training.batch_size} does not divide by the {n} devices; "
+                f"must be a multiple of {n}"
+            )
+        with self.strategy.scope():
+            optimizer.build(model.trainable_variables)
+        if training.ema_decay is not None and not averages(optimizer):
+            raise UserError(
+                f"training.ema_decay: {training.ema_decay}, but the optimizer keeps no averages; "
+                "make it with use_ema=True, or with build_optimizer(config.training)"
+            )
+        self._signals = DeferredSignals()
+        self._replaced = False
+
+    # Each step takes a global batch of uint8 images [batch, height, width, channels], and
+    # int32 labels [batch] for a class-conditional model, already distributed to the devices by
+    # the strategy.
+
+    def run_model(self, images, labels=None, training: bool = False):
+        """Returns logits ``[batch, height, width, channels, n_params]`` and the negative
+        log-likelihood in nats per image ``[batch]``, both float32."""
+        given = {} if labels is None else {"labels": labels}
+        logits = self.model(images, training=training, **given)
+        return logits, self.likelihood.nll(images, logits)
+
+    @tf.function
+    def train_step(self, images, labels=None):
+        """Update the weights once. The loss is bits per dimension.
+
+        Returns:
+            the sum of nats over the batch, and the global norm of the gradient before
+            clipping; float32 scalars.
+        """
+        return self._over_devices(self._replica_train_step, images, labels)
+
+    @tf.function
+    def valid_step(self, images, counted, labels=None):
+        """Returns the sum of nats over the images whose ``counted`` (float32 ``[batch]``) is 1
+        rather than 0, float32 scalar."""
+        return self._over_devices(self._replica_valid_step, images, counted, labels)[0]
+
+    def _over_devices(self, step, *arguments):
+        results = self.strategy.run(step, args=arguments)
+        return [self.strategy.reduce("SUM", part, axis=None) for part in results]
+
+    def _spread(self, batch):
+        """Returns a batch, split in equal parts for the devices."""
+        n = self.strategy.num_replicas_in_sync
+        if n == 1:
+            return batch
+        parts = tf.split(batch, n)
+        return self.strategy.experimental_distribute_values_from_function(
+            lambda context: parts[context.replica_id_in_sync_group]
+        )
+
+    def _replica_train_step(self, images, labels):
+        n_replicas = self.strategy.num_replicas_in_sync
+        n_dims = tf.cast(tf.reduce_prod(tf.shape(images)[1:]), tf.float32)
+        scale = scale_to("bits_per_dim", n_dims) / self._batch_size
+        weights = self.model.trainable_weights
+        with tf.GradientTape() as tape:
+            nats = tf.reduce_sum(self.run_model(images, labels, training=True)[1])
+            loss = nats * scale
+            if self.model.losses:
+                loss += tf.add_n(self.model.losses) / n_replicas
+        gradients = tape.gradient(loss, [weight.value for weight in weights])
+        if n_replicas > 1:
+            # The optimizer sums over devices again, hence the division: the norm that is
+            # clipped is that of the whole batch, on one device or many.
+            replica = tf.distribute.get_replica_context()
+            gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        norm = tf.linalg.global_norm(gradients)
+        if self._clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self._clip_norm, norm)
+        self.optimizer.apply([g / n_replicas for g in gradients], weights)
+        return nats, norm / n_replicas
+
+    def _replica_valid_step(self, images, counted, labels):
+        nats = self.run_model(images, labels, training=False)[1]
+        return (tf.reduce_sum(nats * counted),)
+
+    # Whole data sets.
+
+    @contextlib.contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Within the ``with`` block the model has the moving averages of its weights, if the
+        optimizer keeps any and a step has been made; afterwards its weights again, to the bit,
+        however the block is left. May be nested; do not train or save checkpoints in it.
+
+            with trainer.averaged_weights():
+                trainer.model.save("model.keras")
+        """
+        if self._replaced or not has_averages(self.optimizer):
+            yield
+            return
+        with self._replacing_weights():
+            self.optimizer.finalize_variable_values(self.model.trainable_variables)
+            yield
+
+    @contextlib.contextmanager
+    def _replacing_weights(self) -> Iterator[None]:
+        with restored(self.model.weights):
+            self._replaced = True
+            try:
+                yield
+            finally:
+                self._replaced = False
+
+    def evaluate(self, dataset: tf.data.Dataset) -> dict[str, float]:
+        """Returns the mean score over every image of ``dataset``, whatever its batches are, with
+        the averaged weights if there are any.
+
+        Args:
+            dataset: of images, or of images and labels for a class-conditional model, as from
+                ``get_dataset``.
+
+        Returns:
+            ``{'bits_per_dim': ...}`` and the other units of the likelihood.
+
+        Raises:
+            UserError: the dataset holds no image, or has labels and the model no classes, or the
+                reverse.
+        """
+        image_spec, *label_spec = tf.nest.flatten(dataset.element_spec)
+        if bool(label_spec) != (self.model.n_classes is not None):
+            raise UserError(
+                "evaluate: a class-conditional model needs a dataset of images and labels, "
+                "any other one of images: get_dataset(..., labels=True or False)"
+            )
+        check_size(self.model, *image_spec.shape[1:3])
+        n_dims = int(np.prod(image_spec.shape[1:]))
+        n_replicas = self.strategy.num_replicas_in_sync
+        total, count, full = 0.0, 0, 0
+        size = int(dataset.cardinality())
+        bar = progress("evaluating", size if size > 0 else None, "batch", dataset)
+        with self.averaged_weights():
+            for batch in bar:
+                self._signals.check()
+                images, *labels = tf.nest.flatten(batch)
+                # Smaller batches are padded with images that do not count: one compiled shape,
+                # and no device without an image (which some operations do not support).
+                n = len(images)
+                full = max(full, -(-n // n_replicas) * n_replicas)
+                parts = [filled_up(part, full) for part in (images, tf.ones([n]), *labels)]
+                total += float(self.valid_step(*map(self._spread, parts)))
+                count += n
+        if not count:
+            raise UserError("evaluate: the dataset holds no image")
+        return self.likelihood.report(total / count, n_dims)
