@@ -19,6 +19,7 @@ import numpy as np
 from pixelcnn_tf.cli.parsing import Parser, label, size, whole_number
 from pixelcnn_tf.config import registry
 from pixelcnn_tf.config.loading import load_config
+from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.config.schema import DataConfig
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable
@@ -40,6 +41,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         pixelcnn_tf.utils.errors.UserError: --run none: no such run folder or .keras file
     """
     args = _arguments(argv, prog)
+    load_plugins(args.plugins)
     out = check_writable(args.out, ".png")
     data = _data_config(args)
     if Path(args.hide).suffix and not Path(args.hide).is_file():
@@ -114,6 +116,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         "test set)",
     )
     parser.add_sampling()
+    parser.add_plugins()
     return parser.parse_args(argv)
 
 

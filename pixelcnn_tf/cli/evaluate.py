@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pixelcnn_tf.cli.parsing import Parser, whole_number
 from pixelcnn_tf.config.loading import load_config
+from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.errors import UserError
@@ -38,6 +39,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         pixelcnn_tf.utils.errors.UserError: --run none: no run folder ...
     """
     args = _arguments(argv, prog)
+    load_plugins(args.plugins)
     config = load_config(Path(args.run) / "config.yml", args.overrides)
 
     startup.import_tensorflow()
@@ -94,6 +96,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         help="images scored at once (default 64)",
     )
     parser.add_overrides()
+    parser.add_plugins()
     args = parser.parse_args(argv)
     for override in args.overrides:
         if not override.startswith("data."):

@@ -55,6 +55,18 @@ class Parser(argparse.ArgumentParser):
             help="override a setting, as in model.n_layers=4; may be repeated",
         )
 
+    def add_plugins(self) -> None:
+        """Adds ``--plugin``, which collects ``args.plugins`` for ``load_plugins``."""
+        self.add_argument(
+            "--plugin",
+            dest="plugins",
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="a Python file that registers blocks, architectures, likelihoods or data sources; "
+            "may be repeated",
+        )
+
     def refuse_unused(
         self, args: argparse.Namespace, jobs: list[str], users: dict[str, str]
     ) -> None:

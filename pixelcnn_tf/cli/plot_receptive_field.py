@@ -40,6 +40,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         help="a YAML file; may be repeated",
     )
     parser.add_overrides()
+    parser.add_plugins()
     parser.add_argument(
         "--size",
         type=size,
@@ -74,7 +75,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     out = check_writable(args.out, ".png")
     if args.seed < 0:
         raise UserError(f"--seed {args.seed}: must be an integer from 0 up")
-    configs = [load_config(path, args.overrides) for path in args.config]
+    configs = [load_config(path, args.overrides, args.plugins) for path in args.config]
 
     startup.import_tensorflow()
     from pixelcnn_tf.models.build import build_model

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pixelcnn_tf.cli.parsing import Parser, label, size, whole_number
 from pixelcnn_tf.config.loading import load_config
+from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing
 from pixelcnn_tf.utils.errors import UserError
@@ -37,6 +38,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         pixelcnn_tf.utils.errors.UserError: --run none: no such run folder ...
     """
     args = _arguments(argv, prog)
+    load_plugins(args.plugins)
     out = check_writable(args.out, ".png", ".npy")
     image_size = args.size or _trained_size(Path(args.run))
 
@@ -96,6 +98,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         help="a .png image grid or a .npy array (default sheet.png)",
     )
     parser.add_sampling()
+    parser.add_plugins()
     parser.add_argument(
         "--size",
         type=size,

@@ -30,6 +30,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     parser = Parser(__doc__, COMMAND, prog)
     parser.add_argument("--config", required=True, metavar="FILE", help="a YAML file")
     parser.add_overrides()
+    parser.add_plugins()
     parser.add_argument(
         "--print-config", action="store_true", help="print all settings and train nothing"
     )
@@ -39,7 +40,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         help="start over; an existing run is renamed, not deleted",
     )
     args = parser.parse_args(argv)
-    config = load_config(args.config, args.overrides)
+    config = load_config(args.config, args.overrides, args.plugins)
     if args.print_config:
         print(config.to_yaml(), end="")
         return 0

@@ -6,7 +6,8 @@ Imports: ``utils``, and never TensorFlow, so that a wrong config is reported at 
 Imported by: ``likelihoods``, ``models``, ``data``, ``training`` and ``cli``.
 """
 
-from pixelcnn_tf.config.loading import load_config
+from pixelcnn_tf.config.loading import load_config, load_plugins_of
+from pixelcnn_tf.config.plugins import load_plugin
 from pixelcnn_tf.config.schema import Config, DataConfig, SamplingConfig, TrainingConfig
 from pixelcnn_tf.config.template import config_template
 
@@ -17,4 +18,6 @@ __all__ = [
     "TrainingConfig",
     "config_template",
     "load_config",
+    "load_plugin",
+    "load_plugins_of",
 ]

@@ -12,39 +12,38 @@ from pixelcnn_tf.config.schema import Config, first_problem
 from pixelcnn_tf.utils.errors import UserError
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """Read and check a config file.
+def load_config(
+    path: str | Path, overrides: Sequence[str] = (), plugins: Sequence[str] = ()
+) -> Config:
+    """Returns the config of a file, checked. Its plugins are run.
 
     Args:
         path: a YAML file; keys that it leaves out take their defaults.
         overrides: ``'section.key=value'`` each, the value in YAML; they win over the file.
+        plugins: Python files that register what the config names, in addition to those that it
+            lists; relative to the working directory.
 
     Raises:
         UserError: no such file, bad YAML, unknown keys, wrong types, impossible values or
-            contradictions; names the key, the value and what would be right.
+            contradictions; names the key, the value and what would be right. A wrong plugin; names
+            its file and line.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("example.yml").write_text("model: {n_layers: 4}")
+        >>> pixelcnn_tf.load_config("example.yml", ["training.steps=50"]).model.n_layers
+        4
+        >>> Path("example.yml").unlink()
     """
     path = Path(path)
-    try:
-        values = _parse_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; config.yml and configs/ hold examples") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise UserError(f"{path}: cannot be read as a text file: {reason}") from None
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from None
-    if values is None:
-        values = {}
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: must hold 'key: value' lines, not a {type(values).__name__}")
+    values = _read(path)
     overrides = [overrides] if isinstance(overrides, str) else overrides
     for override in overrides:
         _apply(values, override)
     for section in ("data", "model", "training", "sampling"):
         if section in values and values[section] is None:
             values[section] = {}  # all its keys are commented out
-    if "plugins" in values:
-        values["plugins"] = load_plugins(values["plugins"], path.parent)
+    _find_plugins(values, path, plugins)
     try:
         return Config.model_validate(values)
     except ValidationError as error:
@@ -58,8 +57,54 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise UserError(f"{path}: {problem}") from None
 
 
+def load_plugins_of(path: str | Path) -> None:
+    """Runs the plugins that a config file lists, whatever else is in it.
+
+    Raises:
+        UserError: no such file, bad YAML, a wrong plugin.
+
+    Example:
+        >>> pixelcnn_tf.config.load_plugins_of("none.yml")
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: none.yml: no such file; ...
+    """
+    path = Path(path)
+    _find_plugins(_read(path), path)
+
+
+def _find_plugins(values: dict, path: Path, more: Sequence[str] = ()) -> None:
+    """Runs the plugins of a config and puts their absolute paths into ``values``."""
+    extra = load_plugins(list(more))  # first: they may stand for files that were moved
+    if "plugins" in values:
+        values["plugins"] = load_plugins(values["plugins"], path.parent)
+    if extra and isinstance(values.setdefault("plugins", []), list):
+        values["plugins"] = list(dict.fromkeys([*values["plugins"], *extra]))
+
+
+def _read(path: Path) -> dict:
+    """The keys and values of a YAML file.
+
+    Raises:
+        UserError: no such file, bad YAML, or another thing than keys and values.
+    """
+    try:
+        values = _parse_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; config.yml and configs/ hold examples") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise UserError(f"{path}: cannot be read as a text file: {reason}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: must hold 'key: value' lines, not a {type(values).__name__}")
+    return values
+
+
 def _apply(values: dict, override: str) -> None:
-    """Set one ``a.b=value`` in nested ``values``."""
+    """Sets one ``a.b=value`` in nested ``values``."""
     keys, equals, text = override.partition("=")
     *sections, last = keys.strip().split(".")
     if not equals or not all([*sections, last]):
@@ -78,10 +123,10 @@ def _apply(values: dict, override: str) -> None:
 
 
 def _parse_yaml(text: str) -> Any:
-    """What a YAML text says.
+    """The value of a YAML text.
 
     Raises:
-        ValueError: no valid YAML, or a key that stands twice in one section.
+        ValueError: no valid YAML, or a key that occurs twice in one section.
     """
     try:
         _refuse_duplicates(yaml.compose(text, yaml.SafeLoader))
@@ -96,7 +141,7 @@ def _parse_yaml(text: str) -> Any:
 
 
 def _refuse_duplicates(node: yaml.Node | None) -> None:
-    """YAML keeps the last of two equal keys without a word; say so instead."""
+    """Raises an error for two equal keys, of which YAML would keep the last without a word."""
     if not isinstance(node, yaml.MappingNode):
         return
     seen = set()
@@ -104,7 +149,7 @@ def _refuse_duplicates(node: yaml.Node | None) -> None:
         name = str(key.value)
         if name in seen:
             raise yaml.MarkedYAMLError(
-                problem=f"the key {name!r} stands twice", problem_mark=key.start_mark
+                problem=f"the key {name!r} occurs twice", problem_mark=key.start_mark
             )
         seen.add(name)
         _refuse_duplicates(value)

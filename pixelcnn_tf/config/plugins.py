@@ -57,7 +57,7 @@ def load_plugin(path: str | Path, folder: str | Path = ".") -> Path:
         folder: where a relative path begins.
 
     Returns:
-        its absolute path.
+        the absolute path of the file that was run.
 
     Raises:
         UserError: as ``load_plugins``.
@@ -66,8 +66,9 @@ def load_plugin(path: str | Path, folder: str | Path = ".") -> Path:
     if path in _loaded:
         return path
     if not path.exists():
-        if path.name in [loaded.name for loaded in _loaded]:
-            return path
+        for other in _loaded:
+            if other.name == path.name:
+                return other
         raise UserError(
             f"plugin {path}: no such file; name it with --plugin FILE or in 'plugins' of the config"
         )
@@ -93,7 +94,7 @@ def _run(path: Path, code: Any, source: bytes) -> None:
     """Runs the code of a plugin as a module; what it has registered goes if it fails."""
     if re.search(rb"\b(tensorflow|keras)\b", source):
         startup.import_tensorflow()  # quietly
-    name = f"pixelcnn_tf_plugin_{path.stem}"
+    name = _module_name(path)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
@@ -104,6 +105,10 @@ def _run(path: Path, code: Any, source: bytes) -> None:
     except BaseException:
         del sys.modules[name]
         raise
+
+
+def _module_name(path: Path) -> str:
+    return f"pixelcnn_tf_plugin_{path.stem}"
 
 
 @contextlib.contextmanager
@@ -143,5 +148,7 @@ def restored() -> Iterator[None]:
         with registry.restored():
             yield
     finally:
+        for path in _loaded.keys() - before.keys():
+            sys.modules.pop(_module_name(path), None)
         _loaded.clear()
         _loaded.update(before)

@@ -37,7 +37,7 @@ _BASES: dict[Kind, str] = {
 _METHODS: dict[Kind, tuple[str, ...]] = {
     "block": ("call", "step"),
     "model": ("call", "step"),
-    "likelihood": ("nll", "probabilities"),
+    "likelihood": ("log_probs", "probabilities"),
 }
 
 #: What configs and ``build_model`` give themselves; no setting may have such a name.
@@ -267,19 +267,17 @@ def _check_class(kind: Kind, name: str, target: Any) -> None:
     if not (isinstance(target, type) and issubclass(target, base)):
         given = target.__name__ if isinstance(target, type) else repr(target)[:80]
         raise UserError(f"{noun} {name!r}: {given} must be a subclass of {base.__name__}")
-    missing = [
-        method
-        for method in _METHODS[kind]
-        if _is_abstract(target, method) or method in getattr(target, "__abstractmethods__", ())
-    ]
+    missing = [method for method in _METHODS[kind] if not _has(target, method, base)]
     if missing:
         raise UserError(f"{noun} {name!r}: {target.__name__} has no method {missing[0]!r}")
 
 
-def _is_abstract(target: type, method: str) -> bool:
-    """Whether a method is missing, or that of Keras, which raises NotImplementedError."""
-    found = next((c for c in target.__mro__ if method in vars(c)), None)
-    return found is None or found.__module__.startswith("keras.")
+def _has(target: type, method: str, base: type) -> bool:
+    """Whether a class has a method of its own, not that of the base class or of Keras, which raise
+    NotImplementedError."""
+    found = next((cls for cls in target.__mro__ if method in vars(cls)), base)
+    abstract = method in getattr(target, "__abstractmethods__", ())
+    return not (abstract or issubclass(base, found))
 
 
 def _check_arguments(kind: Kind, target: type, settings: type[BaseModel]) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ try:
 except ImportError:  # Windows: no locks there
     fcntl = None
 
-from pixelcnn_tf.config.loading import load_config
+from pixelcnn_tf.config.loading import load_config, load_plugins_of
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.utils.atomic_files import flush, replacing
 from pixelcnn_tf.utils.errors import UserError, first_line
@@ -227,6 +228,7 @@ def _checksums(parts) -> str:
 #: Settings that do not change the trained weights.
 _FREE = {
     "runs_dir",
+    "plugins",  # where the files are
     "training.log_every",
     "training.eval_every",
     "training.sample_every",
@@ -251,9 +253,9 @@ def _differences(old: Config, new: Config) -> list[str]:
                 free.add(f"training.{key}")
     before, after = _flat(old.model_dump()), _flat(new.model_dump())
     return [
-        f"{key}: {before[key]} there, {after[key]} here"
-        for key in before
-        if before[key] != after[key] and key not in free
+        f"{key}: {before.get(key)} there, {after.get(key)} here"
+        for key in {**before, **after}
+        if before.get(key) != after.get(key) and key not in free
     ]
 
 
@@ -296,6 +298,8 @@ def load_model(run_or_keras_path: str | Path):
 
         run = RunFolder(path)
         newest = max(saved_steps(run.checkpoints), default=0)
+        if run.config.exists():
+            load_plugins_of(run.config)
         if run.model.exists() and newest <= (run.finished_step() or newest):
             return _load_keras(run.model)
         if not run.config.exists():
@@ -316,7 +320,13 @@ def _load_keras(path: Path):
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
-        raise UserError(f"{path}: cannot be loaded as a model: {first_line(error)[:150]}") from None
+        reason = first_line(error)
+        if unknown := re.search(r"Could not locate class '(\w+)'", str(error)):
+            raise UserError(
+                f"{path}: holds a {unknown[1]}, which is no class of this package; name the file "
+                "that registers it with --plugin FILE"
+            ) from None
+        raise UserError(f"{path}: cannot be loaded as a model: {reason[:150]}") from None
     if not isinstance(model, PixelModel):
         raise UserError(f"{path}: holds a {type(model).__name__}, not a model of this package")
     return model
