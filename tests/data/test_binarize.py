@@ -1,4 +1,4 @@
-"""Zeros and ones made of intensities."""
+"""Binary images drawn from intensities."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def numbers(batch):
 
 
 @pytest.mark.parametrize("how", ["threshold", "sample", "dynamic"])
-def test_zeros_and_ones_are_not_binarized_again(how, tmp_path, rng):
+def test_binary_images_are_not_binarized_again(how, tmp_path, rng):
     """Nearly all would become 0."""
     path, images = tmp_path / "x.npz", rng.integers(2, size=(6, 4, 4, 1)).astype(np.uint8)
     np.savez(path, x_train=images, x_test=images)
@@ -62,7 +62,7 @@ def test_dynamic_keeps_training_intensities_and_has_the_test_images_of_sample():
     np.testing.assert_array_equal(dynamic.test, sample.test)
 
 
-def test_training_and_test_images_are_drawn_apart(tmp_path):
+def test_training_and_test_images_are_drawn_independently(tmp_path):
     grey = np.full((50, 4, 4), 128, np.uint8)
     np.savez(tmp_path / "a.npz", x_train=grey, x_test=grey)
     images = load(tmp_path / "a.npz", binarize="sample")
@@ -78,10 +78,10 @@ def test_labels_stay():
     np.testing.assert_array_equal(labels, plain)
 
 
-# Drawing anew
+# Repeated draws
 
 
-def test_each_time_an_image_is_seen_it_is_drawn_anew(grey):
+def test_an_image_is_drawn_again_each_time_it_is_used(grey):
     seen = np.concatenate(batches(grey, 10))  # four epochs
     assert seen.dtype == np.uint8
     assert set(np.unique(seen)) == {0, 1}
@@ -102,7 +102,7 @@ def test_intensity_is_the_probability():
     assert (error <= 5 * np.sqrt(n * p * (1 - p))).all()
 
 
-def test_pixels_are_drawn_apart():
+def test_pixels_are_drawn_independently():
     x = np.full((1, 8, 8, 1), 128, np.uint8)
     (seen,) = batches(Images(x, x, dynamic=True), 1, batch_size=500)
     correlation = np.corrcoef(seen.reshape(500, 64).T) - np.eye(64)
@@ -110,20 +110,20 @@ def test_pixels_are_drawn_apart():
 
 
 @pytest.mark.parametrize("start", [1, 2, 3, 7, 30])
-def test_a_resumed_run_sees_the_images_of_an_unbroken_one(grey, start):
+def test_a_resumed_run_sees_the_images_of_an_uninterrupted_one(grey, start):
     whole = batches(grey, 36)
     for resumed, unbroken in zip(batches(grey, 6, start), whole[start:], strict=False):
         np.testing.assert_array_equal(resumed, unbroken)
 
 
-def test_what_is_drawn_depends_on_the_seed(grey):
+def test_draws_depend_on_the_seed(grey):
     one = Images(grey.train[:1], grey.test, dynamic=True)  # always in the same order
     first, again, other = (np.stack(batches(one, 5, seed=seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
 
-def test_labels_belong_to_what_is_drawn(grey):
+def test_labels_belong_to_the_drawn_images(grey):
     for batch, labels in get_dataset(grey, "train", 4, labels=True).take(5):
         np.testing.assert_array_equal(numbers(batch.numpy()), labels)
 
@@ -137,10 +137,10 @@ def test_batches_have_a_known_shape(grey):
     assert (spec.shape.as_list(), spec.dtype) == ([4, 8, 8, 1], "uint8")
 
 
-# What else meets such images
+# Likelihoods and configs
 
 
-def test_the_likelihood_of_zeros_and_ones_takes_them(grey):
+def test_bernoulli_takes_binary_images(grey):
     likelihood = get_likelihood("bernoulli")
     check_values(grey, likelihood)
     with pytest.raises(UserError, match=r"images go up to 255; set data\.binarize"):
@@ -149,7 +149,7 @@ def test_the_likelihood_of_zeros_and_ones_takes_them(grey):
         check_values(grey._replace(test=grey.train % 255), likelihood)
 
 
-def test_a_config_may_ask_for_it():
+def test_a_config_can_binarize():
     data = {"source": "digits_grey", "binarize": "dynamic"}
     config = Config.model_validate({"data": data, "model": {"likelihood": "bernoulli"}})
     assert config.data.binarize == "dynamic"

@@ -1,0 +1,140 @@
+"""Images and labels from .npz and .npy files."""
+
+import io
+
+import numpy as np
+import pytest
+
+from pixelcnn_tf import UserError, load_images
+from pixelcnn_tf.config.schema import DataConfig
+
+
+def load(source, **options):
+    return load_images(DataConfig.model_validate({"source": str(source), **options}))
+
+
+def test_npz_with_a_test_split_and_grey_images_without_an_axis(tmp_path, rng):
+    x = rng.integers(256, size=(6, 5, 4)).astype(np.uint8)
+    np.savez(tmp_path / "a.npz", x_train=x[:4], x_test=x[4:], y_train=np.arange(4))
+    images = load(tmp_path / "a.npz")
+    np.testing.assert_array_equal(images.train, x[:4, ..., None])
+    np.testing.assert_array_equal(images.test, x[4:, ..., None])
+
+
+def test_npz_with_other_names(tmp_path, rng):
+    x = rng.integers(256, size=(10, 5, 4, 3)).astype(np.uint8)
+    np.savez(tmp_path / "a.npz", images=x)
+    images = load(tmp_path / "a.npz", train_key="images", test_share=0.3)
+    assert (len(images.train), len(images.test)) == (7, 3)
+    both = np.concatenate(images[:2]).tolist()
+    assert sorted(both) == sorted(x.tolist())
+
+
+def test_unused_arrays_are_ignored(tmp_path, rng):
+    x = rng.integers(256, size=(10, 5, 4)).astype(np.uint8)
+    names = np.array(["a", None], dtype=object)
+    np.savez(tmp_path / "a.npz", x_train=x, names=names, mean=np.float64(3))
+    assert len(load(tmp_path / "a.npz").train) == 9
+
+
+def test_the_ending_of_an_array_file_does_not_matter(tmp_path, rng):
+    x = rng.integers(256, size=(10, 5, 4)).astype(np.uint8)
+    with (tmp_path / "a.npz").open("wb") as file:
+        np.save(file, x)
+    assert len(load(tmp_path / "a.npz").train) == 9
+
+
+def bad_array(case):
+    good = np.zeros((10, 4, 4, 3), np.uint8)
+    return {
+        "floats": good / 255.0,
+        "negative": good.astype(np.int64) - 1,
+        "rank": good[0, 0],
+        "one": np.zeros((8, 9, 3), np.uint8),
+        "empty": good[:0],
+        "objects": np.array([None, {}], dtype=object),
+    }[case]
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("floats", "a.npy: holds float64 from 0 to 0; must be uint8.*255"),
+        ("negative", "a.npy: holds int64 from -1 to -1"),
+        ("rank", r"a.npy: has shape \(4, 3\)"),
+        ("one", r"has shape \(8, 9, 3\), like one image .*: save x\[None\]"),
+        ("empty", r"a.npy: has shape \(0, 4, 4, 3\)"),
+        ("objects", "a.npy: no readable NumPy file"),
+    ],
+)
+def test_arrays_that_are_not_images(case, words, tmp_path):
+    np.save(tmp_path / "a.npy", bad_array(case), allow_pickle=True)
+    with pytest.raises(UserError, match=words) as error:
+        load(tmp_path / "a.npy")
+    assert "\n" not in str(error.value)
+
+
+def write_bad(path, case):
+    good = np.zeros((10, 4, 4, 3), np.uint8)
+    if case == "truncated.npz":
+        buffer = io.BytesIO()
+        np.savez(buffer, x_train=good)
+        path.write_bytes(buffer.getvalue()[:100])
+    elif case == "text.npy":
+        path.write_text("no array")
+    elif case == "empty.npz":
+        path.write_bytes(b"")
+    elif case == "names.npz":
+        np.savez(path, others=good)
+    elif case == "sizes.npz":
+        np.savez(path, x_train=good, x_test=good[:, :3])
+    elif case == "one.npy":
+        np.save(path, good[:1])
+    elif case == "compressed.npz":
+        np.savez_compressed(path, x_train=np.random.default_rng(0).integers(9, size=(99, 4, 4)))
+        contents = bytearray(path.read_bytes())
+        contents[len(contents) // 3] ^= 0xFF
+        path.write_bytes(contents)
+    elif case == "header.npy":
+        np.save(path, good)
+        path.write_bytes(path.read_bytes().replace(b"'shape': (", b"'shape': (("))
+    elif case == "channels.npy":
+        np.save(path, np.zeros((10, 3, 8, 8), np.uint8))
+    elif case == "words.txt":
+        path.write_text("x")
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("truncated.npz", "no readable NumPy file"),
+        ("text.npy", "no readable NumPy file"),
+        ("empty.npz", "no readable NumPy file"),
+        ("names.npz", "no array 'x_train' in it; it holds others"),
+        ("sizes.npz", "training images are .* test images"),
+        ("one.npy", "leaves none for training"),
+        ("words.txt", "must be a .npz or .npy file or a folder"),
+        ("compressed.npz", "no readable NumPy file"),
+        ("header.npy", "no readable NumPy file"),
+        ("channels.npy", "must have channels last"),
+        ("missing.npz", "is neither a file, a folder, nor one of digits"),
+    ],
+)
+def test_files_that_cannot_be_used(case, words, tmp_path):
+    write_bad(tmp_path / case, case)
+    with pytest.raises(UserError, match=words) as error:
+        load(tmp_path / case)
+    assert "\n" not in str(error.value)
+    assert case in str(error.value)
+
+
+def test_arrays_are_not_resized(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((10, 4, 6, 3), np.uint8))
+    with pytest.raises(UserError, match=r"data.image_size: \[8, 8\], but .* \[4, 6\]"):
+        load(tmp_path / "a.npy", image_size=8)
+    assert load(tmp_path / "a.npy", image_size=(4, 6)).train.shape == (9, 4, 6, 3)
+
+
+def test_a_misspelt_name_gets_a_suggestion():
+    with pytest.raises(UserError, match="did you mean 'cifar10'"):
+        load("cifr10")

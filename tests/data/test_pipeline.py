@@ -1,0 +1,71 @@
+"""Batches: their order, shape and type."""
+
+import numpy as np
+import pytest
+
+from pixelcnn_tf import UserError, get_dataset, load_images
+from pixelcnn_tf.config.schema import DataConfig
+from pixelcnn_tf.data.images import Images
+
+
+def load(source, **options):
+    return load_images(DataConfig.model_validate({"source": str(source), **options}))
+
+
+def numbered(n):
+    """Images whose value is their number."""
+    return np.arange(n, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 1), np.uint8)
+
+
+def values(dataset, n_batches):
+    return [batch.numpy()[:, 0, 0, 0].tolist() for batch in dataset.take(n_batches)]
+
+
+def test_training_sees_every_image_once_per_epoch_in_a_new_order():
+    images = Images(numbered(20), numbered(3))
+    epochs = np.array(values(get_dataset(images, "train", 5, seed=1), 12)).reshape(3, 20)
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(20))
+    assert (epochs[0] != epochs[1]).any()
+    assert (epochs[0] != np.arange(20)).any()
+
+
+def test_order_depends_on_the_seed_alone():
+    images = Images(numbered(20), numbered(3))
+    one, two, other = (values(get_dataset(images, "train", 7, seed=s), 9) for s in (1, 1, 2))
+    assert one == two
+    assert one != other
+
+
+@pytest.mark.parametrize("start", [1, 2, 3, 7, 30])
+def test_a_later_start_gives_the_rest_of_the_order(start):
+    images = Images(numbered(20), numbered(3))
+    whole = values(get_dataset(images, "train", 7, seed=1), 40)
+    assert (
+        values(get_dataset(images, "train", 7, seed=1, start_step=start), 10) == whole[start:][:10]
+    )
+
+
+def test_test_images_come_once_in_order_with_a_smaller_last_batch():
+    batches = values(get_dataset(Images(numbered(2), numbered(7)), "test", 3), 10)
+    assert batches == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+def test_batches_are_uint8_of_a_known_shape():
+    dataset = get_dataset("digits", "train", 4)
+    assert dataset.element_spec.shape.as_list() == [4, 12, 12, 3]
+    assert next(iter(dataset)).dtype == "uint8"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("digits", "valid"), "split='valid'"),
+        (("digits", "train", 0), "batch_size=0"),
+        (("",), "source='': must be a name"),
+        ((3,), "source=3: must be a name"),
+    ],
+)
+def test_wrong_arguments(arguments, words):
+    with pytest.raises(UserError, match=words):
+        get_dataset(*arguments)
