@@ -113,7 +113,7 @@ def diagram() -> str:
 
 def _box_lines(part: str, paths: list[Path]) -> list[str]:
     names = [path.stem for path in paths if path.stem not in ("__init__", part)]
-    return textwrap.wrap("  ".join(names), 30)
+    return textwrap.wrap(", ".join(names), 32)
 
 
 def _box(part: str, lines: list[str], x: float, y: float, height: float) -> str:
