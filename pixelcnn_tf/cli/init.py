@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pixelcnn_tf.cli.parsing import Parser
 from pixelcnn_tf.config import config_template, registry
+from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing
 from pixelcnn_tf.utils.errors import UserError, suggestion
 
@@ -56,8 +57,12 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         metavar="FILE",
         help="the file to write (default config.yml)",
     )
+    parser.add_plugins()
     parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
     args = parser.parse_args(argv)
+    plugins = load_plugins(args.plugins)
+    sources = registry.names("source")
+    architectures, blocks = registry.names("model"), registry.names("block")
     _check_name("--architecture", args.architecture, architectures)
     if args.block is not None:
         _check_name("--block", args.block, blocks)
@@ -74,7 +79,12 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     output = check_writable(args.output, ".yml", ".yaml")
     if output.exists() and not args.force:
         raise UserError(f"{output}: exists; give --force to overwrite it, or another --output")
-    text = config_template(args.source, args.architecture, args.block or "resblock")
+    text = config_template(
+        args.source,
+        args.architecture,
+        args.block or "resblock",
+        plugins=[os.path.relpath(plugin, output.parent) for plugin in plugins],
+    )
     with replacing(output) as temporary:
         temporary.write_text(text, encoding="utf-8")
     print(f"{output}: written; train with: pixelcnn-tf train --config {shlex.quote(str(output))}")

@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def config_template(
     architecture: str = "pixel_rnn",
     block: str = "resblock",
     name: str | None = None,
+    plugins: Sequence[str] = (),
 ) -> str:
     """Returns the text of a config file for a data source: every setting with its meaning.
 
@@ -35,6 +37,7 @@ def config_template(
         architecture: ``model.architecture``.
         block: ``model.pixel_layer``, for an architecture that is a stack of blocks.
         name: of the run; made from ``source`` if left out.
+        plugins: paths of plugins for the file to list; they must be loaded.
 
     Returns:
         YAML that ``load_config`` reads.
@@ -55,7 +58,7 @@ def config_template(
         config = Config.model_validate({"model": named, "data": {"source": source}})
     except ValidationError as error:
         raise UserError(first_problem(error)) from None
-    given = {"name": name or _run_name(source), "source": source, **named}
+    given = {"name": name or _run_name(source), "source": source, "plugins": list(plugins), **named}
     lines = _header(source, model.entries[-1])
     derived = [key for entry in model.entries for key in getattr(entry.settings, "derived", ())]
     for key, field in Config.model_fields.items():

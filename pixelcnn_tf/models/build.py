@@ -6,7 +6,7 @@ from typing import Any
 
 from pixelcnn_tf.config import registry
 from pixelcnn_tf.config.plugins import errors_of, file_of
-from pixelcnn_tf.config.registry import Entry
+from pixelcnn_tf.config.registry import NOUNS, Entry
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.utils.errors import UserError
@@ -36,9 +36,11 @@ def build_model(config: Config) -> PixelModel:
         )
     architecture, *blocks = section.entries
     options = architecture.arguments(section)
-    for block in blocks:
-        options["pixel_layer"] = _build_block(block, block.arguments(section), n_channels)
-    with _in_one_line(architecture, *blocks):
+    with _in_one_line(*blocks, architecture):
+        for entry in blocks:
+            block = entry.load()(n_channels=n_channels, **entry.arguments(section))
+            _check_config(entry, block, entry.arguments(section))
+            options["pixel_layer"] = block
         model = architecture.load()(
             n_channels=n_channels,
             n_classes=section.n_classes,
@@ -46,22 +48,20 @@ def build_model(config: Config) -> PixelModel:
             name=architecture.name,
             **options,
         )
+        _check_config(architecture, model, options)
         model.build((None, None, None, n_channels))
     return model
 
 
-def _build_block(entry: Entry, options: dict[str, Any], n_channels: int) -> Any:
-    """The block that the model copies, by its ``get_config``."""
-    with _in_one_line(entry):
-        block = entry.load()(n_channels=n_channels, **options)
-        config = block.get_config()
+def _check_config(entry: Entry, made: Any, options: dict[str, Any]) -> None:
+    """Raises UserError if copies and files of a block or model would lack a setting."""
+    config = made.get_config()
     missing = [name for name in options if name not in config]
     if missing:
         raise UserError(
-            f"block {entry.name!r}: {entry.load().__name__}.get_config must return "
+            f"{NOUNS[entry.kind]} {entry.name!r}: {type(made).__name__}.get_config must return "
             f"{missing[0]!r} as well, since copies and .keras files are made from it"
         )
-    return block
 
 
 @contextlib.contextmanager
@@ -70,7 +70,7 @@ def _in_one_line(*entries: Entry) -> Iterator[None]:
     files = [path for entry in entries if (path := file_of(entry.target)) is not None]
     try:
         with contextlib.ExitStack() as stack:
-            for path in files[:1]:
+            for path in files:
                 stack.enter_context(errors_of(path))
             yield
     except UserError:
