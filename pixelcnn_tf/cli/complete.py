@@ -13,8 +13,7 @@ examples:
 import argparse
 import os
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from pixelcnn_tf.cli.parsing import Parser, label, size, whole_number
 from pixelcnn_tf.config import registry
@@ -25,6 +24,9 @@ from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.progress import sampling_progress
+
+if TYPE_CHECKING:
+    import numpy as np
 
 COMMAND = "pixelcnn-tf complete"
 
@@ -120,7 +122,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _hidden(part: str, height: int, width: int) -> np.ndarray:
+def _hidden(part: str, height: int, width: int) -> "np.ndarray":
     """The mask that ``--hide`` names, boolean ``[height, width]``, True where hidden."""
     from pixelcnn_tf.data.sources import load_all_images
     from pixelcnn_tf.sampling.complete import check_hides_some, hidden_mask
@@ -163,9 +165,11 @@ def _data_config(args) -> DataConfig:
 
 def _originals(
     args: argparse.Namespace, data: DataConfig, model
-) -> tuple[np.ndarray, np.ndarray | None]:
+) -> "tuple[np.ndarray, np.ndarray | None]":
     """At most ``--n`` images, uint8 ``[n, height, width, channels]``, and, for a
     class-conditional model, their labels ``[n]``."""
+    import numpy as np
+
     _check_label(args, model.n_classes)
     images, labels = _given_images(args, data, model)
     source = args.images or data.source
@@ -199,6 +203,8 @@ def _check_label(args: argparse.Namespace, n_classes: int | None) -> None:
 
 def _given_images(args: argparse.Namespace, data: DataConfig, model):
     """The images of ``--images``, or some of the test set with their labels, if there are any."""
+    import numpy as np
+
     from pixelcnn_tf.data.pipeline import load_for
     from pixelcnn_tf.data.sources import load_all_images
 
