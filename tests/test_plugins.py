@@ -262,11 +262,11 @@ def test_models_of_a_plugin_are_saved_and_loaded(tmp_path):
 
 @pytest.mark.parametrize("name", WRONG_PLUGINS)
 def test_wrong_plugins_are_named_in_one_line_and_leave_nothing(name, tmp_path):
-    path, words = wrong_plugins.write(tmp_path, name)
+    wrong_plugins.write_all(tmp_path)
     before = dict(registry._entries)
     with pytest.raises(UserError) as error:
-        plugins.load_plugin(path)
-    assert words in str(error.value)
+        plugins.load_plugin(tmp_path / f"{name}.py")
+    assert wrong_plugins.words_of(name) in str(error.value)
     assert str(tmp_path) in str(error.value)
     assert "\n" not in str(error.value)
     assert registry._entries == before

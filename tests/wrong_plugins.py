@@ -100,11 +100,19 @@ WRONG_PLUGINS = {
 }
 
 
-def write(folder, name):
-    """Writes the plugin of that name; returns its path and the words of the error."""
-    text, words = WRONG_PLUGINS[name]
-    text = BLOCK + text + "\n"
-    line = next((i for i, row in enumerate(text.splitlines(), 1) if "# here" in row), 0)
-    path = folder / f"{name}.py"
-    path.write_text(text)
-    return path, words.replace("LINE", str(line))
+def text_of(name):
+    """The text of a plugin."""
+    return BLOCK + WRONG_PLUGINS[name][0] + "\n"
+
+
+def words_of(name):
+    """Words of the error about it, with the number of the line."""
+    rows = text_of(name).splitlines()
+    line = next((i for i, row in enumerate(rows, 1) if "# here" in row), 0)
+    return WRONG_PLUGINS[name][1].replace("LINE", str(line))
+
+
+def write_all(folder):
+    """Writes all of them."""
+    for name in WRONG_PLUGINS:
+        (folder / f"{name}.py").write_text(text_of(name))

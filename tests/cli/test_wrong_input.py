@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import wrong_plugins
 from command_line import ROOT, flags
 from PIL import Image
 
@@ -231,6 +232,25 @@ WRONG = [
         "plusplus.yml with --set: model: architecture 'pixelcnn_pp' has no hidden_dim",
     ),
     (benchmark, ["conv", "--config", "configs/pixelcnnpp_small.yml"], "must have pixel_layer"),
+    *(
+        (train_command, ["{new}", "--plugin", f"{{tmp}}/{name}.py"], wrong_plugins.words_of(name))
+        for name in wrong_plugins.WRONG_PLUGINS
+    ),
+    (train_command, ["{new}", "--plugin", "none.py"], "none.py: no such file; name it with"),
+    (train_command, ["{new}", "--plugin", "{tmp}/words.txt"], "words.txt: must be a Python file"),
+    (train_command, ["{new}", "--plugin", "{tmp}/empty"], "empty: must be a Python file"),
+    (train_command, ["{new}", "--plugin"], "expected one argument"),
+    (train_command, ["{new}", "--set", "plugins=[none.py]"], "none.py: no such file"),
+    (train_command, ["{new}", "--set", "plugins=none.py"], "plugins: 'none.py' is not allowed"),
+    (train_command, ["{new}", "--set", "plugins=[3]"], "plugins: 3 must be text"),
+    (sample, ["--run", RUN, "--plugin", "{tmp}/exception.py"], "exception.py"),
+    (complete, ["--run", RUN, "--plugin", "none.py"], "none.py: no such file"),
+    (evaluate, ["--run", RUN, "--plugin", "none.py"], "none.py: no such file"),
+    (init, ["--plugin", "none.py"], "none.py: no such file"),
+    (init, ["--block", "silu"], "--block silu: must be one of resblock, gated"),
+    (train_command, ["{new}", "--set", "model.architecture=pixel_rn"], "did you mean 'pixel_rnn'"),
+    (train_command, ["{new}", "--set", "model.n_mix=3"], "'pixel_rnn' has no n_mix; leave out"),
+    (train_command, ["{new}", "--set", "model.n_layer=3"], "did you mean 'n_layers'"),
 ]
 
 
@@ -250,6 +270,7 @@ def litter(tmp_path_factory):
     (folder / "other" / "thesis.txt").write_text("years of work")
     for side in (8, 9):
         Image.new("L", (side, side)).save(folder / "mixed" / f"{side}.png")
+    wrong_plugins.write_all(folder)
     return folder
 
 
