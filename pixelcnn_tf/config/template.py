@@ -1,5 +1,6 @@
 """The text of a commented config file, made from the schema and the registry."""
 
+import os
 import re
 import textwrap
 from collections.abc import Sequence
@@ -150,5 +151,5 @@ def _run_name(source: str) -> str:
     """A folder name made from a source."""
     if registry.find("source", source):
         return source
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(source).stem or Path(source).resolve().name)
-    return name.strip("_") or "run"
+    stem = Path(os.path.abspath(os.path.expanduser(source))).stem
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_") or "run"
