@@ -255,7 +255,7 @@ def sample(config: Config, args) -> dict:
         if args.whole_plain:
             seconds = take_turns(ways, args.rounds, self_timed=ways)
             start = time.perf_counter()
-            generate_images(model, side, batch, 0, method="plain")
+            generate_images(model, side, batch, 0, method="naive")
             seconds["plain"] = time.perf_counter() - start
         else:
             ways["plain"] = _plain_seconds(model, batch, side)
@@ -298,7 +298,7 @@ def _plain_seconds(model, batch: int, side: int) -> Callable[[], float]:
     import tensorflow as tf
 
     from pixelcnn_tf.sampling.loops import Tables
-    from pixelcnn_tf.sampling.scheduler import PlainBatch, table_of
+    from pixelcnn_tf.sampling.scheduler import NaiveBatch, table_of
 
     row_size = side * model.n_channels
     zeros = table_of(np.zeros([batch, side, side, model.n_channels], np.float32), batch)
@@ -312,7 +312,7 @@ def _plain_seconds(model, batch: int, side: int) -> Callable[[], float]:
         seconds = []
         for row in at:
             middle = row * row_size + row_size // 2
-            walk = PlainBatch(model, (side, side), tables, np.arange(middle, middle + 2))
+            walk = NaiveBatch(model, (side, side), tables, np.arange(middle, middle + 2))
             start = time.perf_counter()
             walk.advance(2)
             seconds.append((time.perf_counter() - start) / 2)

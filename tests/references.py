@@ -29,7 +29,7 @@ def masked_conv(x, weights, name, kernel_size, n_channels):
 
 def lstm(gates, cell, n_channels):
     """Equation 3 of arXiv 1601.06759 at one pixel: ``gates`` ``[n, 4 * units]`` summed already,
-    o, f, i, g in each colour group."""
+    o, f, i, g in each channel group."""
     hidden, cells = [], []
     for group, before in zip(
         np.split(gates, n_channels, -1), np.split(cell, n_channels, -1), strict=True
@@ -84,7 +84,7 @@ def diagonal_lstm(gates, kernel, n_channels, direction):
 
 
 def gate(x, n_channels):
-    """Equation 2 of arXiv 1606.05328 in each colour group."""
+    """Equation 2 of arXiv 1606.05328 in each channel group."""
     parts = []
     for group in np.split(x, n_channels, -1):
         a, b = np.split(group, 2, -1)

@@ -45,11 +45,11 @@ def order() -> Figure:
     figure = Figure(figsize=(7.6, 2.9))
     left, right = figure.subplots(1, 2)
     steps = height * width
-    raster = (lambda row, column: row * width + column, f"one pixel at a time: {steps} steps")
+    one_by_one = (lambda row, column: row * width + column, f"one pixel at a time: {steps} steps")
     steps = step_of(height - 1, width - 1, lag) + 1
     waves = (lambda row, column: step_of(row, column, lag), f"wavefront, row lag 2: {steps} steps")
     shades = mpl.colormaps["Blues"]
-    for axis, (step, title) in ((left, raster), (right, waves)):
+    for axis, (step, title) in ((left, one_by_one), (right, waves)):
         last = step(height - 1, width - 1)
 
         def colour(row, column, step=step, last=last):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from pixelcnn_tf.layers.gated import TwoStackInput, VerticalToHorizontal
-from pixelcnn_tf.layers.incremental import Causal
+from pixelcnn_tf.layers.incremental import IncrementalLayer
 from pixelcnn_tf.layers.masked_conv import MaskedConv2D
 from pixelcnn_tf.layers.masks import kernel_shape
 from pixelcnn_tf.layers.pointwise import PReLU
@@ -48,9 +48,9 @@ class ShiftedBlock(PixelCNNResBlock):
         return self.make(ShiftedConv2D, name, features, filters, (rows, columns), "down_right")
 
 
-class Wait(Causal, keras.layers.Layer):
-    """Its input. In the raster way, features that were made ahead wait here until the layers
-    that they are added to have come as far.
+class Wait(IncrementalLayer, keras.layers.Layer):
+    """The identity. In incremental evaluation, features that were made ahead wait here until the
+    layers that they are added to have come as far.
 
     Args:
         steps: that those layers together reach to the right.
@@ -67,13 +67,13 @@ class Wait(Causal, keras.layers.Layer):
     def call(self, inputs):
         return inputs
 
-    def init_state(self, raster):
-        return raster.history(0, self.steps + 1, self.features, self.compute_dtype)
+    def init_state(self, schedule):
+        return schedule.ring_buffer(0, self.steps + 1, self.features, self.compute_dtype)
 
     def advance(self, x, pixels):
         slot = pixels[self]
-        slot.state = pixels.ahead(slot.lead + self.steps).record(slot.state, x)
-        return pixels.ahead(slot.lead).look(slot.state, 0, 0)
+        slot.state = pixels.ahead(slot.lookahead + self.steps).write(slot.state, x)
+        return pixels.ahead(slot.lookahead).read(slot.state, 0, 0)
 
 
 class TwoStackBlock(Block):
@@ -91,7 +91,7 @@ class TwoStackBlock(Block):
     in both, as in arXiv 1701.05517, section 2.3.
     """
 
-    features_a_colour = 2
+    features_per_channel = 2
 
     def __init__(self, kernel_size: int = 3, n_channels: int = 1, **kwargs):
         _check_one_colour(n_channels)
@@ -138,7 +138,7 @@ class TwoStackBlock(Block):
         x = x + self.join(self.join_prelu(above))
         return above, left + self.left["out"](prelus["out"](x))
 
-    def layers_ahead(self):
+    def lookahead_layers(self):
         return [*(self.above[part] for part in ("in", "middle", "out")), self.wait, self.join]
 
     def advance(self, above, pixels):

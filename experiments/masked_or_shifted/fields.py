@@ -151,7 +151,7 @@ def _draw_field(axis, fields: dict, kernel: int, layers: int, name: str) -> str:
 
 
 def _draw_colours(figure: Figure, tall: float) -> None:
-    """What the green of the centre sees of each colour: masked layers of three colour groups, and
+    """What the green of the centre sees of each colour: masked layers of three channel groups, and
     shifted ones."""
     figure.text(
         0.02,

@@ -3,10 +3,10 @@
 import keras
 import tensorflow as tf
 
-from pixelcnn_tf.layers.incremental import Causal
+from pixelcnn_tf.layers.incremental import IncrementalLayer
 
 
-class CausalConv2D(Causal, keras.layers.Layer):
+class CausalConv2D(IncrementalLayer, keras.layers.Layer):
     """What masked and shifted convolutions share.
 
     Args:
@@ -69,7 +69,7 @@ class CausalConv2D(Causal, keras.layers.Layer):
             raise ValueError(f"{self.name}: the number of input features must be known")
         return input_shape[-1]
 
-    def raster_bias(self, dtype):
+    def bias_or_zeros(self, dtype):
         """The bias, or zeros, ``[filters]``."""
         return tf.cast(self.bias, dtype) if self.use_bias else tf.zeros([self.filters], dtype)
 

@@ -23,7 +23,7 @@ def masked_to_shifted(
         regularizers are not taken over.
 
     Raises:
-        ValueError: several colour groups (a shifted kernel sees all features of a pixel or none
+        ValueError: several channel groups (a shifted kernel sees all features of a pixel or none
             of them), an activation, a layer that is not built or sees nothing.
 
     Source: arXiv 1606.05328, section 2.3: a masked kernel can be had by cropping and shifting.
@@ -32,7 +32,7 @@ def masked_to_shifted(
         raise ValueError(f"{layer!r:.80}: must be a MaskedConv2D")
     if layer.n_channels != 1:
         raise ValueError(
-            f"n_channels={layer.n_channels}: must be 1; colour groups within a pixel have no "
+            f"n_channels={layer.n_channels}: must be 1; channel groups within a pixel have no "
             "shifted twin"
         )
     _check_linear(layer)

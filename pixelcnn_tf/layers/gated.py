@@ -14,7 +14,7 @@ class VerticalToHorizontal(ShiftedConv2D):
 
     Args:
         filters: output feature maps, a multiple of ``n_channels``.
-        n_channels: colours a pixel.
+        n_channels: channels per pixel.
 
     Input: ``[batch, height, width, features]``. Output: ``[batch, height, width, filters]``.
 
@@ -25,22 +25,24 @@ class VerticalToHorizontal(ShiftedConv2D):
         super().__init__(filters, 1, "down", **kwargs)
         self.n_channels = n_channels
 
-    def init_state(self, raster):
+    def init_state(self, schedule):
         """What is made ahead waits here for its pixel."""
-        return raster.history(0, raster.leads[self] + 1, self.filters, self.compute_dtype)
+        return schedule.ring_buffer(
+            0, schedule.lookaheads[self] + 1, self.filters, self.compute_dtype
+        )
 
     def advance(self, x, pixels):
         """Takes ``[lanes, features]`` of the vertical stack, ahead, and keeps what it makes."""
         slot = pixels[self]
         made = super().advance(x, pixels)
-        if slot.lead == 0:
+        if slot.lookahead == 0:
             slot.sums = made
         else:
-            slot.state = pixels.ahead(slot.lead).record(slot.state, made)
-            slot.sums = pixels.look(slot.state, 0, 0)
+            slot.state = pixels.ahead(slot.lookahead).write(slot.state, made)
+            slot.sums = pixels.read(slot.state, 0, 0)
 
     def step(self, x, pixels):
-        """The colour group whose turn it is, ``[lanes, filters / n_channels]``."""
+        """The channel group whose turn it is, ``[lanes, filters / n_channels]``."""
         return tf.split(pixels[self].sums, self.n_channels, axis=-1)[pixels.channel]
 
     def get_config(self):
@@ -58,7 +60,7 @@ class TwoStackInput(keras.layers.Layer):
         filters: feature maps of each stack, a multiple of ``n_channels``.
         kernel_size: odd side; the vertical stack looks at the rows above, the horizontal one
             at what is left in the same row.
-        n_channels: colours a pixel.
+        n_channels: channels per pixel.
 
     Input: ``[batch, height, width, n_channels]``.
     Output: the vertical and the horizontal stack, ``[batch, height, width, filters]`` each.
@@ -86,7 +88,7 @@ class TwoStackInput(keras.layers.Layer):
     def call(self, inputs):
         return self.vertical(inputs), self.horizontal(inputs)
 
-    def layers_ahead(self):
+    def lookahead_layers(self):
         return [self.vertical]
 
     def advance(self, pixels):

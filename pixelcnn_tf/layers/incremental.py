@@ -1,9 +1,9 @@
-"""The raster way: a model run one colour of one pixel at a time, several rows at once.
+"""Incremental evaluation: a model run one colour of one pixel at a time, several rows at once.
 
 Sub-pixels are drawn in raster order, but a pixel does not need all that comes before it: in
 the rows above it looks at most ``reach`` columns to its right. So a row may begin as soon as
 the row above it is ``lag = reach + 1`` columns ahead. The pixels at hand at one step form a
-slanted front; here, with lag 4, those of step 8 are marked by their place in the front::
+wavefront; here, with lag 4, those of step 8 are marked by their place in the wavefront::
 
     . . . . . . . . 2 -
     . . . . 1 - - - - -        . done   - to come
@@ -14,14 +14,14 @@ is a few products with one row for each pixel at hand of each image, called a *l
 image that is drawn is that of the plain order: only the order of independent work changes.
 
 A layer remembers what later pixels will look at (its *state*, of fixed shape), and, for the
-pixels at hand, what their outputs sum up to so far (its ``Slot``). A block's ``step(x,
+pixels at hand, what their outputs sum up to so far (its ``LayerState``). A block's ``step(x,
 pixels)`` composes the ``step`` of its layers as its ``call`` composes their ``call``.
 
 Features that depend on whole rows above only (the vertical stack of a Gated PixelCNN) need no
 pixel of their own row, but more and more columns to their right, layer after layer. They are
-computed on a front of their own, ``lead`` steps ahead of the pixels at hand: as soon as the row
-above allows. Each such layer takes ``reach`` off the lead of the one before it. They are
-named in this order by ``layers_ahead()``, and have ``advance`` in place of ``step``.
+computed on a wavefront of their own, ``lookahead`` steps ahead of the pixels at hand: as soon as
+the row above allows. Each such layer takes ``reach`` off the lookahead of the one before it. They
+are named in this order by ``lookahead_layers()``, and have ``advance`` in place of ``step``.
 """
 
 import dataclasses
@@ -30,10 +30,10 @@ from typing import Any
 import tensorflow as tf
 
 
-class Causal:
-    """What a layer with weights fills in to be run the raster way, besides ``step``.
+class IncrementalLayer:
+    """What a layer with weights fills in to be run incremental evaluation, besides ``step``.
 
-    ``step(x, pixels)`` takes one colour group of the layer's input at the pixels at hand,
+    ``step(x, pixels)`` takes one channel group of the layer's input at the pixels at hand,
     ``[lanes, features / n_channels]``, colour after colour, and returns that of its output.
     """
 
@@ -41,54 +41,54 @@ class Causal:
         """How many columns to the right the layer looks, in images of ``width`` columns."""
         return 0
 
-    def raster_weights(self):
+    def incremental_weights(self):
         """The weights as ``step`` needs them, a nest of tensors made once before the walk."""
         return ()
 
-    def init_state(self, raster: "Raster"):
+    def init_state(self, schedule: "Schedule"):
         """The state before the first pixel, a nest of tensors."""
         return ()
 
-    def start_pixel(self, weights, state, pixels: "Pixels"):
-        """What the pixels before the ones at hand contribute to all colour groups."""
+    def start_pixel(self, weights, state, pixels: "ActivePixels"):
+        """What the pixels before the ones at hand contribute to all channel groups."""
         return None
 
-    def end_pixel(self, slot: "Slot", pixels: "Pixels"):
+    def end_pixel(self, slot: "LayerState", pixels: "ActivePixels"):
         """The state with the pixels at hand, whose ``slot.groups`` are complete, in it."""
         return slot.state
 
 
-def causal_layers(layer) -> list[Causal]:
-    """The ``Causal`` layers of a layer. What is in one of them is its own affair."""
-    if isinstance(layer, Causal):
+def incremental_layers(layer) -> list[IncrementalLayer]:
+    """The ``IncrementalLayer`` layers of a layer. What is in one of them is its own affair."""
+    if isinstance(layer, IncrementalLayer):
         return [layer]
     inside = layer._flatten_layers(include_self=False, recursive=False)
-    return [causal for part in inside for causal in causal_layers(part)]
+    return [causal for part in inside for causal in incremental_layers(part)]
 
 
 @dataclasses.dataclass
-class Slot:
+class LayerState:
     """What one layer knows of the pixels at hand.
 
     Attributes:
-        weights, state: from ``raster_weights`` and the last ``end_pixel``.
-        lead: steps that the layer is ahead of the pixels at hand.
+        weights, state: from ``incremental_weights`` and the last ``end_pixel``.
+        lookahead: steps that the layer is ahead of the pixels at hand.
         sums: from ``start_pixel``; ``step`` adds to it.
-        groups: the colour groups of the layer's input so far.
+        groups: the channel groups of the layer's input so far.
     """
 
     weights: Any
     state: Any
-    lead: int = 0
+    lookahead: int = 0
     sums: Any = None
     groups: list = dataclasses.field(default_factory=list)
 
 
-class Raster:
+class Schedule:
     """A walk over the pixels of a batch of images.
 
     Args:
-        layer: a layer, block or model all of whose weights are in ``Causal`` layers.
+        layer: a layer, block or model all of whose weights are in ``IncrementalLayer`` layers.
         batch: images at once.
         height, width: of the images, in pixels.
         labels: int32 ``[batch]``, for ``init_states`` of a class-conditional model.
@@ -98,25 +98,25 @@ class Raster:
         lag: columns between a row at hand and the row below it.
         rows: how many rows are at hand at most.
         lanes: ``rows * batch``, row by row.
-        leads: how many steps each layer is ahead.
+        lookaheads: how many steps each layer is ahead.
         head_start: steps before the first pixel, in which the layers ahead make their first
             row.
         n_steps: in all.
     """
 
     def __init__(self, layer, batch: int, height: int, width: int, labels=None, lag=None):
-        self.layers = causal_layers(layer)
+        self.layers = incremental_layers(layer)
         self.batch, self.height, self.width, self.labels = batch, height, width, labels
-        ahead = layer.layers_ahead() if hasattr(layer, "layers_ahead") else []
+        ahead = layer.lookahead_layers() if hasattr(layer, "lookahead_layers") else []
         reaches = [part.reach(width) for part in self.layers if part not in ahead]
         self.lag = lag or 1 + max([0, sum(part.reach(width) for part in ahead), *reaches])
         self.rows = -(-width // self.lag)
         self.lanes = self.rows * batch
-        self.leads, lead = dict.fromkeys(self.layers, 0), self.lag - 1
+        self.lookaheads, lookahead = dict.fromkeys(self.layers, 0), self.lag - 1
         for part in ahead:
-            lead -= part.reach(width)
-            self.leads[part] = lead
-        self.head_start = max(self.leads.values())
+            lookahead -= part.reach(width)
+            self.lookaheads[part] = lookahead
+        self.head_start = max(self.lookaheads.values())
         self.n_steps = self.head_start + self.step_of(height - 1, width - 1) + 1
 
     def step_of(self, row, column):
@@ -125,24 +125,24 @@ class Raster:
 
     def weights(self) -> list:
         """The weights of every layer, for ``pixels``."""
-        return [layer.raster_weights() for layer in self.layers]
+        return [layer.incremental_weights() for layer in self.layers]
 
     def init_states(self) -> list:
         """The states of every layer before the first pixel, for ``pixels``."""
         return [layer.init_state(self) for layer in self.layers]
 
-    def history(self, up: int, left: int, features: int, dtype):
-        """An empty ring for ``Front.record``, long enough to ``look`` at pixels ``up`` rows above
-        and ``left`` columns to the left: zeros ``[steps, lanes + 2 * margin, features]``."""
-        margin = max(1, -(-left // self.lag)) * self.batch  # see ``look``
+    def ring_buffer(self, up: int, left: int, features: int, dtype):
+        """An empty ring for ``Wavefront.write``, long enough to ``read`` at pixels ``up`` rows
+        above and ``left`` columns to the left: zeros ``[steps, lanes + 2 * margin, features]``."""
+        margin = max(1, -(-left // self.lag)) * self.batch  # see ``read``
         return tf.zeros([up * self.lag + left, self.lanes + 2 * margin, features], dtype)
 
-    def pixels(self, step, weights: list, states: list) -> "Pixels":
+    def pixels(self, step, weights: list, states: list) -> "ActivePixels":
         """The pixels at hand at ``step`` (0 to ``n_steps - 1``)."""
-        return Pixels(self, step - self.head_start, weights, states)
+        return ActivePixels(self, step - self.head_start, weights, states)
 
 
-class Front:
+class Wavefront:
     """The pixels of one step: one in each row at hand, of each image.
 
     Attributes:
@@ -151,27 +151,27 @@ class Front:
         index: int32 ``[rows]``, ``row * width + column``; ``height * width`` for those outside.
     """
 
-    def __init__(self, raster: Raster, time):
-        self.raster, self.time = raster, time
-        place = tf.range(raster.rows)
-        self.row = time // raster.lag - place
-        self.column = time % raster.lag + place * raster.lag
-        inside = (self.row >= 0) & (self.row < raster.height) & (self.column < raster.width)
-        outside = raster.height * raster.width
-        self.index = tf.where(inside, self.row * raster.width + self.column, outside)
-        self._inside = tf.repeat(inside, raster.batch)[:, None]
+    def __init__(self, schedule: Schedule, time):
+        self.schedule, self.time = schedule, time
+        place = tf.range(schedule.rows)
+        self.row = time // schedule.lag - place
+        self.column = time % schedule.lag + place * schedule.lag
+        inside = (self.row >= 0) & (self.row < schedule.height) & (self.column < schedule.width)
+        outside = schedule.height * schedule.width
+        self.index = tf.where(inside, self.row * schedule.width + self.column, outside)
+        self._inside = tf.repeat(inside, schedule.batch)[:, None]
         self._shared: dict = {}
 
-    def record(self, history, features):
-        """``history``, a ring of the last steps, with ``features`` ``[lanes, features]`` of these
+    def write(self, ring, features):
+        """``ring``, a ring of the last steps, with ``features`` ``[lanes, features]`` of these
         pixels in it: zeros for those outside of the image and on both margins."""
         features = tf.where(self._inside, features, tf.zeros([], features.dtype))
-        features = tf.pad(features, [[self._margin(history)] * 2, [0, 0]])
-        now = self._entry(history, 0, 0)
-        return tf.tensor_scatter_nd_update(history, now[None, None], features[None])
+        features = tf.pad(features, [[self._margin(ring)] * 2, [0, 0]])
+        now = self._entry(ring, 0, 0)
+        return tf.tensor_scatter_nd_update(ring, now[None, None], features[None])
 
-    def look(self, history, up: int, right: int):
-        """What ``history`` holds of the pixels ``up`` rows above and ``right`` columns to the
+    def read(self, ring, up: int, right: int):
+        """What ``ring`` holds of the pixels ``up`` rows above and ``right`` columns to the
         right (negative: left) of these; zeros outside of the image.
 
         Returns:
@@ -179,27 +179,27 @@ class Front:
         """
         # Going right by ``right`` may step over the end of a place's ``lag`` columns, into the
         # place after, or, to the left, into one of those before; its lanes are next to ours.
-        raster, margin = self.raster, self._margin(history)
+        schedule, margin = self.schedule, self._margin(ring)
         at = self._once(
-            ("at", *history.shape[:2], up, right),
+            ("at", *ring.shape[:2], up, right),
             lambda: tf.stack(
                 [
-                    self._entry(history, up, right),
-                    (self.time % raster.lag + right) // raster.lag * raster.batch + margin,
+                    self._entry(ring, up, right),
+                    (self.time % schedule.lag + right) // schedule.lag * schedule.batch + margin,
                     0,
                 ]
             ),
         )
-        size = [1, raster.lanes, history.shape[2]]
-        return tf.reshape(tf.slice(history, at, size), size[1:])
+        size = [1, schedule.lanes, ring.shape[2]]
+        return tf.reshape(tf.slice(ring, at, size), size[1:])
 
-    def _margin(self, history) -> int:
-        """How many lanes of zeros ``history`` has on either side."""
-        return (history.shape[1] - self.raster.lanes) // 2
+    def _margin(self, ring) -> int:
+        """How many lanes of zeros ``ring`` has on either side."""
+        return (ring.shape[1] - self.schedule.lanes) // 2
 
-    def _entry(self, history, up: int, right: int):
+    def _entry(self, ring, up: int, right: int):
         """Where in a ring the step of the pixels ``up`` and ``right`` of these is."""
-        length, ago = history.shape[0], up * self.raster.lag - right
+        length, ago = ring.shape[0], up * self.schedule.lag - right
         return self._once(("entry", length, ago), lambda: (self.time - ago) % length)
 
     def _once(self, key, make):
@@ -209,32 +209,32 @@ class Front:
         return self._shared[key]
 
 
-class Pixels(Front):
+class ActivePixels(Wavefront):
     """The pixels at hand, and what the layers know of them.
 
     Attributes:
         channel: the colour whose turn it is.
     """
 
-    def __init__(self, raster: Raster, time, weights: list, states: list):
-        super().__init__(raster, time)
+    def __init__(self, schedule: Schedule, time, weights: list, states: list):
+        super().__init__(schedule, time)
         self.channel = 0
-        self._fronts: dict[int, Front] = {0: self}
+        self._wavefronts: dict[int, Wavefront] = {0: self}
         self._slots = {
-            layer: Slot(*both, raster.leads[layer])
-            for layer, *both in zip(raster.layers, weights, states, strict=True)
+            layer: LayerState(*both, schedule.lookaheads[layer])
+            for layer, *both in zip(schedule.layers, weights, states, strict=True)
         }
         for layer, at in self._slots.items():
             at.sums = layer.start_pixel(at.weights, at.state, self)
 
-    def __getitem__(self, layer: Causal) -> Slot:
+    def __getitem__(self, layer: IncrementalLayer) -> LayerState:
         return self._slots[layer]
 
-    def ahead(self, lead: int) -> Front:
-        """The pixels that will be at hand ``lead`` steps later."""
-        if lead not in self._fronts:
-            self._fronts[lead] = Front(self.raster, self.time + lead)
-        return self._fronts[lead]
+    def ahead(self, lookahead: int) -> Wavefront:
+        """The pixels that will be at hand ``lookahead`` steps later."""
+        if lookahead not in self._wavefronts:
+            self._wavefronts[lookahead] = Wavefront(self.schedule, self.time + lookahead)
+        return self._wavefronts[lookahead]
 
     def end(self) -> list:
         """The states of every layer after these pixels, all of whose colours are known."""

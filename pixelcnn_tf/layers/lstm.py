@@ -7,14 +7,14 @@ beforehand, and add the state-to-state part on the way (arXiv 1601.06759, equati
     c = f * c_before + i * g
     h = o * tanh(c)
 
-Feature maps come in colour groups, gates as o, f, i, g within each group. States belong to
+Feature maps come in channel groups, gates as o, f, i, g within each group. States belong to
 pixels all of whose colours are known, so the state-to-state kernels are whole.
 """
 
 import keras
 import tensorflow as tf
 
-from pixelcnn_tf.layers.incremental import Causal, where
+from pixelcnn_tf.layers.incremental import IncrementalLayer, where
 from pixelcnn_tf.layers.lstm_scan import lstm_lines
 from pixelcnn_tf.layers.masks import kernel_shape
 from pixelcnn_tf.utils.serialization import PACKAGE
@@ -38,13 +38,13 @@ def lstm_cell(gates, cell):
 
 
 def gates_together(x, n_channels: int):
-    """``x`` ``[..., 4 * units]``, which has o, f, i, g in each colour group, in the order of
+    """``x`` ``[..., 4 * units]``, which has o, f, i, g in each channel group, in the order of
     ``lstm_cell``: once before a loop, rather than at every step."""
     parts = tf.split(x, 4 * n_channels, axis=-1)
     return tf.concat([part for gate in range(4) for part in parts[gate::4]], axis=-1)
 
 
-class LSTMState(Causal, keras.layers.Layer):
+class LSTMState(IncrementalLayer, keras.layers.Layer):
     """What both recurrent layers share: a loop over lines of the map, each line from the last.
 
     Input: gates ``[batch, height, width, 4 * units]``.
@@ -91,7 +91,7 @@ class LSTMState(Causal, keras.layers.Layer):
         kernel = gates_together(tf.cast(self.kernel, lines.dtype), self.n_channels)
         return tf.transpose(lstm_lines(lines, kernel, self.shifts), [3, 2, 0, 1])
 
-    def raster_weights(self):
+    def incremental_weights(self):
         return tf.cast(self.kernel, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
@@ -102,10 +102,10 @@ class LSTMState(Causal, keras.layers.Layer):
 
 
 class _StepByStep(LSTMState):
-    """The raster way of states that need no pixel to the right in their own row."""
+    """Incremental evaluation of states that need no pixel to the right in their own row."""
 
     def step(self, x, pixels):
-        """One colour group: gates in, hidden state out."""
+        """One channel group: gates in, hidden state out."""
         slot = pixels[self]
         before, cell = slot.sums
         share = self.units // self.n_channels
@@ -119,7 +119,7 @@ class _StepByStep(LSTMState):
 
     def end_pixel(self, slot, pixels):
         states = [tf.concat(groups, axis=-1) for groups in zip(*slot.groups, strict=True)]
-        return pixels.record(slot.state, tf.concat(states, axis=-1))
+        return pixels.write(slot.state, tf.concat(states, axis=-1))
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -128,7 +128,7 @@ class RowLSTMState(_StepByStep):
 
     Args:
         width: k, odd, of the 1 x k state-to-state convolution.
-        n_channels: colours a pixel.
+        n_channels: channels per pixel.
 
     Raises:
         ValueError: an even or negative width, features that do not divide.
@@ -148,13 +148,13 @@ class RowLSTMState(_StepByStep):
     def reach(self, width):
         return self.width // 2
 
-    def init_state(self, raster):
+    def init_state(self, schedule):
         """Hidden states and cells of the row above."""
-        return raster.history(1, self.width // 2, 2 * self.units, self.compute_dtype)
+        return schedule.ring_buffer(1, self.width // 2, 2 * self.units, self.compute_dtype)
 
     def start_pixel(self, weights, state, pixels):
         side = self.width // 2
-        above = [pixels.look(state, 1, right) for right in range(-side, side + 1)]
+        above = [pixels.read(state, 1, right) for right in range(-side, side + 1)]
         hidden = tf.concat([seen[:, : self.units] for seen in above], axis=-1)
         return hidden @ weights, above[side][:, self.units :]
 
@@ -170,7 +170,7 @@ class DiagonalLSTMState(_StepByStep):
     depends on is in the column before it; columns are computed one after another.
 
     Args:
-        n_channels: colours a pixel.
+        n_channels: channels per pixel.
 
     Source: arXiv 1601.06759, section 3.2 and figure 3.
     """
@@ -180,11 +180,11 @@ class DiagonalLSTMState(_StepByStep):
     def call(self, gates):
         return unskew(self._scan(skew(gates)), tf.shape(gates)[2])
 
-    def init_state(self, raster):
-        return raster.history(1, 1, 2 * self.units, self.compute_dtype)
+    def init_state(self, schedule):
+        return schedule.ring_buffer(1, 1, 2 * self.units, self.compute_dtype)
 
     def start_pixel(self, weights, state, pixels):
-        left, above = pixels.look(state, 0, -1), pixels.look(state, 1, 0)
+        left, above = pixels.read(state, 0, -1), pixels.read(state, 1, 0)
         hidden = tf.concat([left[:, : self.units], above[:, : self.units]], axis=-1)
         return hidden @ weights, left[:, self.units :]
 
@@ -204,15 +204,15 @@ class RightDiagonalLSTMState(DiagonalLSTMState):
     def reach(self, width):
         return width - 1  # the row above must be complete
 
-    def raster_weights(self):
-        return gates_together(super().raster_weights(), self.n_channels)
+    def incremental_weights(self):
+        return gates_together(super().incremental_weights(), self.n_channels)
 
-    def init_state(self, raster):
+    def init_state(self, schedule):
         """Gates of the row at hand by column, ``[width + 1, batch, 4 * units]`` (the last takes
         what is outside of the image), and hidden states of the row above, ``[width, batch,
         units]``."""
-        gates = [raster.width + 1, raster.lanes, 4 * self.units]
-        hidden = [raster.width, raster.lanes, self.units]
+        gates = [schedule.width + 1, schedule.lanes, 4 * self.units]
+        hidden = [schedule.width, schedule.lanes, self.units]
         return tf.zeros(gates, self.compute_dtype), tf.zeros(hidden, self.compute_dtype)
 
     def start_pixel(self, weights, state, pixels):
@@ -220,7 +220,7 @@ class RightDiagonalLSTMState(DiagonalLSTMState):
         gates, above = state
         new_row = (pixels.column[0] == 0) & (pixels.row[0] > 0)
         [hidden] = where(new_row, lambda above: [self._row(weights, gates, above)], above)
-        return hidden, tf.gather(hidden, tf.minimum(pixels.column[0], pixels.raster.width - 1))
+        return hidden, tf.gather(hidden, tf.minimum(pixels.column[0], pixels.schedule.width - 1))
 
     def _row(self, kernel, gates, above):
         """Hidden states of a row ``[width, batch, units]`` from its gates ``[width + 1, batch, 4 *
@@ -244,7 +244,7 @@ class RightDiagonalLSTMState(DiagonalLSTMState):
         return tf.split(slot.sums[1], self.n_channels, axis=-1)[pixels.channel]
 
     def end_pixel(self, slot, pixels):
-        column = tf.minimum(pixels.column[0], pixels.raster.width)
+        column = tf.minimum(pixels.column[0], pixels.schedule.width)
         gates = tf.concat(slot.groups, axis=-1)
         return tf.tensor_scatter_nd_update(slot.state[0], [[column]], gates[None]), slot.sums[0]
 

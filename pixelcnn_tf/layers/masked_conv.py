@@ -5,12 +5,12 @@ import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.layers.causal_conv import CausalConv2D
-from pixelcnn_tf.layers.masks import colour_groups, get_mask, kernel_shape
+from pixelcnn_tf.layers.masks import channel_groups, get_mask, kernel_shape
 from pixelcnn_tf.utils.serialization import PACKAGE
 
 
 def _for_group(initializer, group: int):
-    """A copy of ``initializer`` that draws other numbers for each colour group.
+    """A copy of ``initializer`` that draws other numbers for each channel group.
 
     A Keras initializer with a fixed seed returns the same numbers at every call, which
     would make the groups of one layer copies of each other.
@@ -35,14 +35,14 @@ class MaskedConv2D(CausalConv2D):
     centre row that the mask forbids are stored as zeros, left out of every product by the
     mask and never receive a gradient.
 
-    The initializer is called once for each colour group with the shape ``(weights that
+    The initializer is called once for each channel group with the shape ``(weights that
     one output sees, outputs of the group)``, so that fan-in is the true number of inputs.
 
     Args:
         filters: output feature maps, a multiple of ``n_channels``.
         kernel_size: odd side, or odd ``(height, width)``.
         mask_type: ``'A'`` (the first layer) or ``'B'`` (all others), see ``get_mask``.
-        n_channels: colours a pixel; 1 is greyscale.
+        n_channels: channels per pixel; 1 is greyscale.
         activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer,
             bias_regularizer: as in ``keras.layers.Conv2D``.
 
@@ -87,7 +87,7 @@ class MaskedConv2D(CausalConv2D):
 
     def _initial_kernel(self, shape, dtype):
         """Each group's visible weights as one dense matrix, placed where they belong."""
-        group_of = colour_groups(self.filters, self.n_channels)
+        group_of = channel_groups(self.filters, self.n_channels)
         columns = []
         for group in range(self.n_channels):
             width = int(np.sum(group_of == group))
@@ -126,8 +126,8 @@ class MaskedConv2D(CausalConv2D):
         above = [(y, x) for y in range(up, 0, -1) for x in range(-side, side + 1)]
         return above + [(0, x) for x in range(-side, 0)]
 
-    def raster_weights(self):
-        """``around`` ``[pixels around * features, filters]``; ``here``: for each colour group of
+    def incremental_weights(self):
+        """``around`` ``[pixels around * features, filters]``; ``here``: for each channel group of
         this pixel's input ``[features of the group, filters of the groups that may see it]``;
         ``bias`` ``[filters]``. What the mask closes is in none of them."""
         kernel = tf.cast(self.kernel, self.compute_dtype)
@@ -140,23 +140,23 @@ class MaskedConv2D(CausalConv2D):
             rows[:, first + group * (self.filters // self.n_channels) :]
             for group, rows in enumerate(tf.split(centre, self.n_channels))
         ]
-        return tf.concat(around, axis=0) if around else (), here, self.raster_bias(kernel.dtype)
+        return tf.concat(around, axis=0) if around else (), here, self.bias_or_zeros(kernel.dtype)
 
-    def init_state(self, raster):
+    def init_state(self, schedule):
         if not self._around():
             return ()
         up, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
-        return raster.history(up, side, self.mask.shape[2], self.compute_dtype)
+        return schedule.ring_buffer(up, side, self.mask.shape[2], self.compute_dtype)
 
     def start_pixel(self, weights, state, pixels):
         around, _, bias = weights
         if not self._around():
-            return tf.repeat(bias[None], pixels.raster.lanes, axis=0)
-        seen = [pixels.look(state, up, right) for up, right in self._around()]
+            return tf.repeat(bias[None], pixels.schedule.lanes, axis=0)
+        seen = [pixels.read(state, up, right) for up, right in self._around()]
         return tf.concat(seen, axis=-1) @ around + bias
 
     def observe(self, x, pixels):
-        """Take in the next colour group of this pixel: all outputs that may see it count it."""
+        """Take in the next channel group of this pixel: all outputs that may see it count it."""
         at = pixels[self]
         x = tf.cast(x, self.compute_dtype)
         here = at.weights[1][len(at.groups)]
@@ -165,8 +165,8 @@ class MaskedConv2D(CausalConv2D):
             at.sums += x @ here
 
     def step(self, x, pixels):
-        """The output of the next colour group. Type B takes in ``x`` first; type A is given its
-        own colour group afterwards, by ``observe``, when it is known."""
+        """The output of the next channel group. Type B takes in ``x`` first; type A is given its
+        own channel group afterwards, by ``observe``, when it is known."""
         at = pixels[self]
         if self.mask_type == "B":
             self.observe(x, pixels)
@@ -176,7 +176,7 @@ class MaskedConv2D(CausalConv2D):
     def end_pixel(self, slot, pixels):
         if not self._around():
             return ()
-        return pixels.record(slot.state, tf.concat(slot.groups, axis=-1))
+        return pixels.write(slot.state, tf.concat(slot.groups, axis=-1))
 
     def get_config(self):
         return {**super().get_config(), "n_channels": self.n_channels}

@@ -37,8 +37,8 @@ def kernel_shape(kernel_size: int | tuple[int, int], odd: bool = True) -> tuple[
     return int(sizes[0]), int(sizes[1])
 
 
-def colour_groups(features: int, n_channels: int, name: str = "features") -> np.ndarray:
-    """The colour group of each feature map: int array ``[features]``, values 0 to
+def channel_groups(features: int, n_channels: int, name: str = "features") -> np.ndarray:
+    """The channel group of each feature map: int array ``[features]``, values 0 to
     ``n_channels - 1``.
 
     Raises:
@@ -71,7 +71,7 @@ def get_mask(
         features_in: input feature maps, a multiple of ``n_channels``.
         features_out: output feature maps, a multiple of ``n_channels``.
         mask_type: ``'A'`` or ``'B'``.
-        n_channels: colours a pixel; 1 is greyscale.
+        n_channels: channels per pixel; 1 is greyscale.
 
     Returns:
         float32 array ``(height, width, features_in, features_out)`` of zeros and ones.
@@ -84,8 +84,8 @@ def get_mask(
     height, width = kernel_shape(kernel_size)
     if mask_type not in MASK_TYPES:
         raise ValueError(f"mask_type={mask_type!r}: must be 'A' or 'B'")
-    group_in = colour_groups(features_in, n_channels, "features_in")[:, None]
-    group_out = colour_groups(features_out, n_channels, "features_out")[None, :]
+    group_in = channel_groups(features_in, n_channels, "features_in")[:, None]
+    group_out = channel_groups(features_out, n_channels, "features_out")[None, :]
 
     mask = np.zeros((height, width, features_in, features_out), np.float32)
     mask[: height // 2] = 1.0

@@ -75,15 +75,15 @@ class NormalizedConv2D(ShiftedConv2D):
         self.gain.assign(gain)
         self.bias.assign(-gain * mean)
 
-    # The raster way of 'down': whole rows, when the row above is complete. One row of inputs,
-    # the last one, is the state.
+    # Incremental evaluation of 'down': whole rows, when the row above is complete. One row of
+    # inputs, the last one, is the state.
 
-    def init_state(self, raster):
+    def init_state(self, schedule):
         if self.direction == "down_right":
-            return super().init_state(raster)
+            return super().init_state(schedule)
         if self.kernel_size[0] == 1:
             return ()
-        shape = [raster.width, raster.batch, self.kernel.shape[2]]
+        shape = [schedule.width, schedule.batch, self.kernel.shape[2]]
         return tf.zeros(shape, self.compute_dtype)
 
     def row(self, x, pixels):

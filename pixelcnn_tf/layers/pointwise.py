@@ -3,13 +3,13 @@
 import keras
 import tensorflow as tf
 
-from pixelcnn_tf.layers.incremental import Causal
+from pixelcnn_tf.layers.incremental import IncrementalLayer
 from pixelcnn_tf.utils.serialization import PACKAGE
 from pixelcnn_tf.utils.validation import count
 
 
 def gate(x, n_channels: int):
-    """``tanh(a) * sigmoid(b)`` of two halves of the features of each colour group.
+    """``tanh(a) * sigmoid(b)`` of two halves of the features of each channel group.
 
     Args:
         x: ``[..., 2 * features]``; in each of the ``n_channels`` groups first a, then b.
@@ -25,11 +25,11 @@ def gate(x, n_channels: int):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class PReLU(Causal, keras.layers.PReLU):
+class PReLU(IncrementalLayer, keras.layers.PReLU):
     """``x`` where positive, else ``slope * x``, with one slope a feature, 0.25 at first.
 
     Args:
-        n_channels: colours a pixel.
+        n_channels: channels per pixel.
 
     Input and output: ``[batch, height, width, features]``, features a multiple of
     ``n_channels``.
@@ -42,7 +42,7 @@ class PReLU(Causal, keras.layers.PReLU):
         super().__init__(**{"alpha_initializer": slope, "shared_axes": [1, 2], **kwargs})
         self.n_channels = n_channels
 
-    def raster_weights(self):
+    def incremental_weights(self):
         return tf.split(tf.cast(self.alpha[0], self.compute_dtype), self.n_channels, axis=-1)
 
     def step(self, x, pixels):
@@ -53,12 +53,12 @@ class PReLU(Causal, keras.layers.PReLU):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class ClassBias(Causal, keras.layers.Layer):
+class ClassBias(IncrementalLayer, keras.layers.Layer):
     """Adds a learned bias for each class and feature to feature maps, zero at first.
 
     Args:
         n_classes: labels are 0 to ``n_classes - 1``.
-        n_channels: colours a pixel.
+        n_channels: channels per pixel.
 
     Input: features ``[batch, height, width, features]`` and integer labels ``[batch]``.
     Output: of the shape of the features.
@@ -83,12 +83,12 @@ class ClassBias(Causal, keras.layers.Layer):
         one_hot = tf.one_hot(labels, self.n_classes, dtype=self.compute_dtype)
         return inputs + (one_hot @ self.biases)[:, None, None]
 
-    def init_state(self, raster):
+    def init_state(self, schedule):
         """The bias of each lane, ``[lanes, features]``; labels do not change on the way."""
         biases = tf.cast(self.biases, self.compute_dtype)
-        if raster.labels is None:
-            return tf.zeros([raster.lanes, biases.shape[1]], biases.dtype)
-        return tf.tile(tf.gather(biases, raster.labels), [raster.rows, 1])
+        if schedule.labels is None:
+            return tf.zeros([schedule.lanes, biases.shape[1]], biases.dtype)
+        return tf.tile(tf.gather(biases, schedule.labels), [schedule.rows, 1])
 
     def step(self, x, pixels):
         return x + tf.split(pixels[self].state, self.n_channels, axis=-1)[pixels.channel]

@@ -35,7 +35,7 @@ class ShiftedConv2D(CausalConv2D):
     later layers, ``'down'`` of type B keeps to the rows above if its input was made by ``'down'``
     alone; ``'down_right'`` of type B keeps the order after both.
 
-    Stride 1, zero padding, spatial size kept. There are no colour groups: the features of a
+    Stride 1, zero padding, spatial size kept. There are no channel groups: the features of a
     pixel are seen together or not at all, so that the colours of one pixel cannot condition on
     each other through this layer.
 
@@ -113,10 +113,10 @@ class ShiftedConv2D(CausalConv2D):
         """The kernel that inputs are convolved with; a subclass may make another of it."""
         return self.kernel
 
-    # The raster way. Features of whole rows ('down') are made on a front of their own, ahead of
-    # the pixels at hand, by ``advance``; the others pixel by pixel, by ``step``.
+    # Incremental evaluation. Features of whole rows ('down') are made on a wavefront of their own,
+    # ahead of the pixels at hand, by ``advance``; the others pixel by pixel, by ``step``.
 
-    def layers_ahead(self):
+    def lookahead_layers(self):
         return [self] if self.direction == "down" else []
 
     def reach(self, width):
@@ -137,29 +137,29 @@ class ShiftedConv2D(CausalConv2D):
         ]
         return seen[:-1] if self._takes_own else seen
 
-    def raster_weights(self):
+    def incremental_weights(self):
         """``[rows * columns * features, filters]``, ``[filters]``."""
         kernel = tf.cast(self.used_kernel(), self.compute_dtype)
-        return tf.reshape(kernel, [-1, self.filters]), self.raster_bias(kernel.dtype)
+        return tf.reshape(kernel, [-1, self.filters]), self.bias_or_zeros(kernel.dtype)
 
-    def init_state(self, raster):
+    def init_state(self, schedule):
         if not self._around():
             return ()
         newest = 0
         if self.direction == "down":
             # Inputs of type B are ready ``_right`` steps before the rightmost of its own row is
             # needed; those of type A, the rows above, when the walk itself has passed them.
-            newest = self._right + 1 if self.mask_type == "B" else -raster.leads[self]
+            newest = self._right + 1 if self.mask_type == "B" else -schedule.lookaheads[self]
         features = self.kernel.shape[2]
-        return raster.history(self._up, self._left + newest, features, self.compute_dtype)
+        return schedule.ring_buffer(self._up, self._left + newest, features, self.compute_dtype)
 
-    def _outputs(self, front, slot, own):
+    def _outputs(self, wavefront, slot, own):
         weights, bias = slot.weights
-        seen = [front.look(slot.state, up, right) for up, right in self._around()]
+        seen = [wavefront.read(slot.state, up, right) for up, right in self._around()]
         return self.activation(tf.concat(seen + [own] * self._takes_own, axis=-1) @ weights + bias)
 
     def advance(self, x, pixels):
-        """``'down'``: the outputs ``[lanes, filters]`` at the pixels that are ``lead`` steps ahead.
+        """``'down'``: the outputs ``[lanes, filters]`` at the pixels ``lookahead`` steps ahead.
 
         Args:
             x: ``[lanes, features]``, what the layer before made now; None for type A, which
@@ -167,8 +167,8 @@ class ShiftedConv2D(CausalConv2D):
         """
         slot = pixels[self]
         if self.mask_type == "B" and self._around():
-            slot.state = pixels.ahead(slot.lead + self._right).record(slot.state, x)
-        return self._outputs(pixels.ahead(slot.lead), slot, x)
+            slot.state = pixels.ahead(slot.lookahead + self._right).write(slot.state, x)
+        return self._outputs(pixels.ahead(slot.lookahead), slot, x)
 
     def step(self, x, pixels):
         """``'down_right'``: all outputs ``[lanes, filters]`` at the pixels at hand. They are made
@@ -197,7 +197,7 @@ class ShiftedConv2D(CausalConv2D):
     def end_pixel(self, slot, pixels):
         if not slot.groups or not self._around():  # nothing taken in here, or nothing to keep
             return slot.state
-        return pixels.record(slot.state, tf.concat(slot.groups, axis=-1))
+        return pixels.write(slot.state, tf.concat(slot.groups, axis=-1))
 
     def get_config(self):
         return {**super().get_config(), "direction": self.direction}

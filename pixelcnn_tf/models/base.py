@@ -14,7 +14,7 @@ class PixelModel(keras.Model):
 
     Attributes:
         likelihood: what the outputs mean.
-        n_channels: colours a pixel; 1 is greyscale.
+        n_channels: channels per pixel; 1 is greyscale.
         n_classes: None for a model without classes.
         size_unit: what height and width must be multiples of.
     """

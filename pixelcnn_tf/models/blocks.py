@@ -19,21 +19,21 @@ class Block(keras.layers.Layer):
     """What all blocks share.
 
     Args:
-        n_channels: colours a pixel.
+        n_channels: channels per pixel.
         n_classes: for a class-conditional model: labels are 0 to ``n_classes - 1``, and
             ``call`` wants them; each class has a bias of its own in the block.
         dropout: the share of features that is left out in training, before the last
             convolution.
 
     Input and output: ``[batch, height, width, features]``, features a multiple of
-    ``features_a_colour * n_channels``; integer labels ``[batch]`` if ``n_classes`` is given.
+    ``features_per_channel * n_channels``; integer labels ``[batch]`` if ``n_classes`` is given.
 
     Raises:
         ValueError: features that do not divide, ``dropout`` not in [0, 1).
     """
 
     #: Features divide by this times ``n_channels``.
-    features_a_colour = 1
+    features_per_channel = 1
 
     def __init__(
         self,
@@ -54,9 +54,9 @@ class Block(keras.layers.Layer):
 
     def check_features(self, features: int) -> None:
         """Raises ValueError unless ``features`` divide as the block needs."""
-        unit = self.features_a_colour * self.n_channels
+        unit = self.features_per_channel * self.n_channels
         if features % unit:
-            by = f"{self.features_a_colour} * " if self.features_a_colour > 1 else ""
+            by = f"{self.features_per_channel} * " if self.features_per_channel > 1 else ""
             raise ValueError(
                 f"{self.name}: {features} input features; must be a multiple of "
                 f"{by}n_channels = {unit}"
@@ -120,7 +120,7 @@ class PixelCNNResBlock(Block):
     Source: arXiv 1601.06759, figure 5 (left) and section 3.3.
     """
 
-    features_a_colour = 2
+    features_per_channel = 2
 
     def __init__(
         self,
@@ -193,7 +193,7 @@ class GatedBlock(Block):
         n_channels, n_classes, dropout: as in ``Block``. Class biases are within the gates.
 
     Input and output: a pair of stacks, vertical and horizontal, ``[batch, height, width,
-    features]`` each. Only the horizontal one has colour groups, and a residual connection.
+    features]`` each. Only the horizontal one has channel groups, and a residual connection.
 
     Raises:
         ValueError: as ``Block``; an even kernel.
@@ -229,7 +229,7 @@ class GatedBlock(Block):
         x = gate(_with_bias(self.horizontal_bias, x, labels), self.n_channels)
         return gate(above, 1), left + self.out(self.drop(x, training))
 
-    def layers_ahead(self):
+    def lookahead_layers(self):
         return [self.vertical, self.join]
 
     def advance(self, above, pixels):
@@ -239,7 +239,7 @@ class GatedBlock(Block):
         return gate(above, 1)
 
     def step(self, left, pixels):
-        """The horizontal stack: its colour group ``[lanes, features / n_channels]`` to the same."""
+        """The horizontal stack: one channel group, ``[lanes, features / n_channels]``."""
         x = self.horizontal.step(left, pixels) + self.join.step(None, pixels)
         x = gate(_step_bias(self.horizontal_bias, x, pixels), 1)
         return left + self.out.step(x, pixels)
@@ -253,11 +253,11 @@ class _LSTMBlock(Block):
 
     A block of this kind says how ``build_states(features, gates)`` makes its layers for that many
     features of input and gates, and how ``states(x, labels)`` gets hidden states ``[batch, height,
-    width, features / 2]`` from its input; the raster way, ``step_states(x, pixels)``, ``[lanes,
-    features / 2 / n_channels]``.
+    width, features / 2]`` from its input; incrementally, ``step_states(x, pixels)``,
+    ``[lanes, features / 2 / n_channels]``.
     """
 
-    features_a_colour = 2
+    features_per_channel = 2
 
     def build(self, inputs_shape, labels_shape=None):
         features = inputs_shape[-1]

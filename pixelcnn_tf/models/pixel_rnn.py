@@ -31,7 +31,7 @@ class PixelRNN(PixelModel):
         pixel_layer: what builds a block: a class or function called with ``n_channels``,
             ``name`` and ``dtype`` (and ``n_classes`` if there are); its name in a config
             (``'resblock'``); or a block to copy. All blocks must come out alike.
-        n_channels: colours a pixel; 1 is greyscale.
+        n_channels: channels per pixel; 1 is greyscale.
         likelihood: a ``Likelihood``, or its name in a config (``'softmax-256'``).
         skip_connections: also add every block's output, through a 1x1 convolution of its
             own, to the input of the output layers (section 3.3 of the paper).
@@ -134,20 +134,22 @@ class PixelRNN(PixelModel):
         shape = tf.concat([tf.shape(images), [self.likelihood.n_params]], axis=0)
         return tf.reshape(outputs, shape)
 
-    def layers_ahead(self):
+    def lookahead_layers(self):
         """The layers that depend on the rows above only, from the first to the last."""
         parts = [self.input_conv, *self.blocks]
-        return [layer for p in parts if hasattr(p, "layers_ahead") for layer in p.layers_ahead()]
+        return [
+            layer for p in parts if hasattr(p, "lookahead_layers") for layer in p.lookahead_layers()
+        ]
 
     def advance(self, pixels):
-        """The raster way of those layers, once before the colours."""
-        if self.layers_ahead():
+        """Incremental evaluation of those layers, once before the colours."""
+        if self.lookahead_layers():
             above = self.input_conv.advance(pixels)
             for block in self.blocks:
                 above = block.advance(above, pixels)
 
     def step(self, pixels):
-        """The raster way (raster.py): logits ``[lanes, n_params]`` of the colour
+        """Incremental evaluation (incremental.py): logits ``[lanes, n_params]`` of the colour
         ``pixels.channel`` of the pixels at hand."""
         x = self.input_conv.step(None, pixels)
         skipped = []

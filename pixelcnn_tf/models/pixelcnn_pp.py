@@ -8,8 +8,8 @@ features, dealt out to 2x2 pixels, each with gains and biases of its own) in bot
 first row and column have their biases; log scales are bounded above, too (mixtures.py). The first
 weights are set without dropout, and features that hardly vary are not scaled.
 
-The raster way: the stream above knows the rows above only, all of them and to both sides, so it
-is run a row at a time, when the row above is complete. The left one is run pixel by pixel. A
+Incremental evaluation: the stream above knows the rows above only, all of them and to both sides,
+so it is run a row at a time, when the row above is complete. The left one is run pixel by pixel. A
 pixel of the second level is made when the first of its four pixels has come, before any of
 them is known, and waits for the others; the third level likewise.
 """
@@ -20,7 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pixelcnn_tf.layers.incremental import Causal, causal_layers, where
+from pixelcnn_tf.layers.incremental import IncrementalLayer, incremental_layers, where
 from pixelcnn_tf.layers.normalized_conv import NormalizedConv2D
 from pixelcnn_tf.likelihoods.logistic_mixture import LogisticMixture, PixelMixture
 from pixelcnn_tf.models.base import PixelModel
@@ -48,14 +48,14 @@ class Walk(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class PixelCNNPlusPlus(Causal, PixelModel):
+class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
     """A distribution over images of 8-bit values, one pixel after another.
 
     Args:
         n_resnet: blocks a stream and level, each way; 5 in the paper.
         n_filters: feature maps of each stream; 160 in the paper.
         n_mix: components of the mixture; 10 in the paper.
-        n_channels: colours a pixel; 1 is greyscale.
+        n_channels: channels per pixel; 1 is greyscale.
         n_classes: makes a class-conditional model.
         dropout: the share of features left out within every block in training.
 
@@ -199,21 +199,24 @@ class PixelCNNPlusPlus(Causal, PixelModel):
             for conv in convs:
                 conv.initializing = False
 
-    # The raster way.
+    # Incremental evaluation.
 
     def reach(self, width):
         return width - 1  # the row above must be complete
 
-    def raster_weights(self):
+    def incremental_weights(self):
         convs = self.input_above, self.input_left_above, self.input_left, self.output_conv
         streams = (
-            [[layer.raster_weights() for layer in causal_layers(level)] for level in stream]
+            [
+                [layer.incremental_weights() for layer in incremental_layers(level)]
+                for level in stream
+            ]
             for stream in (self.above, self.left)
         )
-        return [conv.raster_weights() for conv in convs], *streams
+        return [conv.incremental_weights() for conv in convs], *streams
 
-    def init_state(self, raster):
-        width, batch, features = raster.width, raster.batch, self.n_filters
+    def init_state(self, schedule):
+        width, batch, features = schedule.width, schedule.batch, self.n_filters
 
         def zeros(*shape):
             return tf.zeros(shape, self.compute_dtype)
@@ -223,7 +226,7 @@ class PixelCNNPlusPlus(Causal, PixelModel):
             columns, deepest = width >> level, level + 1 == N_LEVELS
             row = columns, batch, features
             states = [
-                streams[level].raster(raster, level).init_states()
+                streams[level].schedule(schedule, level).init_states()
                 for streams in (self.above, self.left)
             ]
             made = [zeros(*row) for _ in self.above[level].there + self.above[level].back]
@@ -256,13 +259,17 @@ class PixelCNNPlusPlus(Causal, PixelModel):
 
     def _params(self, slot, pixels):
         """The parameters ``[batch, n_params]`` of the mixture over the pixel at hand."""
-        walk, raster, (row, column) = slot.state, pixels.raster, (pixels.row[0], pixels.column[0])
+        walk, schedule, (row, column) = (
+            slot.state,
+            pixels.schedule,
+            (pixels.row[0], pixels.column[0]),
+        )
         convs, weights_above, weights_left = slot.weights
 
         def new_row(image, _, above):
             image = tf.concat([image[1:], tf.zeros_like(image[:1])], axis=0)
             x = self.input_above.row_from([image[0], image[1]], convs[0])
-            above = self._row(0, row, x, raster, weights_above, above)[1]
+            above = self._row(0, row, x, schedule, weights_above, above)[1]
             return image, self.input_left_above.row_from([image[1]], convs[1]), above
 
         image, first, above = where(column == 0, new_row, walk.image, walk.first, walk.above)
@@ -271,19 +278,19 @@ class PixelCNNPlusPlus(Causal, PixelModel):
         kernel, bias = convs[2]
         x = first[column] + tf.concat(tf.unstack(before), axis=-1) @ kernel + bias
         made = [level.made for level in above]
-        x, left = self._pixel(0, row, column, x, raster, weights_left, made, walk.left)
+        x, left = self._pixel(0, row, column, x, schedule, weights_left, made, walk.left)
         slot.state = Walk(image, first, above, left)
         kernel, bias = convs[3]
         return tf.cast(tf.nn.elu(x), tf.float32) @ kernel + bias
 
-    def _row(self, level: int, row, x, raster, weights, states):
+    def _row(self, level: int, row, x, schedule, weights, states):
         """The stream above at a new row of a level and at those below it that have a new row,
         too.
 
         Args:
             row: of the level.
             x: what the stream begins with there, ``[width, batch, n_filters]``.
-            raster: of the whole walk.
+            schedule: of the whole walk.
             weights: of the layers of each level.
             states: of this level and those below.
 
@@ -291,7 +298,7 @@ class PixelCNNPlusPlus(Causal, PixelModel):
             the outputs of the row, of the shape of ``x``, and the states.
         """
         stream, (here, *below) = self.above[level], states
-        pixels = stream.raster(raster, level).pixels(0, weights[level], here.layers)
+        pixels = stream.schedule(schedule, level).pixels(0, weights[level], here.layers)
         known, made = [x], []
         for block in stream.there:
             x = block.row(x, None, pixels)
@@ -304,7 +311,7 @@ class PixelCNNPlusPlus(Causal, PixelModel):
 
             def half(grown, states):
                 x = stream.shrink.row(known[-1], pixels)
-                x, states = self._row(level + 1, row // 2, x, raster, weights, states)
+                x, states = self._row(level + 1, row // 2, x, schedule, weights, states)
                 x = stream.grow.row(x, pixels)
                 four = tf.reshape(x, [*x.shape[:2], 2, 2, self.n_filters])
                 return tf.reshape(tf.transpose(four, [2, 0, 3, 1, 4]), grown.shape), states
@@ -317,21 +324,23 @@ class PixelCNNPlusPlus(Causal, PixelModel):
             made.append(x)
         return x, (Above(pixels.end(), made, grown), *below)
 
-    def _pixel(self, level: int, row, column, x, raster, weights, made, states):
+    def _pixel(self, level: int, row, column, x, schedule, weights, made, states):
         """The left stream at a pixel of a level and at those below it that begin there.
 
         Args:
             row, column: of the level.
             x: what the stream begins with there, ``[batch, n_filters]``.
             made: of each level, what the blocks of the stream above made of the row.
-            raster, weights, states: as in ``_row``.
+            schedule, weights, states: as in ``_row``.
 
         Returns:
             the outputs at the pixel, of the shape of ``x``, and the states.
         """
         stream, (here, *below) = self.left[level], states
-        level_raster = stream.raster(raster, level)
-        pixels = level_raster.pixels(row * level_raster.width + column, weights[level], here.layers)
+        level_schedule = stream.schedule(schedule, level)
+        pixels = level_schedule.pixels(
+            row * level_schedule.width + column, weights[level], here.layers
+        )
         above, known = iter([rows[column] for rows in made[level]]), [x]
         for block in stream.there:
             x = block.step(x, next(above), pixels)
@@ -345,7 +354,7 @@ class PixelCNNPlusPlus(Causal, PixelModel):
             def half(grown, states):
                 x = stream.shrink.outputs(pixels)
                 x, states = self._pixel(
-                    level + 1, row // 2, column // 2, x, raster, weights, made, states
+                    level + 1, row // 2, column // 2, x, schedule, weights, made, states
                 )
                 x = stream.grow.step(x, pixels)
                 return tf.tensor_scatter_nd_update(grown, [[column // 2]], x[None]), states

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from pixelcnn_tf.layers.incremental import Raster
+from pixelcnn_tf.layers.incremental import Schedule
 from pixelcnn_tf.layers.normalized_conv import NormalizedConv2D
 from pixelcnn_tf.layers.pointwise import ClassBias, concat_elu
 from pixelcnn_tf.utils.serialization import PACKAGE
@@ -66,7 +66,7 @@ class GatedResnet(keras.layers.Layer):
         return _gated(inputs, x if self.bias is None else self.bias(x, labels))
 
     def row(self, inputs, aux, pixels):
-        """The raster way of ``'down'``: a whole row, ``[width, batch, features]``."""
+        """Incremental evaluation of ``'down'``: a whole row, ``[width, batch, features]``."""
 
         def conv(layer, x):
             x = concat_elu(x)
@@ -81,7 +81,7 @@ class GatedResnet(keras.layers.Layer):
         return _gated(inputs, x if self.bias is None else x + pixels[self.bias].state)
 
     def step(self, inputs, aux, pixels):
-        """The raster way of ``'down_right'``: one pixel, ``[batch, features]``."""
+        """Incremental evaluation of ``'down_right'``: one pixel, ``[batch, features]``."""
         x = self.first.step(concat_elu(inputs), pixels)
         if aux is not None:
             x += self.join.step(concat_elu(aux), pixels)
@@ -148,10 +148,10 @@ class Stream(keras.layers.Layer):
         """``[batch, height, width, features]`` to twice the height and width."""
         return tf.nn.depth_to_space(self.grow(x), 2)
 
-    def raster(self, raster: Raster, level: int) -> Raster:
-        """The walk of ``raster`` as this level sees it, row by row."""
-        height, width = raster.height >> level, raster.width >> level
-        return Raster(self, raster.batch, height, width, raster.labels, lag=width)
+    def schedule(self, schedule: Schedule, level: int) -> Schedule:
+        """The walk of ``schedule`` as this level sees it, row by row."""
+        height, width = schedule.height >> level, schedule.width >> level
+        return Schedule(self, schedule.batch, height, width, schedule.labels, lag=width)
 
 
 class Above(NamedTuple):

@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.models.inputs import check_images, check_model, check_size, labels_for
-from pixelcnn_tf.sampling.loops import Results, Tables, cut_weights, stateless_uniforms
+from pixelcnn_tf.sampling.loops import Results, Tables, split_weights, stateless_uniforms
 from pixelcnn_tf.sampling.scheduler import (
-    PlainBatch,
-    RasterBatch,
+    IncrementalBatch,
+    NaiveBatch,
     advance,
     images_of,
     memory_errors,
@@ -83,7 +83,7 @@ def generate_images(
     size, workers = plan_batches(model, shape, settings)
     images, known = _initial_state(model, shape, initial_images, known)
     job = _Job(model, int(seed), images, known, labels, settings)
-    weights = cut_weights(model) if settings.method == "incremental" else []
+    weights = split_weights(model) if settings.method == "incremental" else []
 
     out = np.empty(shape, np.uint8)
     n_pixels = math.prod(shape[1:3])
@@ -116,15 +116,15 @@ class _Job(NamedTuple):
     labels: np.ndarray | None
     settings: SamplingSettings
 
-    def batch(self, first: int, size: int, weights: list) -> PlainBatch | RasterBatch:
+    def batch(self, first: int, size: int, weights: list) -> NaiveBatch | IncrementalBatch:
         """Images ``first`` to ``first + size - 1``, before the first step."""
         part, image_size = slice(first, first + size), self.images.shape[1:3]
         unknown = np.flatnonzero(~self.known[part].all(axis=0))
         tables = self._tables(part, size)
         if self.settings.method == "naive":
-            return PlainBatch(self.model, image_size, tables, unknown)
+            return NaiveBatch(self.model, image_size, tables, unknown)
         jit_compile = self.settings.jit_compile
-        return RasterBatch(self.model, image_size, tables, unknown, weights, jit_compile)
+        return IncrementalBatch(self.model, image_size, tables, unknown, weights, jit_compile)
 
     def _tables(self, part: slice, size: int) -> Tables:
         images, known = self.images[part], self.known[part]
@@ -180,8 +180,8 @@ def teacher_forced_logits(
     )
     results = Results(tables.images, tf.zeros([*tables.images.shape, model.likelihood.n_params]))
     everything = np.arange(images[0].size)
-    weights = cut_weights(model)
-    batch = RasterBatch(model, size, tables, everything, weights, jit_compile, results)
+    weights = split_weights(model)
+    batch = IncrementalBatch(model, size, tables, everything, weights, jit_compile, results)
     batch.advance(batch.n_steps)
     return images_of(batch.results.logits.numpy(), *size)
 

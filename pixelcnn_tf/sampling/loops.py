@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from pixelcnn_tf.layers.incremental import Raster
+from pixelcnn_tf.layers.incremental import Schedule
 
 
 class Tables(NamedTuple):
@@ -77,13 +77,13 @@ def _chooser(tables: Tables, likelihood) -> Callable:
     return drawn if tables.known is None else keep(tables, drawn)
 
 
-def _raster_loop(model, size, weights, tables, states, results, first, stop):
-    """Steps ``first`` to ``stop - 1`` of the walk of ``Raster``.
+def _incremental_loop(model, size, weights, tables, states, results, first, stop):
+    """Steps ``first`` to ``stop - 1`` of the walk of ``Schedule``.
 
     Args:
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
         size: (height, width).
-        weights, states: from ``Raster``, as the last call left them.
+        weights, states: from ``Schedule``, as the last call left them.
         tables: ``Tables``.
         results: ``Results``, as the last call left them.
         first, stop: int32 scalars.
@@ -91,17 +91,17 @@ def _raster_loop(model, size, weights, tables, states, results, first, stop):
     Returns:
         the states and the results after these steps.
     """
-    raster = Raster(model, tables.images.shape[2], *size)
+    schedule = Schedule(model, tables.images.shape[2], *size)
     choose = _chooser(tables, model.likelihood)
 
     def step(time, states, results):
-        pixels = raster.pixels(time, weights, states)
+        pixels = schedule.pixels(time, weights, states)
 
         def pick(table):
-            return tf.reshape(tf.gather(table, pixels.index)[:, pixels.channel], [raster.lanes])
+            return tf.reshape(tf.gather(table, pixels.index)[:, pixels.channel], [schedule.lanes])
 
         def write(table, parts):
-            new = [tf.reshape(part, [raster.rows, *table.shape[2:]]) for part in parts]
+            new = [tf.reshape(part, [schedule.rows, *table.shape[2:]]) for part in parts]
             return tf.tensor_scatter_nd_update(table, pixels.index[:, None], tf.stack(new, axis=1))
 
         model.advance(pixels)
@@ -121,9 +121,9 @@ def _raster_loop(model, size, weights, tables, states, results, first, stop):
     return loop[1:]
 
 
-def _plain_loop(model, size, tables, results, first, stop):
+def _naive_loop(model, size, tables, results, first, stop):
     """Sub-pixels ``first`` to ``stop - 1``, each from the whole model run again on the rows up
-    to its own. Arguments as in ``_raster_loop``.
+    to its own. Arguments as in ``_incremental_loop``.
 
     Returns:
         the results after these steps; logits are not written.
@@ -181,13 +181,13 @@ def _call(loop: Callable, model: weakref.ref, size, *arguments):
     return loop(model(), size, *arguments)
 
 
-def raster_loop(model, size, weights, tables, states, results, first, stop, jit_compile=None):
-    """``_raster_loop`` as a graph, compiled by XLA (``jit_compile=True``), not (False), or where
-    XLA can (None)."""
+def incremental_loop(model, size, weights, tables, states, results, first, stop, jit_compile=None):
+    """``_incremental_loop`` as a graph, compiled by XLA (``jit_compile=True``), not (False), or
+    where XLA can (None)."""
     arguments = weights, tables, states, results, first, stop
 
     def run(compiled: bool):
-        return _graph(_raster_loop, model, compiled, size, tables, results)(*arguments)
+        return _graph(_incremental_loop, model, compiled, size, tables, results)(*arguments)
 
     if jit_compile is not None:
         return run(jit_compile)
@@ -207,19 +207,19 @@ def raster_loop(model, size, weights, tables, states, results, first, stop, jit_
         return run(False)
 
 
-def plain_loop(model, size, tables, results, first, stop):
-    """``_plain_loop`` as a graph."""
-    graph = _graph(_plain_loop, model, False, size, tables, results)
+def naive_loop(model, size, tables, results, first, stop):
+    """``_naive_loop`` as a graph."""
+    graph = _graph(_naive_loop, model, False, size, tables, results)
     return graph(tables, results, first, stop)
 
 
-def _cut_weights(model, _):
-    return Raster(model, 1, 1, 1).weights()
+def _split_weights(model, _):
+    return Schedule(model, 1, 1, 1).weights()
 
 
-def cut_weights(model) -> list:
-    """The weights of ``model`` for ``raster_loop``, as they are now."""
-    return _graph(_cut_weights, model, False, None)()
+def split_weights(model) -> list:
+    """The weights of ``model`` for ``incremental_loop``, as they are now."""
+    return _graph(_split_weights, model, False, None)()
 
 
 @tf.function(autograph=False, input_signature=[tf.TensorSpec([], tf.int32)] * 4)

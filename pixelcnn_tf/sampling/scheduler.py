@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pixelcnn_tf.layers.incremental import Raster
-from pixelcnn_tf.sampling.loops import Results, Tables, plain_loop, raster_loop
+from pixelcnn_tf.layers.incremental import Schedule
+from pixelcnn_tf.sampling.loops import Results, Tables, incremental_loop, naive_loop
 from pixelcnn_tf.sampling.settings import SamplingSettings
 from pixelcnn_tf.utils.errors import UserError
 
@@ -77,16 +77,16 @@ class _Batch:
         self.done = stop
 
 
-class RasterBatch(_Batch):
-    """Images made by ``raster_loop``.
+class IncrementalBatch(_Batch):
+    """Images made by ``incremental_loop``.
 
     Args:
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
         size: (height, width).
         tables: ``Tables``.
         unknown: raster indices of the sub-pixels to choose; nothing is done after the last.
-        weights: from ``cut_weights``.
-        jit_compile: as in ``raster_loop``.
+        weights: from ``split_weights``.
+        jit_compile: as in ``incremental_loop``.
         results: ``Results`` to write to; images only if not given.
     """
 
@@ -94,14 +94,14 @@ class RasterBatch(_Batch):
         super().__init__(model, results or Results(tables.images))
         self._arguments = model, size, weights, tables
         self._jit_compile = jit_compile
-        raster = Raster(model, tables.images.shape[2], *size, tables.labels)
-        self._states = raster.init_states()
+        schedule = Schedule(model, tables.images.shape[2], *size, tables.labels)
+        self._states = schedule.init_states()
         if unknown.size:
             row, column = np.divmod(unknown // model.n_channels, size[1])
-            self.n_steps = raster.head_start + int(raster.step_of(row, column).max()) + 1
+            self.n_steps = schedule.head_start + int(schedule.step_of(row, column).max()) + 1
 
     def _run(self, first, stop) -> None:
-        self._states, self.results = raster_loop(
+        self._states, self.results = incremental_loop(
             *self._arguments,
             self._states,
             self.results,
@@ -111,8 +111,11 @@ class RasterBatch(_Batch):
         )
 
 
-class PlainBatch(_Batch):
-    """Images made by ``plain_loop``; arguments as in ``RasterBatch``. A step is a sub-pixel."""
+class NaiveBatch(_Batch):
+    """Images made by ``naive_loop``; arguments as in ``IncrementalBatch``.
+
+    A step is a sub-pixel.
+    """
 
     def __init__(self, model, size, tables: Tables, unknown: np.ndarray):
         super().__init__(model, Results(tables.images))
@@ -121,7 +124,7 @@ class PlainBatch(_Batch):
             self.done, self.n_steps = int(unknown[0]), int(unknown[-1]) + 1
 
     def _run(self, first, stop) -> None:
-        self.results = plain_loop(*self._arguments, self.results, first, stop)
+        self.results = naive_loop(*self._arguments, self.results, first, stop)
 
 
 #: Seconds that the last step of each model took, by what this time depends on.
@@ -211,10 +214,10 @@ def _cost(model, shape, method: str) -> _Cost:
     if method == "naive":
         logits = 16 * n_dims * model.likelihood.n_params
         return _Cost(logits + tables, max(1, height * width // 128), 1)
-    raster = Raster(model, 1, height, width)
-    states = 16 * sum(math.prod(s.shape) for s in tf.nest.flatten(raster.init_states()))
+    schedule = Schedule(model, 1, height, width)
+    states = 16 * sum(math.prod(s.shape) for s in tf.nest.flatten(schedule.init_states()))
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
-    return _Cost(states + tables, raster.rows, 1 if on_gpu else cores())
+    return _Cost(states + tables, schedule.rows, 1 if on_gpu else cores())
 
 
 def _room(shape, cost: _Cost, at_once: int) -> int:

@@ -41,7 +41,7 @@ def test_no_leak(contestant, kernel, rng):
 
 @pytest.mark.parametrize("size", [(8, 13), (1, 7)])
 @pytest.mark.parametrize(("contestant", "kernel"), [("single", 5), ("two", 3), ("two", 7)])
-def test_the_raster_way_gives_what_call_gives(contestant, kernel, size, rng):
+def test_incremental_evaluation_gives_what_call_gives(contestant, kernel, size, rng):
     model = model_of(contestant, kernel)
     images = random_images(rng, 2, *size, 1)
     logits = teacher_forced_logits(model, images, jit_compile=False)
@@ -51,9 +51,9 @@ def test_the_raster_way_gives_what_call_gives(contestant, kernel, size, rng):
 @pytest.mark.parametrize("contestant", NEW)
 def test_both_samplers_draw_the_same_images(contestant):
     model = model_of(contestant, n_layers=1)
-    raster = generate_images(model, (3, 5), 5, 0)
-    plain = generate_images(model, (3, 5), 5, 0, method="plain")
-    assert_same_but_for_ties(model, plain, raster, 0)
+    incremental = generate_images(model, (3, 5), 5, 0)
+    naive = generate_images(model, (3, 5), 5, 0, method="naive")
+    assert_same_but_for_ties(model, naive, incremental, 0)
 
 
 @pytest.mark.parametrize("contestant", NEW)

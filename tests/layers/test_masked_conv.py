@@ -57,7 +57,7 @@ def test_masked_entries_start_at_zero_and_stay_there(rng):
 
 @pytest.mark.parametrize("n_channels", [1, 3])
 def test_initializer_sees_the_inputs_that_the_mask_leaves(n_channels):
-    """He: variance 2 / fan-in, with fan-in counted by hand for each colour group."""
+    """He: variance 2 / fan-in, with fan-in counted by hand for each channel group."""
     per_group_in, per_group_out = 64, 64
     layer = MaskedConv2D(
         per_group_out * n_channels, 3, "B", n_channels, kernel_initializer="he_normal"
@@ -73,7 +73,7 @@ def test_initializer_sees_the_inputs_that_the_mask_leaves(n_channels):
 
 
 @pytest.mark.parametrize("make_seed", [lambda: 7, lambda: keras.random.SeedGenerator(7)])
-def test_colour_groups_get_different_numbers_from_a_fixed_seed(make_seed):
+def test_channel_groups_get_different_numbers_from_a_fixed_seed(make_seed):
     initializer = keras.initializers.RandomNormal(seed=make_seed())
     layer = MaskedConv2D(9, 3, "B", kernel_initializer=initializer)
     layer.build((None, None, None, 3))

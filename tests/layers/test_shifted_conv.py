@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers import check_config_round_trip, draw_weights, leaks, random_images
-from test_incremental import SMALL, raster_way
+from test_incremental import SMALL, incremental_evaluation
 
 from pixelcnn_tf import MaskedConv2D, ShiftedConv2D, masked_to_shifted, shifted_to_masked
 from pixelcnn_tf.layers.gated import VerticalToHorizontal
@@ -89,7 +89,7 @@ class TwoStacks(keras.layers.Layer):
         left = self.left_above(x) + self.left(x)
         return self.left_2(left) + self.join(self.above_2(self.above(x)))
 
-    def layers_ahead(self):
+    def lookahead_layers(self):
         return [self.above, self.above_2, self.join, self.left_above]
 
     def step(self, x, pixels):
@@ -98,7 +98,7 @@ class TwoStacks(keras.layers.Layer):
             self.join.advance(above, pixels)
             self.beside = self.left_above.advance(None, pixels)
         left = self.beside + self.left.step(None, pixels)
-        # One join serves all colours here: it has one colour group, whose turn it always is.
+        # One join serves all colours here: it has one channel group, whose turn it always is.
         made, pixels.channel = pixels.channel, 0
         joined = self.join.step(None, pixels)
         pixels.channel = made
@@ -125,7 +125,7 @@ class Down(keras.layers.Layer):
             x = layer(x)
         return x
 
-    def layers_ahead(self):
+    def lookahead_layers(self):
         return [self.first, *self.rest]
 
     def step(self, x, pixels):
@@ -140,24 +140,24 @@ class Down(keras.layers.Layer):
 
 @pytest.mark.parametrize("kernel_size", [*KERNELS, (2, 6)])
 @pytest.mark.parametrize(("direction", "mask_type"), KINDS)
-def test_the_raster_way_gives_what_call_gives(direction, mask_type, kernel_size, rng):
+def test_incremental_evaluation_gives_what_call_gives(direction, mask_type, kernel_size, rng):
     layer = shifted(4, kernel_size, direction, mask_type, 3, activation="tanh")
     if direction == "down":  # type B takes what type A makes: it is ahead of the pixels at hand
         first = shifted(3, (2, 3), "down", "A", 3)
         layer = Down(layer) if mask_type == "A" else Down(first, layer)
     for size in SMALL:
         x = rng.normal(size=(2, *size, 3)).astype("float32")
-        np.testing.assert_allclose(raster_way(layer, x, 1), layer(x), atol=1e-4)
+        np.testing.assert_allclose(incremental_evaluation(layer, x, 1), layer(x), atol=1e-4)
 
 
 @pytest.mark.parametrize("n_channels", [1, 3])
 @pytest.mark.parametrize("kernel_size", [(2, 3), (3, 2)])
-def test_the_raster_way_of_two_stacks(kernel_size, n_channels, rng):
+def test_incremental_evaluation_of_two_stacks(kernel_size, n_channels, rng):
     """Colours of the image come one after another; features wait for none of their own pixel."""
     layer = TwoStacks(kernel_size, n_channels)
     for size in SMALL:
         x = rng.normal(size=(2, *size, n_channels)).astype("float32")
-        for outputs in np.split(raster_way(layer, x, n_channels), n_channels, axis=-1):
+        for outputs in np.split(incremental_evaluation(layer, x, n_channels), n_channels, axis=-1):
             np.testing.assert_allclose(outputs, layer(x), atol=1e-4)
 
 
@@ -299,7 +299,7 @@ def test_two_shifted_convolutions_are_a_masked_one(kernel_size, mask_type, rng):
 @pytest.mark.parametrize(
     ("convert", "words"),
     [
-        (lambda: masked_to_shifted(MaskedConv2D(6, 3)), "n_channels=3: must be 1; colour groups"),
+        (lambda: masked_to_shifted(MaskedConv2D(6, 3)), "n_channels=3: must be 1; channel groups"),
         (lambda: masked_to_shifted(MaskedConv2D(4, 3, "B", 1)), "not built"),
         (lambda: masked_to_shifted(masked(3, "B", activation="relu")), "activation='relu'; must"),
         (lambda: masked_to_shifted(masked(1, "A")), "sees nothing"),

@@ -215,15 +215,15 @@ def test_top_p_draws_the_likeliest_values(rng):
 def test_draw_with_and_without_xla(options, rng):
     likelihood, params = LogisticMixture(10), random_params(rng, 2000, 10)
     uniforms = uniforms_for(rng, 2000)
-    plain, compiled = (
+    naive, compiled = (
         tf.function(lambda p, u: likelihood.draw(p, u, **options), jit_compile=jit)(
             tf.constant(params), tf.constant(uniforms)
         ).numpy()
         for jit in (False, True)
     )
-    different = np.flatnonzero(plain != compiled)
+    different = np.flatnonzero(naive != compiled)
     assert len(different) <= 2  # ties
-    assert (np.abs(plain - compiled)[different] == 1).all()
+    assert (np.abs(naive - compiled)[different] == 1).all()
 
 
 def test_frequencies_are_the_probabilities():
@@ -291,7 +291,7 @@ HEADED = [
 
 @pytest.mark.parametrize(("member", "n_channels", "n_classes"), HEADED)
 def test_as_a_head_of_every_model(member, n_channels, n_classes, rng):
-    """No leak, the raster way gives what ``call`` gives, both samplers draw the same."""
+    """No leak, incremental evaluation gives what ``call`` gives, both samplers draw the same."""
     model, labels = family_model(member, n_channels, n_classes, likelihood="logistic-2", n_layers=1)
     image = random_images(rng, 1, 3, 4, n_channels, 256).astype(int)
     given = {name: np.ones(image.size + 1, "int32") for name in labels(1)}
@@ -301,14 +301,14 @@ def test_as_a_head_of_every_model(member, n_channels, n_classes, rng):
     images = random_images(rng, 2, 5, 4, n_channels, 256)
     logits = teacher_forced_logits(model, images, jit_compile=False, **labels(2))
     np.testing.assert_allclose(logits, model(images, **labels(2)), rtol=1e-4, atol=1e-4)
-    raster, plain = (
+    incremental, naive = (
         generate_images(model, (5, 4), 2, 0, method=method, **labels(2))
-        for method in ("raster", "plain")
+        for method in ("incremental", "naive")
     )
-    assert_same_but_for_ties(model, plain, raster, 0, **labels(2))
+    assert_same_but_for_ties(model, naive, incremental, 0, **labels(2))
 
 
-def test_the_raster_way_with_xla(rng):
+def test_incremental_evaluation_with_xla(rng):
     model = small_model(3, "logistic-3", skip_connections=True)
     images = random_images(rng, 3, 5, 6, 3, 256)
     logits = teacher_forced_logits(model, images, jit_compile=True)
@@ -323,10 +323,10 @@ def test_both_samplers_draw_the_same_images_but_for_ties(options, jit_compile):
     kernel, bias = model.output_conv.trainable_weights
     kernel.assign(0.3 * kernel)  # narrow logistics around the middle, to see many values
     bias.assign(np.tile([0, 0, 0, -0.3, 0.1, 0.4, -3, -3, -2], 3))
-    raster = generate_images(model, (5, 6), 8, 3, jit_compile=jit_compile, **options)
-    plain = generate_images(model, (5, 6), 8, 3, method="plain", **options)
-    assert_same_but_for_ties(model, plain, raster, 3, **options)
-    assert len(np.unique(raster)) > 100
+    incremental = generate_images(model, (5, 6), 8, 3, jit_compile=jit_compile, **options)
+    naive = generate_images(model, (5, 6), 8, 3, method="naive", **options)
+    assert_same_but_for_ties(model, naive, incremental, 3, **options)
+    assert len(np.unique(incremental)) > 100
 
 
 # What it is not for

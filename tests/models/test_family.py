@@ -1,5 +1,5 @@
 """The properties that all models must have, for every member of the family: no leak from the
-future, the raster way gives what ``call`` gives, both samplers draw the same images."""
+future, incremental evaluation gives what ``call`` gives, both samplers draw the same images."""
 
 import os
 
@@ -18,7 +18,7 @@ from helpers import (
 
 from pixelcnn_tf import GatedBlock, UserError, generate_images
 from pixelcnn_tf.config import registry
-from pixelcnn_tf.layers.incremental import Raster
+from pixelcnn_tf.layers.incremental import Schedule
 from pixelcnn_tf.layers.lstm import RightDiagonalLSTMState
 from pixelcnn_tf.layers.shifted_conv import ShiftedConv2D
 from pixelcnn_tf.models.pixel_rnn import PixelRNN
@@ -101,7 +101,9 @@ def test_a_map_from_the_right_that_is_not_shifted_down_is_noticed(rng, monkeypat
 
 
 @grid
-def test_the_raster_way_gives_what_call_gives(member, n_channels, n_classes, skips, size, rng):
+def test_incremental_evaluation_gives_what_call_gives(
+    member, n_channels, n_classes, skips, size, rng
+):
     model, labels = family_model(member, n_channels, n_classes, skip_connections=skips)
     images = random_images(rng, 2, *size, n_channels)
     logits = teacher_forced_logits(model, images, jit_compile=False, **labels(2))
@@ -109,7 +111,7 @@ def test_the_raster_way_gives_what_call_gives(member, n_channels, n_classes, ski
 
 
 @pytest.mark.parametrize("member", MAIN[1:])
-def test_the_raster_way_of_more_rows_than_are_at_hand(member, rng):
+def test_incremental_evaluation_of_more_rows_than_are_at_hand(member, rng):
     model, labels = family_model(member, 1, 3)
     images = random_images(rng, 2, 13, 9, 1)
     logits = teacher_forced_logits(model, images, jit_compile=False, **labels(2))
@@ -118,7 +120,7 @@ def test_the_raster_way_of_more_rows_than_are_at_hand(member, rng):
 
 @pytest.mark.parametrize("member", MAIN[1:])
 @pytest.mark.parametrize("size", [(1, 4), (4, 1)])
-def test_the_raster_way_in_one_row_or_column(size, member, rng):
+def test_incremental_evaluation_in_one_row_or_column(size, member, rng):
     model, _ = family_model(member, 1, n_layers=1)
     images = random_images(rng, 2, *size, 1)
     logits = teacher_forced_logits(model, images, jit_compile=False)
@@ -126,7 +128,7 @@ def test_the_raster_way_in_one_row_or_column(size, member, rng):
 
 
 @pytest.mark.parametrize("member", MAIN[1:])
-def test_the_raster_way_with_xla(member, rng):
+def test_incremental_evaluation_with_xla(member, rng):
     model, labels = family_model(member, 3, 3, n_layers=1)
     images = random_images(rng, 2, 5, 9, 3)
     logits = teacher_forced_logits(model, images, jit_compile=True, **labels(2))
@@ -145,11 +147,11 @@ def test_both_samplers_draw_the_same_images(member, n_channels, n_classes, rng):
     known = np.zeros(given.shape, bool)
     known[:2] = rng.random((*size, 1)) < 0.5
     options = {"initial_images": given, "known": known, **labels(5)}
-    raster = generate_images(model, size, 5, 0, **options)
-    plain = generate_images(model, size, 5, 0, method="plain", **options)
-    np.testing.assert_array_equal(raster[known], given[known])
-    assert (raster[:2] != given[:2]).any()
-    assert_same_but_for_ties(model, plain, raster, 0, **labels(5))
+    incremental = generate_images(model, size, 5, 0, **options)
+    naive = generate_images(model, size, 5, 0, method="naive", **options)
+    np.testing.assert_array_equal(incremental[known], given[known])
+    assert (incremental[:2] != given[:2]).any()
+    assert_same_but_for_ties(model, naive, incremental, 0, **labels(5))
 
 
 def test_labels_stay_with_their_images_in_batches():
@@ -162,12 +164,12 @@ def test_labels_stay_with_their_images_in_batches():
     assert (others[[0, 2, 3]] != together[[0, 2, 3]]).any()
 
 
-def test_memory_of_the_raster_way_grows_with_the_width_not_the_height():
+def test_memory_of_incremental_evaluation_grows_with_the_width_not_the_height():
     for member in FAMILY:
         model, _ = family_model(member, 1)
 
         def size(height, width, model=model):
-            states = Raster(model, 1, height, width).init_states()
+            states = Schedule(model, 1, height, width).init_states()
             return sum(int(tf.size(state)) for state in tf.nest.flatten(states))
 
         assert size(64, 16) == size(16, 16)
@@ -200,15 +202,15 @@ def test_every_weight_learns(member, rng):
 @pytest.mark.parametrize("member", MAIN)
 def test_dropout_acts_in_training_only(member, rng):
     model, labels = family_model(member, 1, 3, dropout=0.5)
-    plain, _ = family_model(member, 1, 3)
+    without, _ = family_model(member, 1, 3)
     images = random_images(rng, 2, 4, 5, 1)
 
     def logits(model, training):
         return model(images, **labels(2), training=training).numpy()
 
-    np.testing.assert_array_equal(logits(model, False), logits(plain, False))
+    np.testing.assert_array_equal(logits(model, False), logits(without, False))
     first, second = logits(model, True), logits(model, True)
-    assert np.abs(first - logits(plain, True)).max() > 1e-3
+    assert np.abs(first - logits(without, True)).max() > 1e-3
     assert np.abs(first - second).max() > 1e-3
 
 

@@ -149,7 +149,7 @@ def test_a_leak_is_noticed(name, axis, rng, monkeypatch):
 
 
 @pytest.mark.parametrize(("n_channels", "n_classes", "size", "n_resnet"), CASES)
-def test_raster_way_equals_call(n_channels, n_classes, size, n_resnet, rng):
+def test_incremental_evaluation_equals_call(n_channels, n_classes, size, n_resnet, rng):
     model = small_pixelcnn_pp(n_channels, n_classes, n_resnet=n_resnet)
     images = random_images(rng, 2, *size, n_channels, 256)
     labels = None if n_classes is None else np.array([2, 0], "int32")
@@ -159,10 +159,10 @@ def test_raster_way_equals_call(n_channels, n_classes, size, n_resnet, rng):
 
 def test_both_samplers_draw_the_same_grey_images():
     model = small_pixelcnn_pp(1)
-    raster = generate_images(model, (4, 8), 4, 2, jit_compile=False)
-    plain = generate_images(model, (4, 8), 4, 2, method="plain")
-    assert_same_but_for_ties(model, plain, raster, 2)
-    assert len(np.unique(plain)) > 20
+    incremental = generate_images(model, (4, 8), 4, 2, jit_compile=False)
+    naive = generate_images(model, (4, 8), 4, 2, method="naive")
+    assert_same_but_for_ties(model, naive, incremental, 2)
+    assert len(np.unique(naive)) > 20
 
 
 def test_samplers_draw_the_same_with_and_without_xla(rng):
@@ -171,14 +171,14 @@ def test_samplers_draw_the_same_with_and_without_xla(rng):
     known = rng.random((8, 8)) < 0.2
     given = random_images(rng, 3, 8, 8, 3, 256)
     same = {"known": known, "labels": labels}
-    plain, graph, xla = (
+    naive, graph, xla = (
         generate_images(model, 8, 3, 5, given, **same, method=method, jit_compile=compiled)
-        for method, compiled in (("plain", None), ("raster", False), ("raster", True))
+        for method, compiled in (("naive", None), ("incremental", False), ("incremental", True))
     )
-    assert (plain[:, known] == given[:, known]).all()
-    assert len(np.unique(plain[:, ~known])) > 20
+    assert (naive[:, known] == given[:, known]).all()
+    assert len(np.unique(naive[:, ~known])) > 20
     for images in (graph, xla):
-        assert_same_but_for_ties(model, plain, images, 5, labels)
+        assert_same_but_for_ties(model, naive, images, 5, labels)
 
 
 # Around it.
@@ -210,10 +210,10 @@ def test_initialization_from_data(rng):
 
 
 def test_initialization_leaves_dropout_out(rng):
-    plain, model = small_pixelcnn_pp(1), small_pixelcnn_pp(1, dropout=0.5)
-    for twin in (plain, model):
+    without, model = small_pixelcnn_pp(1), small_pixelcnn_pp(1, dropout=0.5)
+    for twin in (without, model):
         twin.initialize_from(random_images(np.random.default_rng(0), 20, 8, 8, 1, 256))
-    for one, two in zip(plain.weights, model.weights, strict=True):
+    for one, two in zip(without.weights, model.weights, strict=True):
         np.testing.assert_array_equal(one, two)
 
 

@@ -115,7 +115,7 @@ def test_fit_takes_it_by_class_and_with_dropout(images):
 
 
 def test_mixed_precision(rng):
-    """A step of training, the raster way against the call, and sampling."""
+    """A step of training, incremental evaluation against the call, and sampling."""
     model, exact = small_pixelcnn_pp(3, dtype="mixed_bfloat16"), small_pixelcnn_pp(3)
     images = random_images(rng, 2, 8, 4, 3, 256)
     logits = teacher_forced_logits(model, images, jit_compile=False)

@@ -28,10 +28,10 @@ def exact_probabilities(model, shape):
 @pytest.mark.parametrize(
     ("shape", "name", "method"),
     [
-        ((2, 2, 1), "softmax-4", "raster"),
-        ((1, 2, 3), "softmax-2", "raster"),
-        ((2, 3, 1), "bernoulli", "raster"),
-        ((2, 2, 1), "softmax-4", "plain"),
+        ((2, 2, 1), "softmax-4", "incremental"),
+        ((1, 2, 3), "softmax-2", "incremental"),
+        ((2, 3, 1), "bernoulli", "incremental"),
+        ((2, 2, 1), "softmax-4", "naive"),
     ],
 )
 def test_frequencies_are_the_probabilities(shape, name, method):
@@ -57,7 +57,7 @@ def test_frequencies_are_the_probabilities(shape, name, method):
     assert chisquare(seen, flat).pvalue < 1e-6
 
 
-def test_equals_a_plain_loop_over_the_whole_image(model):
+def test_equals_a_naive_loop_over_the_whole_image(model):
     """Against Python: the whole network on the whole image for every sub-pixel."""
     height, width, n = 3, 4, 5
     uniforms = stateless_uniforms(7, 0, n, height * width * 3).numpy()
@@ -68,21 +68,21 @@ def test_equals_a_plain_loop_over_the_whole_image(model):
         p = np.exp(logits - logits.max(-1, keepdims=True))
         cumulative = np.cumsum(p / p.sum(-1, keepdims=True), axis=-1)
         expected[:, row, column, channel] = (cumulative <= uniforms[:, i, None]).sum(-1)
-    for method in ("raster", "plain"):
+    for method in ("incremental", "naive"):
         images = generate_images(model, (height, width), n, seed=7, method=method)
         assert images.dtype == np.uint8
         np.testing.assert_array_equal(images, expected)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_raster_and_plain_draw_the_same_images_but_for_ties(jit_compile, capsys):
+def test_incremental_and_naive_draw_the_same_images_but_for_ties(jit_compile, capsys):
     model = small_model(3, "softmax-256", hidden_dim=8, out_dim=8, seed=4)
     n, height, width = 40, 9, 10
-    raster = generate_images(model, (height, width), n, 3, jit_compile=jit_compile)
-    plain = generate_images(model, (height, width), n, 3, method="plain")
-    ties = assert_same_but_for_ties(model, plain, raster, 3)
+    incremental = generate_images(model, (height, width), n, 3, jit_compile=jit_compile)
+    naive = generate_images(model, (height, width), n, 3, method="naive")
+    ties = assert_same_but_for_ties(model, naive, incremental, 3)
     with capsys.disabled():
-        print(f" [{ties} ties in {raster.size} sub-pixels]", end="")
+        print(f" [{ties} ties in {incremental.size} sub-pixels]", end="")
     assert ties <= 2
 
 
@@ -111,7 +111,7 @@ def test_models_that_are_not_built_yet_are_built():
         generate_images("runs/digits", 2, 1, 0)
 
 
-@pytest.mark.parametrize("method", ["raster", "plain"])
+@pytest.mark.parametrize("method", ["incremental", "naive"])
 def test_progress_rises_to_the_end_and_changes_nothing(method, model):
     calls = []
     options = {"method": method, "batch_size": 2, "jit_compile": False}
@@ -139,8 +139,8 @@ def test_completion_keeps_what_is_known(case, model, rng):
     images = generate_images(model, shape[1:3], 6, 2, **given_known, **options)
     np.testing.assert_array_equal(images[:, known], given[:, known])
     free = generate_images(model, shape[1:3], 6, 2, **options)
-    plain = generate_images(model, shape[1:3], 6, 2, **given_known, method="plain")
-    np.testing.assert_array_equal(images, plain)
+    naive = generate_images(model, shape[1:3], 6, 2, **given_known, method="naive")
+    np.testing.assert_array_equal(images, naive)
     if case == "none":
         np.testing.assert_array_equal(images, free)
     elif case != "all":

@@ -1,4 +1,4 @@
-"""The raster way gives what ``call`` gives: every layer, block and model."""
+"""Incremental evaluation gives what ``call`` gives: every layer, block and model."""
 
 import functools
 import os
@@ -10,7 +10,7 @@ import tensorflow as tf
 from helpers import draw_weights, random_images, small_model
 
 from pixelcnn_tf import MaskedConv2D, PixelCNNResBlock, PixelRNN, UserError, generate_images
-from pixelcnn_tf.layers.incremental import Front, Raster
+from pixelcnn_tf.layers.incremental import Schedule, Wavefront
 from pixelcnn_tf.layers.pointwise import PReLU
 from pixelcnn_tf.sampling.generate import teacher_forced_logits
 from pixelcnn_tf.sampling.scheduler import plan_batches
@@ -20,17 +20,17 @@ SIZES = [(1, 1), (1, 7), (5, 4), (8, 8), (13, 9)]
 SMALL = [(1, 7), (5, 4)]  # for layers and blocks: the models have them all
 
 
-def raster_way(layer, x, n_channels):
+def incremental_evaluation(layer, x, n_channels):
     """A layer's or block's outputs for ``x`` ``[n, h, w, features]``, step by step, eagerly."""
     n, height, width, features = x.shape
-    raster = Raster(layer, n, height, width)
+    schedule = Schedule(layer, n, height, width)
     padded = np.concatenate([x.reshape(n, -1, features), np.zeros([n, 1, features])], axis=1)
     outputs = None
-    weights, states = raster.weights(), raster.init_states()
-    for time in range(raster.n_steps):
-        pixels = raster.pixels(tf.constant(time), weights, states)
+    weights, states = schedule.weights(), schedule.init_states()
+    for time in range(schedule.n_steps):
+        pixels = schedule.pixels(tf.constant(time), weights, states)
         here = padded[:, pixels.index.numpy()].transpose(1, 0, 2)  # [rows, n, features]
-        groups = np.split(here.reshape(raster.lanes, features).astype("float32"), n_channels, 1)
+        groups = np.split(here.reshape(schedule.lanes, features).astype("float32"), n_channels, 1)
         results = []
         for pixels.channel, group in enumerate(groups):
             if getattr(layer, "mask_type", "B") == "A":
@@ -39,7 +39,7 @@ def raster_way(layer, x, n_channels):
             else:
                 results.append(layer.step(tf.constant(group), pixels))
         states = pixels.end()
-        result = tf.concat(results, axis=-1).numpy().reshape(raster.rows, n, -1)
+        result = tf.concat(results, axis=-1).numpy().reshape(schedule.rows, n, -1)
         if outputs is None:
             outputs = np.zeros([n, height * width + 1, result.shape[-1]])
         outputs[:, pixels.index.numpy()] = result.transpose(1, 0, 2)
@@ -55,7 +55,9 @@ def test_layers(kernel_size, n_channels, mask_type, rng):
     draw_weights(layer)
     for size in SMALL:
         x = rng.normal(size=(2, *size, 3 * n_channels)).astype("float32")
-        np.testing.assert_allclose(raster_way(layer, x, n_channels), layer(x), atol=1e-4)
+        np.testing.assert_allclose(
+            incremental_evaluation(layer, x, n_channels), layer(x), atol=1e-4
+        )
 
 
 @pytest.mark.parametrize("n_channels", [1, 3])
@@ -66,7 +68,7 @@ def test_prelu(n_channels, rng):
     draw_weights(layer)
     expected = np.where(x > 0, x, layer.alpha.numpy() * x)
     np.testing.assert_allclose(layer(x), expected, atol=1e-6)
-    np.testing.assert_allclose(raster_way(layer, x, n_channels), expected, atol=1e-6)
+    np.testing.assert_allclose(incremental_evaluation(layer, x, n_channels), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("variant", ["relu", "preactivation"])
@@ -77,7 +79,9 @@ def test_blocks(n_channels, variant, rng):
     draw_weights(block)
     for size in SMALL:
         x = rng.normal(size=(2, *size, 4 * n_channels)).astype("float32")
-        np.testing.assert_allclose(raster_way(block, x, n_channels), block(x), atol=1e-4)
+        np.testing.assert_allclose(
+            incremental_evaluation(block, x, n_channels), block(x), atol=1e-4
+        )
 
 
 @pytest.mark.parametrize("skip_connections", [False, True])
@@ -109,30 +113,30 @@ def test_graphs_with_and_without_xla(likelihood, jit_compile, rng):
 
 
 def test_the_test_has_teeth(rng):
-    """One weight of the raster way changed by a tenth is noticed."""
+    """One weight of incremental evaluation changed by a tenth is noticed."""
     layer = MaskedConv2D(6, 3)
     layer.build((None, None, None, 6))
     draw_weights(layer)
     x = rng.normal(size=(1, 5, 4, 6)).astype("float32")
-    cut_weights = layer.raster_weights
+    split_weights = layer.incremental_weights
 
     def changed():
-        around, here, bias = cut_weights()
+        around, here, bias = split_weights()
         return around + tf.scatter_nd([[7, 3]], [0.1], around.shape), here, bias
 
-    layer.raster_weights = changed
-    assert np.abs(raster_way(layer, x, 3) - layer(x)).max() > 1e-3
+    layer.incremental_weights = changed
+    assert np.abs(incremental_evaluation(layer, x, 3) - layer(x)).max() > 1e-3
 
 
 def test_the_front_visits_every_pixel_once_and_memory_grows_with_the_width():
     model = small_model(1)
     for height, width in [*SIZES, (2, 40), (40, 2)]:
-        raster = Raster(model, 1, height, width)
-        seen = np.concatenate([Front(raster, time).index for time in range(raster.n_steps)])
+        schedule = Schedule(model, 1, height, width)
+        seen = np.concatenate([Wavefront(schedule, time).index for time in range(schedule.n_steps)])
         assert sorted(seen[seen < height * width]) == list(range(height * width))
 
     def size(height, width):
-        states = Raster(model, 1, height, width).init_states()
+        states = Schedule(model, 1, height, width).init_states()
         return sum(int(tf.size(state)) for state in tf.nest.flatten(states))
 
     assert size(64, 16) == size(16, 16)
@@ -161,11 +165,11 @@ class Plain(keras.layers.Layer):
         return x * self.scale
 
 
-def test_models_without_a_raster_way_are_told_so():
+def test_models_without_incremental_evaluation_are_told_so():
     model = PixelRNN(2, 2, 1, pixel_layer=Plain, n_channels=1, likelihood="softmax-4")
     with pytest.raises(UserError, match=r"method='naive'"):
         generate_images(model, 3, 1, 0)
-    assert generate_images(model, 3, 1, 0, method="plain").shape == (1, 3, 3, 1)
+    assert generate_images(model, 3, 1, 0, method="naive").shape == (1, 3, 3, 1)
 
 
 def test_what_xla_refuses_runs_without_it(monkeypatch):
@@ -179,7 +183,7 @@ def test_what_xla_refuses_runs_without_it(monkeypatch):
     model = small_model(1, pixel_layer=Printing, n_layers=1)
     with pytest.warns(UserWarning, match="without XLA"):
         images = generate_images(model, 3, 2, 0)
-    np.testing.assert_array_equal(images, generate_images(model, 3, 2, 0, method="plain"))
+    np.testing.assert_array_equal(images, generate_images(model, 3, 2, 0, method="naive"))
 
 
 def test_batches_fit_memory_andcores(monkeypatch):

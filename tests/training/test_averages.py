@@ -48,7 +48,7 @@ def bits(trainer, images):
 
 def draw(trainer):
     """What ``create_image_samples`` draws, from the weights that the model has."""
-    return generate_images(trainer.model, (4, 4), 4, trainer.config.seed, method="raster")
+    return generate_images(trainer.model, (4, 4), 4, trainer.config.seed, method="incremental")
 
 
 def put_averages_in_for_good(trainer):
