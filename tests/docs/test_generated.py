@@ -4,6 +4,7 @@ import pytest
 from documents import ROOT
 
 from docs.generate import api_index, architecture, cli, wavefront
+from pixelcnn_tf import PixelRNN
 
 
 def same_words(page: str, expected: str) -> bool:
@@ -35,3 +36,21 @@ def test_every_module_of_the_package_is_in_the_architecture():
 def test_figures_exist_and_are_small():
     for name in wavefront.FIGURES:
         assert (ROOT / "docs" / "figures" / f"{name}.svg").stat().st_size < 200_000
+
+
+def test_figures_show_the_schedule_of_the_code():
+    """The figures compute steps and lookaheads by the formulas of the page."""
+    from pixelcnn_tf.layers.incremental import Schedule
+
+    masked = PixelRNN(2, 2, n_layers=2, n_channels=1, likelihood="bernoulli")
+    masked.build((None, None, None, 1))
+    schedule = Schedule(masked, 1, 32, 32)
+    assert schedule.lag == 4
+    assert schedule.n_steps == 156
+    assert schedule.step_of(3, 5) == wavefront.step_of(3, 5, schedule.lag)
+
+    gated = PixelRNN(2, 2, n_layers=2, n_channels=1, pixel_layer="gated", likelihood="bernoulli")
+    gated.build((None, None, None, 1))
+    schedule = Schedule(gated, 1, 32, 32)
+    assert schedule.lag == 6
+    assert {0, 1, 2} == set(schedule.lookaheads.values())
