@@ -72,18 +72,29 @@ def hold_out_test(images: np.ndarray, labels: np.ndarray | None, data: DataConfi
 
 
 def hold_out_validation(images: Images, data: DataConfig) -> Images:
-    """Returns the images with ``validation_share`` of the training images, chosen by
-    ``data.seed``, at least one, as validation images.
+    """Returns the images with a random part of the training images as the validation set.
+
+    Args:
+        images: a training and a test set.
+        data: ``validation_share`` is the fraction to hold out, at least one image; ``seed``
+            chooses.
 
     Raises:
-        UserError: none would be left to train on.
+        UserError: no image is left for training.
+
+    Examples:
+        >>> from pixelcnn_tf.config.schema import DataConfig
+        >>> images = Images(np.zeros((10, 8, 8, 1), np.uint8), np.zeros((5, 8, 8, 1), np.uint8))
+        >>> images = hold_out_validation(images, DataConfig(validation_share=0.2))
+        >>> len(images.train), len(images.validation), len(images.test)
+        (8, 2, 5)
     """
-    n, share = len(images.train), data.validation_share
+    n, share = len(images.train), data.validation_share or 0.0
     n_validation = max(1, round(n * share))
     if n_validation >= n:
         raise UserError(
             f"{data.source}: {n} training image(s), of which data.validation_share {share} leaves "
-            "none to train on; lower the share or set data.validation_share=null"
+            "none for training; lower the share or set data.validation_share=null"
         )
     held_out = np.zeros(n, bool)
     held_out[np.random.default_rng([data.seed, 4]).permutation(n)[:n_validation]] = True

@@ -63,7 +63,7 @@ def load_images(
         images = images._replace(train=train, test=test, dynamic=dynamic)
     if data.validation_share:
         images = hold_out_validation(images, data)
-        if images.dynamic:  # drawn once, like the test images
+        if images.dynamic and images.validation is not None:  # drawn once, like the test images
             images = images._replace(validation=_binarize(images.validation, data, "validation"))
     return images
 

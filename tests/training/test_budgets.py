@@ -176,7 +176,7 @@ def test_validation_images_of_dynamic_runs_are_drawn_once():
 def test_a_share_that_leaves_nothing_is_one_line(tmp_path):
     np.savez(tmp_path / "a.npz", x_train=np.zeros((2, 4, 4), np.uint8))
     data = DataConfig(source=str(tmp_path / "a.npz"), validation_share=0.9)
-    with pytest.raises(UserError, match=r"validation_share 0\.9 leaves none to train on; lower"):
+    with pytest.raises(UserError, match=r"validation_share 0\.9 leaves none for training; lower"):
         load_images(data)
 
 
