@@ -190,6 +190,7 @@ def _graph(model) -> Callable:
 
         def nats(images, labels=None, per_subpixel=False):
             model = reference()
+            assert model is not None
             given = {} if labels is None else {"labels": labels}
             logits = model(images, **given)
             if per_subpixel:

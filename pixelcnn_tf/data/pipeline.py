@@ -119,11 +119,12 @@ def check_labels(images: Images, n_classes: int, source: str) -> None:
     parts = [images.train_labels, images.test_labels]
     if images.validation is not None:
         parts.append(images.validation_labels)
-    if any(part is None for part in parts):
+    present = [part for part in parts if part is not None]
+    if len(present) < len(parts):
         raise UserError(
             f"model.n_classes: {n_classes}, but data.source {source!r} has no labels; {_LABELLED}"
         )
-    smallest, largest = min(p.min() for p in parts), max(p.max() for p in parts)
+    smallest, largest = min(p.min() for p in present), max(p.max() for p in present)
     if largest >= n_classes:
         raise UserError(
             f"model.n_classes: {n_classes}, but data.source {source!r} has labels from {smallest} "

@@ -37,7 +37,9 @@ class Clock:
     @property
     def seconds(self) -> float:
         """The seconds counted so far, those of earlier processes included."""
-        return self._counted + (time.perf_counter() - self._started if self.running else 0.0)
+        if self._started is None:
+            return self._counted
+        return self._counted + time.perf_counter() - self._started
 
     def start(self) -> None:
         """Count from now on."""
@@ -50,7 +52,7 @@ class Clock:
         try:
             yield
         finally:
-            if self.running:
+            if self._started is not None:
                 self._started += time.perf_counter() - began
 
 

@@ -53,7 +53,8 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     started = time.perf_counter()
     images = load_for(config.data, config.model.n_classes)
     names = folder_classes(config.data) if config.model.n_classes is not None else None
-    config = config.resolved(*images.train.shape[1:], names)
+    height, width, channels = images.train.shape[1:]
+    config = config.resolved(height, width, channels, names)
     likelihood = get_likelihood(config.model.likelihood)
     check_values(images, likelihood)
     check_choice(images, likelihood)
@@ -157,9 +158,10 @@ def check_choice(images: Images, likelihood: Likelihood) -> None:
     >>> likelihood = pixelcnn_tf.get_likelihood("softmax-256")
     >>> pixelcnn_tf.training.experiment.check_choice(images, likelihood)
     """
-    largest, mixture = _largest(images), isinstance(likelihood, LogisticMixture)
+    largest, name, mixture = _largest(images), "softmax-256", False
+    if isinstance(likelihood, LogisticMixture):
+        name, mixture = f"logistic-{likelihood.n_mixtures}", True
     if likelihood.n_values == 256 and largest < (16 if mixture else 2):
-        name = f"logistic-{likelihood.n_mixtures}" if mixture else "softmax-256"
         cure = "'bernoulli'" if largest < 2 else f"'softmax-{largest + 1}'"
         raise UserError(
             f"model.likelihood: {name} is for values up to 255, the images go up to {largest} "

@@ -29,6 +29,7 @@ def build_optimizer(training: TrainingConfig) -> keras.optimizers.Optimizer:
         span = max(1, round(math.log(0.5) / math.log(training.decay)))
         rate = keras.optimizers.schedules.ExponentialDecay(rate, span, training.decay**span)
     elif training.schedule == "cosine" and training.minutes is None:
+        assert training.steps is not None  # one of both is set
         rate = keras.optimizers.schedules.CosineDecay(
             0.0 if training.warmup_steps else rate,
             training.steps - training.warmup_steps,
@@ -59,6 +60,7 @@ def rate_at(training: TrainingConfig, step: int, seconds: float) -> float:
     >>> round(rate_at(training, step=5, seconds=0), 3), round(rate_at(training, 20, 60), 3)
     (0.05, 0.05)
     """
+    assert training.minutes is not None
     spent = seconds / (60 * training.minutes)
     if training.steps is not None:
         spent = max(spent, step / training.steps)
@@ -79,9 +81,9 @@ def averages(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
     >>> len(pixelcnn_tf.training.optimizers.averages(optimizer))
     1
     """
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
     # Not public, but Keras's own SwapEMAWeights has no other way to them either.
-    return list(optimizer._model_variables_moving_average) if optimizer.use_ema else []
+    return list(inner._model_variables_moving_average) if inner.use_ema else []
 
 
 @contextlib.contextmanager

@@ -160,10 +160,12 @@ class RunFolder:
         try:
             yield
         finally:
-            os.close(self._handle)
+            if self._handle is not None:
+                os.close(self._handle)
             self._handle = None
 
     def _lock(self) -> None:
+        assert fcntl is not None
         handle = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

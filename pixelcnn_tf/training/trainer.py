@@ -117,9 +117,10 @@ class Trainer(Steps):
             UserError: the run folder holds something else, was started with other images, or has
                 no checkpoint that can be read; the samples do not fit the memory.
         """
-        *size, channels = images.train.shape[1:]
-        if (self.config.data.image_size, self.config.model.n_channels) != (tuple(size), channels):
-            self.config = self.config.resolved(*size, channels)
+        height, width, channels = images.train.shape[1:]
+        known = self.config.data.image_size, self.config.model.n_channels
+        if known != ((height, width), channels):
+            self.config = self.config.resolved(height, width, channels)
         self.check_samples(images)
         with self.run.opened(self.config):
             self.run.check_images(*images[:4])
@@ -128,7 +129,7 @@ class Trainer(Steps):
                 try:
                     return self._fit(images)
                 except StopRequested:
-                    raise Interrupted(self.step, self._signals.signum) from None
+                    raise Interrupted(self.step, self._signals.signum or 0) from None
                 finally:
                     self._signals = DeferredSignals()
 

@@ -43,15 +43,15 @@ def image_grid(images: np.ndarray, n_values: int = 256, columns: int | None = No
     if channels not in (1, 3):
         images = images.transpose(0, 1, 3, 2).reshape(n, height, width * channels, 1)
         width *= channels
-    columns = min(n, columns or math.ceil(math.sqrt(n * height / width)))
-    rows = math.ceil(n / columns)
-    scale = max(1, round(GRID_WIDTH / (columns * (width + 1))))
+    n_columns = min(n, columns or math.ceil(math.sqrt(n * height / width)))
+    rows = math.ceil(n / n_columns)
+    scale = max(1, round(GRID_WIDTH / (n_columns * (width + 1))))
     gap = max(1, scale // 2)
     large = images.repeat(scale, axis=1).repeat(scale, axis=2)
     cell_height, cell_width = height * scale + gap, width * scale + gap
-    grid = np.full((rows * cell_height + gap, columns * cell_width + gap, 3), 255, np.uint8)
+    grid = np.full((rows * cell_height + gap, n_columns * cell_width + gap, 3), 255, np.uint8)
     for i, image in enumerate(large):
-        top, left = (i // columns) * cell_height + gap, (i % columns) * cell_width + gap
+        top, left = (i // n_columns) * cell_height + gap, (i % n_columns) * cell_width + gap
         grid[top : top + height * scale, left : left + width * scale] = image
     return grid
 
