@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -81,7 +82,7 @@ def averages(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
     >>> len(pixelcnn_tf.training.optimizers.averages(optimizer))
     1
     """
-    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
+    inner: Any = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
     # Not public, but Keras's own SwapEMAWeights has no other way to them either.
     return list(inner._model_variables_moving_average) if inner.use_ema else []
 
