@@ -1,23 +1,22 @@
-"""Measure speed: ratios of ways to do the same thing, in one run.
+"""Measure speed, as ratios of interleaved runs.
 
 examples:
-  python -m benchmarks train             the reference model: whole against cropped kernels
+  python -m benchmarks train             a training step: whole against cropped kernels
   python -m benchmarks train --json train.json
   python -m benchmarks train --set model.n_layers=2 --batch 4 --rounds 3
-  python -m benchmarks conv              one masked convolution, ways to pad it
-  python -m benchmarks sample            plain sampler, raster sampler, scoring; growth
-  python -m benchmarks sample --batches 16 --sides 32 --whole-plain
-  python -m benchmarks family            training, scoring, sampling of each kind of model
-  python -m benchmarks colour            the same of PixelCNN++ and others, on colour images
-  python -m benchmarks tfp               PixelCNN++ beside TensorFlow Probability's PixelCNN
+  python -m benchmarks conv              one masked convolution with several kinds of padding
+  python -m benchmarks sample            naive sampling, incremental sampling, scoring; image sizes
+  python -m benchmarks sample --batches 16 --sides 32 --whole-naive
+  python -m benchmarks family            training, scoring, sampling of each kind of model, on MNIST
+  python -m benchmarks colour            the same on colour images, with PixelCNN++
+  python -m benchmarks tfp               PixelCNN++ here and in TensorFlow Probability
 
-Absolute figures belong to the machine and the moment; the ratios are what to compare. The
-ways take turns, round after round, so that a slow moment slows them alike; figures are medians.
+Absolute figures depend on the machine and the moment; compare the ratios. What is compared runs
+interleaved, round after round, so that a slow moment slows all alike; figures are medians.
 """
 
 import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
@@ -25,16 +24,14 @@ from unittest import mock
 import numpy as np
 
 from benchmarks.measuring import (
-    alone,
     channels_of,
+    interleave,
     make_trainer,
     print_table,
-    random_model,
-    take_turns,
-    warm,
     with_batch,
 )
 from benchmarks.models import configs_of, models_of
+from benchmarks.sampling import sample
 from benchmarks.tfp import tfp
 from pixelcnn_tf.cli.parsing import Parser, exit_with, whole_number
 from pixelcnn_tf.config.loading import load_config
@@ -44,13 +41,13 @@ from pixelcnn_tf.utils.atomic_files import check_writable, replacing
 from pixelcnn_tf.utils.errors import UserError
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-#: The configs of jobs that measure one model, and the sides of images, if not the reference's.
-JOB_CONFIGS = {"tfp": CONFIGS / "pixelcnnpp_small.yml"}
+#: The config of a job, and the side of its images, where they are not cifar10_pixelcnn.yml and 32.
+JOB_CONFIGS = {"tfp": CONFIGS / "cifar10_pixelcnn_pp_small.yml"}
 JOB_SIDES = {"family": 28}
 #: Jobs that measure the models of a table of docs/results.md.
 TABLES = {"family": "mnist_binary", "colour": "cifar10_small"}
-#: Flags that not all jobs have a use for, and which do.
-USERS = {"config": "train conv sample tfp", "whole_plain": "sample tfp"}
+#: Flags that only some jobs use, and those jobs.
+USERS = {"config": "train conv sample tfp", "whole_naive": "sample tfp"}
 USERS |= {"batches": "sample", "sides": "sample"}
 
 
@@ -60,10 +57,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--config",
         metavar="FILE",
-        help="the model (configs/reference.yml; tfp: configs/pixelcnnpp_small.yml)",
+        help="the model (configs/cifar10_pixelcnn.yml; tfp: configs/cifar10_pixelcnn_pp_small.yml)",
     )
     parser.add_overrides()
-    parser.add_argument("--batch", type=whole_number, help="images at once (the config's)")
+    parser.add_argument("--batch", type=whole_number, help="images per batch (the config's)")
     parser.add_argument(
         "--side", type=whole_number, help="height and width (32; family: 28, as MNIST)"
     )
@@ -72,22 +69,22 @@ def main(argv: list[str] | None = None) -> int:
         type=whole_numbers,
         default=[1, 16, 64, 256],
         metavar="N,N",
-        help="sample: how many images at a time (1,16,64,256)",
+        help="sample: batch sizes (1,16,64,256)",
     )
     parser.add_argument(
         "--sides",
         type=whole_numbers,
         default=[16, 32, 64],
         metavar="N,N",
-        help="sample: sizes for the growth (16,32,64)",
+        help="sample: sides of images (16,32,64)",
     )
     parser.add_argument(
-        "--whole-plain",
+        "--whole-naive",
         action="store_true",
-        help="sample, tfp: run the plain sampler, or that of TensorFlow Probability, to its end, "
-        "many minutes, rather than extrapolate",
+        help="sample, tfp: run the naive sampler, or that of TensorFlow Probability, to its end, "
+        "many minutes, in place of extrapolating",
     )
-    parser.add_argument("--rounds", type=whole_number, default=9, help="turns of each way (9)")
+    parser.add_argument("--rounds", type=whole_number, default=9, help="repetitions (9)")
     parser.add_argument("--json", metavar="FILE", help="also write the figures here")
     args = parser.parse_args(argv)
     parser.refuse_unused(args, [args.job], USERS)
@@ -95,14 +92,16 @@ def main(argv: list[str] | None = None) -> int:
     if args.job in TABLES:
         config = next(iter(configs_of(TABLES[args.job], args.overrides).values()))
     else:
-        default = JOB_CONFIGS.get(args.job, CONFIGS / "reference.yml")
+        default = JOB_CONFIGS.get(args.job, CONFIGS / "cifar10_pixelcnn.yml")
         config = load_config(args.config or default, args.overrides)
     if config.model.n_classes is not None:
         raise UserError(f"{args.job}: n_classes {config.model.n_classes}: must be without classes")
     args.side = args.side or JOB_SIDES.get(args.job, 32)
     if args.job in ("colour", "tfp") and args.side % 4:
         fits = -(-args.side // 4) * 4
-        raise UserError(f"--side {args.side}: must be a multiple of 4, for PixelCNN++: {fits}, say")
+        raise UserError(
+            f"--side {args.side}: must be a multiple of 4 for PixelCNN++, for example {fits}"
+        )
     args.batch = args.batch or config.training.batch_size
     startup.import_tensorflow()
     startup.find_devices()
@@ -116,12 +115,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def whole_numbers(text: str) -> list[int]:
-    """For ``type=``: ``'1,16'`` as integers from 1 up, in rising order."""
+    """Returns ``'1,16'`` as integers from 1 up, in ascending order; for ``type=``."""
     return sorted({whole_number(part) for part in text.split(",")})
 
 
 def whole_kernel_conv():
-    """``MaskedConv2D`` as most libraries write it: the whole kernel, times its mask."""
+    """Returns ``MaskedConv2D`` as most libraries write it: the whole kernel times its mask."""
     import tensorflow as tf
 
     from pixelcnn_tf.layers.masked_conv import MaskedConv2D
@@ -151,7 +150,8 @@ def check_masked(job: str, config: Config) -> None:
 
 
 def train(config: Config, args) -> dict:
-    """Training steps with kernels cropped to the rows the mask keeps, against whole ones."""
+    """Measure training steps with kernels cropped to the rows that the mask keeps, and with whole
+    ones."""
     import tensorflow as tf
 
     from pixelcnn_tf.models.build import build_model
@@ -175,7 +175,7 @@ def train(config: Config, args) -> dict:
         mock.patch("pixelcnn_tf.models.blocks.MaskedConv2D", whole_conv),
     ):
         whole, n_whole = step()
-        seconds = take_turns({"whole": whole, "cropped": cropped}, args.rounds)
+        seconds = interleave({"whole": whole, "cropped": cropped}, args.rounds)
     speed = {name: args.batch / s for name, s in seconds.items()}
     ratio = speed["cropped"] / speed["whole"]
     print_table(
@@ -194,7 +194,7 @@ def train(config: Config, args) -> dict:
 
 
 def conv(config: Config, args) -> dict:
-    """Forward and backward of one masked k x k convolution, by way of padding."""
+    """Measure forward and backward passes of one masked k x k convolution, by padding."""
     import tensorflow as tf
 
     check_masked("conv", config)
@@ -206,7 +206,7 @@ def conv(config: Config, args) -> dict:
             whole = tf.cast(tf.random.normal([k, k, features, features]), dtype)
             cropped = whole[: k // 2 + 1]
             pads = [[0, 0], [k // 2, 0], [k // 2, k // 2], [0, 0]]
-            seconds = take_turns(
+            seconds = interleave(
                 {
                     "whole kernel, SAME": _forward_backward(x, whole, "SAME"),
                     "cropped, padding inside": _forward_backward(x, cropped, pads),
@@ -219,7 +219,7 @@ def conv(config: Config, args) -> dict:
                 rows.append([f"{dtype.name} {k}x{k} {name}", 1e3 * s, base / s])
                 figures[f"{dtype.name} {k}x{k} {name}"] = {"ms": 1e3 * s, "ratio": base / s}
     title = f"one convolution, batch {args.batch}, {args.side}x{args.side}x{features}"
-    print_table(title, ["way", "ms", "ratio"], rows)
+    print_table(title, ["padding", "ms", "ratio"], rows)
     return figures
 
 
@@ -235,108 +235,6 @@ def _forward_backward(x, kernel, padding, pads=None) -> Callable[[], None]:
         return [tf.reduce_sum(g) for g in tape.gradient(loss, [x, kernel])]
 
     return lambda: [float(g) for g in step(x, kernel)]
-
-
-def sample(config: Config, args) -> dict:
-    """The plain sampler, the raster sampler, and scoring; how sampling grows with the size."""
-    import tensorflow as tf
-
-    from pixelcnn_tf import generate_images
-
-    model = random_model(config)
-    score = tf.function(model, autograph=False)
-    side, rows, figures = args.side, [], {}
-    for batch in args.batches:
-        images = tf.zeros([batch, side, side, model.n_channels])
-        ways = {
-            "raster": warm(lambda n=batch: generate_images(model, side, n, 0)),
-            "score": warm(lambda x=images: score(x)[0, 0, 0, 0, 0].numpy()),
-        }
-        if args.whole_plain:
-            seconds = take_turns(ways, args.rounds, self_timed=ways)
-            start = time.perf_counter()
-            generate_images(model, side, batch, 0, method="naive")
-            seconds["plain"] = time.perf_counter() - start
-        else:
-            ways["plain"] = _plain_seconds(model, batch, side)
-            seconds = take_turns(ways, args.rounds, self_timed=ways)
-        compile_s, peak_mb = alone(config, batch, side)
-        speed = {name: batch / s for name, s in seconds.items()}
-        row = {
-            "plain_images_per_s": speed["plain"],
-            "raster_images_per_s": speed["raster"],
-            "score_images_per_s": speed["score"],
-            "ratio_to_plain": speed["raster"] / speed["plain"],
-            "fraction_of_scoring": speed["raster"] / speed["score"],
-            "compile_s": compile_s,
-            "peak_mb": peak_mb if np.isfinite(peak_mb) else None,
-        }
-        rows.append([str(batch), *row.values()])
-        for name, value in row.items():
-            figures.setdefault(name, {})[str(batch)] = value
-    figures["plain_is_extrapolated"] = not args.whole_plain
-    header = ["batch", "plain/s*", "raster/s", "score/s", "raster/plain", "raster/score"]
-    print_table(
-        f"images of {side}x{side}x{model.n_channels} a second, {model.count_params():,} weights, "
-        f"{config.precision}",
-        [*header, "compile s", "peak MB"],
-        rows,
-    )
-    print(
-        "* run whole" if args.whole_plain else "* extrapolated from a few sub-pixels of five rows"
-    )
-    figures["growth"] = _growth(config, model, args)
-    return figures
-
-
-def _plain_seconds(model, batch: int, side: int) -> Callable[[], float]:
-    """What measures how long the plain sampler would take for ``batch`` images.
-
-    A sub-pixel of row r takes a run of the model on r + 1 rows. So: two sub-pixels in each of
-    five rows from the first to the last, and straight lines between.
-    """
-    import tensorflow as tf
-
-    from pixelcnn_tf.sampling.loops import Tables
-    from pixelcnn_tf.sampling.scheduler import NaiveBatch, table_of
-
-    row_size = side * model.n_channels
-    zeros = table_of(np.zeros([batch, side, side, model.n_channels], np.float32), batch)
-    tables = Tables(
-        images=tf.constant(zeros),
-        uniforms=tf.constant(zeros + 0.5),
-    )
-    at = sorted({round(part * (side - 1)) for part in (0, 0.25, 0.5, 0.75, 1)})
-
-    def measure() -> float:
-        seconds = []
-        for row in at:
-            middle = row * row_size + row_size // 2
-            walk = NaiveBatch(model, (side, side), tables, np.arange(middle, middle + 2))
-            start = time.perf_counter()
-            walk.advance(2)
-            seconds.append((time.perf_counter() - start) / 2)
-        return row_size * float(np.interp(np.arange(side), at, seconds).sum())
-
-    return measure
-
-
-def _growth(config: Config, model, args) -> dict[str, float]:
-    """Seconds an image by side, all sizes in turn."""
-    from pixelcnn_tf import generate_images
-
-    n = args.batch
-    seconds = take_turns(
-        {str(side): lambda side=side: generate_images(model, side, n, 0) for side in args.sides},
-        args.rounds,
-    )
-    each = {side: s / n for side, s in seconds.items()}
-    rows, last = [], None
-    for side, s in each.items():
-        rows.append([f"{side}x{side}", 1e3 * s, s / last if last else float("nan")])
-        last = s
-    print_table(f"raster sampler by size, {n} at once", ["size", "ms/image", "x the last"], rows)
-    return each
 
 
 JOBS = {

@@ -1,4 +1,4 @@
-"""The jobs of benchmark.py that compare the models of a table of docs/results.md."""
+"""The benchmarks of the models of a table of docs/results.md."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measuring import (
-    alone,
+    in_own_process,
+    interleave,
     make_trainer,
     print_table,
     random_model,
-    take_turns,
-    used_weights,
-    warm,
+    warmed,
     with_batch,
 )
-from experiments.jobs import JOBS, Job
+from experiments.tables import TABLES, Table
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.utils.errors import UserError
@@ -24,13 +23,13 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 
 def configs_of(table: str, overrides: list[str]) -> dict[str, Config]:
-    """The configs of the models of ``JOBS[table]``, by name.
+    """Returns the configs of the models of ``TABLES[table]``, by name.
 
     Raises:
         UserError: an override that does not fit one of them, which it names.
     """
     configs = {}
-    for name in JOBS[table].models:
+    for name in TABLES[table].models:
         path = CONFIGS / f"{table}_{name}.yml"
         try:
             configs[name] = load_config(path, overrides)
@@ -42,33 +41,34 @@ def configs_of(table: str, overrides: list[str]) -> dict[str, Config]:
 
 
 def models_of(name: str) -> Callable[[Config, object], dict]:
-    """The job that measures the models of ``JOBS[name]``; ``--config`` does not matter to it."""
-    return lambda _, args: _measure(name, JOBS[name], args)
+    """Returns the job that measures the models of ``TABLES[name]``; it ignores ``--config``."""
+    return lambda _, args: _measure(name, TABLES[name], args)
 
 
-def _measure(table: str, job: Job, args) -> dict:
-    """A step of training, scoring and sampling of every model, on random images."""
+def _measure(table: str, about: Table, args) -> dict:
+    """Measure a training step, scoring and sampling of every model, on random images."""
     import tensorflow as tf
 
     from pixelcnn_tf import generate_images
+    from pixelcnn_tf.training.results import used_parameters
 
     side, batch = args.side, args.batch
-    shape, rng = (batch, side, side, job.n_channels), np.random.default_rng(0)
+    shape, rng = (batch, side, side, about.n_channels), np.random.default_rng(0)
     trains, scores, samples, weights, compile_s = {}, {}, {}, {}, {}
     for name, config in configs_of(table, args.overrides).items():
         config = with_batch(config, batch).resolved(*shape[1:])
         model = random_model(config)
         images = tf.constant(rng.integers(model.likelihood.n_values, size=shape), tf.uint8)
         trainer = make_trainer(config, model)
-        weights[name] = used_weights(model)
+        weights[name] = used_parameters(model)
         score = nats(model)
         trains[name] = lambda t=trainer, x=images: float(t.train_step(x)[0])
         scores[name] = lambda s=score, x=images: s(x).numpy()
-        samples[name] = warm(lambda m=model: generate_images(m, side, batch, 0))
-        compile_s[name] = alone(config, batch, side)[0]
-    train_s = take_turns(trains, args.rounds)
-    score_s = take_turns(scores, args.rounds)
-    sample_s = take_turns(samples, args.rounds, self_timed=samples)
+        samples[name] = warmed(lambda m=model: generate_images(m, side, batch, 0))
+        compile_s[name] = in_own_process(config, batch, side)[0]
+    train_s = interleave(trains, args.rounds)
+    score_s = interleave(scores, args.rounds)
+    sample_s = interleave(samples, args.rounds, self_timed=samples)
     figures = {
         name: {
             "weights": weights[name],
@@ -78,10 +78,10 @@ def _measure(table: str, job: Job, args) -> dict:
             "fraction_of_scoring": score_s[name] / sample_s[name],
             "compile_s": compile_s[name],
         }
-        for name in job.models
+        for name in about.models
     }
     print_table(
-        f"{job.title}, {side}x{side}x{job.n_channels}, {batch} at once, images a second",
+        f"{about.title}, {side}x{side}x{about.n_channels}, {batch} per batch, images per second",
         ["model", "weights", "train/s", "score/s", "sample/s", "sample/score", "compile s"],
         [[name, f"{f['weights']:,}", *list(f.values())[1:]] for name, f in figures.items()],
     )
@@ -89,8 +89,8 @@ def _measure(table: str, job: Job, args) -> dict:
 
 
 def nats(model) -> Callable:
-    """What scores images with a model: nats of each, ``[batch]``. More than the model alone: a
-    softmax over 256 values takes its time."""
+    """Returns a function from images to nats ``[batch]``: more than the model alone, since a
+    softmax over 256 values takes time."""
     import tensorflow as tf
 
     return tf.function(lambda x: model.likelihood.nll(x, model(x)), autograph=False)

@@ -1,7 +1,7 @@
-"""The job of benchmark.py that measures PixelCNN++ beside the one of TensorFlow Probability.
+"""The benchmark of PixelCNN++ here and in TensorFlow Probability.
 
-TensorFlow Probability is not needed for anything else. It brings its networks' layers from
-``tf_keras`` (Keras 2), which lives beside Keras 3 in one process.
+TensorFlow Probability is not needed for anything else. It takes the layers of its
+networks from ``tf_keras`` (Keras 2), which runs in the same process as Keras 3.
 """
 
 import time
@@ -12,12 +12,11 @@ import numpy as np
 
 from benchmarks.measuring import (
     channels_of,
+    interleave,
     make_trainer,
     print_table,
     random_model,
-    take_turns,
-    used_weights,
-    warm,
+    warmed,
     with_batch,
 )
 from benchmarks.models import nats
@@ -26,19 +25,20 @@ from pixelcnn_tf.utils.errors import UserError
 
 
 def tfp(config: Config, args) -> dict:
-    """A step of training with Adam, scoring and sampling, of two PixelCNN++ with the same
+    """Measure a training step with Adam, scoring and sampling, of two PixelCNN++ with the same
     hyperparameters, on random images."""
     import tensorflow as tf
 
     from pixelcnn_tf import generate_images
+    from pixelcnn_tf.training.results import used_parameters
 
     _check(config)
     probability, tf_keras = _packages()
     side, batch = args.side, args.batch
     n_channels = channels_of(config)
-    plain = {"optimizer": "adam", "schedule": "constant", "decay": 1.0, "warmup_steps": 0}
-    plain |= {"clip_norm": None, "ema_decay": None}
-    config = with_batch(config, batch, **plain).resolved(side, side, n_channels)
+    same = {"optimizer": "adam", "schedule": "constant", "decay": 1.0, "warmup_steps": 0}
+    same |= {"clip_norm": None, "ema_decay": None}
+    config = with_batch(config, batch, **same).resolved(side, side, n_channels)
     images = np.random.default_rng(0).integers(256, size=(batch, side, side, n_channels))
     images = tf.constant(images, tf.uint8)
 
@@ -47,19 +47,19 @@ def tfp(config: Config, args) -> dict:
     trainer = make_trainer(config, model)
     score = nats(model)
     theirs = _PixelCNN(probability, tf_keras, config, images)
-    ways = {
+    runs = {
         "train": {"ours": lambda: float(trainer.train_step(images)[0]), "theirs": theirs.train},
         "score": {"ours": lambda: score(images).numpy(), "theirs": theirs.score},
         "sample": {
-            "ours": warm(lambda: generate_images(model, side, batch, 0)),
-            "theirs": theirs.seconds_to_sample(whole=args.whole_plain),
+            "ours": warmed(lambda: generate_images(model, side, batch, 0)),
+            "theirs": theirs.seconds_to_sample(whole=args.whole_naive),
         },
     }
     seconds = {
-        what: take_turns(pair, args.rounds, self_timed=pair if what == "sample" else ())
-        for what, pair in ways.items()
+        what: interleave(pair, args.rounds, self_timed=pair if what == "sample" else ())
+        for what, pair in runs.items()
     }
-    counts = {"ours": (model.count_params(), used_weights(model)), "theirs": theirs.weights()}
+    counts = {"ours": (model.count_params(), used_parameters(model)), "theirs": theirs.weights()}
     figures = {}
     for who, (weights, used) in counts.items():
         figures[who] = {"weights": weights, "used_weights": used}
@@ -69,7 +69,7 @@ def tfp(config: Config, args) -> dict:
     m = config.model
     print_table(
         f"PixelCNN++, n_resnet {m.n_resnet}, n_filters {m.n_filters}, n_mix {m.n_mix}, dropout "
-        f"{m.dropout:g}; {side}x{side}x{n_channels}, {batch} at once, images a second",
+        f"{m.dropout:g}; {side}x{side}x{n_channels}, {batch} per batch, images per second",
         ["library", "weights", "not masked", "train/s", "score/s", "sample/s"],
         [
             _row("pixelcnn_tf", figures["ours"]),
@@ -79,11 +79,11 @@ def tfp(config: Config, args) -> dict:
     )
     print(
         "* its sampler run whole"
-        if args.whole_plain
+        if args.whole_naive
         else f"* sampling: a turn of its loop, which runs the network on whole images for every "
         f"pixel, times {side * side + 1:,} turns"
     )
-    extrapolated = not args.whole_plain
+    extrapolated = not args.whole_naive
     return {**figures, "ratios": ratios, "their_sampling_is_extrapolated": extrapolated}
 
 
@@ -184,7 +184,7 @@ class _PixelCNN:
         n, height, width, _ = self.images.shape
         if whole:
             sample = tf.function(lambda: self.distribution.sample(n), autograph=False)
-            return warm(lambda: sample().numpy())
+            return warmed(lambda: sample().numpy())
 
         def turn(x):
             return self.distribution._sample_channels(*self.distribution.network(x, training=False))

@@ -1,179 +1,198 @@
-"""What -m experiments.reproduce has measured, as docs/results.md and a picture of the curves."""
+"""Write the tables and figures of docs/results.md, from the files in docs/results.
 
-import json
-from pathlib import Path
+Every row is one run of main.py with a config of configs/TABLE_MODEL.yml. --add takes the results
+and the samples of a finished run into docs/results; without it, only the page is written again.
 
-import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import StrMethodFormatter
-
-from experiments.jobs import JOBS, Job
-from pixelcnn_tf.utils.atomic_files import replacing
-from pixelcnn_tf.utils.errors import UserError
-from pixelcnn_tf.visualization.plots import figure_pixels, save_image
-
-INTRODUCTION = """# Results
-
-Written by `python -m experiments.reproduce mnist_binary --table` from the files in
-[results/](results), each of which one command below wrote (with `--publish`); where a config has
-changed since, its command now states the learning rate that the config then had. Weights that a
-mask closes are not counted. Every figure of the tables is a training run of its own: the learning
-rate falls to 0 along a cosine, over the images or over the time, and the running average of the
-weights is scored. A part of the training images is held out for the curves and for every choice;
-the test images were scored once, at the end. After each command: its seconds of training, scoring
-and compiling left out.
+examples:
+  python main.py --config configs/mnist_binary_row_lstm.yml
+  python -m experiments.results_table --add runs/mnist_binary_row_lstm
+  python -m experiments.results_table
 """
 
+import json
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
 
-def write_table(results: Path) -> None:
-    """Write ``results.md`` and ``curves_JOB.png`` beside the folder ``results`` of .json files.
+from experiments.results_page import write_page
+from experiments.tables import TABLES
+from pixelcnn_tf.cli.parsing import Parser, exit_with
+from pixelcnn_tf.config.loading import load_config
+from pixelcnn_tf.config.schema import Config
+from pixelcnn_tf.training.run_folder import RunFolder
+from pixelcnn_tf.utils.atomic_files import replacing
+from pixelcnn_tf.utils.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "docs" / "results"
+#: Names of models in files that version 0.1.0 wrote.
+OLD_NAMES = {
+    "masked": "pixelcnn",
+    "masked_softmax": "pixelcnn_softmax",
+    "gated": "gated_pixelcnn",
+    "plusplus": "pixelcnn_pp",
+}
+#: Settings that do not belong to the command of a row, or are written there in their own way.
+_NOT_SHOWN = {"runs_dir", "data.source", "data.image_size", "model.n_channels"}
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = Parser(description=__doc__)
+    parser.add_argument("--add", metavar="RUN", help="the folder of a finished run: runs/NAME")
+    parser.add_argument("--name", help="of its files in docs/results (that of the run)")
+    args = parser.parse_args(argv)
+    if args.name is not None and not args.add:
+        raise UserError("--name: has no effect without --add")
+    if args.name is not None and not re.fullmatch(r"[\w.-]{1,80}", args.name):
+        raise UserError(
+            f"--name {args.name!r}: must be letters, digits, '_', '-' or '.', at most 80"
+        )
+    if args.add:
+        add_run(Path(args.add), args.name)
+    write_page([read_record(path) for path in sorted(RESULTS.glob("*.json"))], RESULTS)
+    return 0
+
+
+def read_record(path: Path) -> dict:
+    """Returns a results file, with today's names and the command that makes its row."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["name"] = path.stem
+    if "versions" not in record:
+        record["versions"] = {"pixelcnn_tf": "0.1.0"}
+        record["model"] = OLD_NAMES.get(record["model"], record["model"])
+        record["command"] = _nearest_command(record)
+    return record
+
+
+def add_run(folder: Path, name: str | None = None) -> None:
+    """Put the results and the samples of a finished run into docs/results.
 
     Raises:
-        UserError: there are none, or two of the same row and budget.
+        UserError: no finished run, a run of no table, or one without validation images; a file
+            of this name from another command.
     """
-    docs = results.parent
-    records = [json.loads(path.read_text("utf-8")) for path in sorted(results.glob("*.json"))]
-    if not records:
-        raise UserError(f"{results}: holds no results; run -m experiments.reproduce first")
-    lines = [INTRODUCTION]
-    for name, job in JOBS.items():
-        mine = [record for record in records if record["job"] == name]
-        order = list(job.models)
-        mine.sort(
-            key=lambda r, order=order: (
-                bool(_classes(r)),
-                r["binarization"] == "dynamic",
-                order.index(r["model"]),
-                r["minutes"] or 0,
-            )
-        )
-        _refuse_twins(mine, job, results)
-        if mine:
-            lines += _section(job, mine, results, f"curves_{name}.png")
-            curves = _curves([r for r in mine if not _classes(r)], job)
-            save_image(curves, docs / f"curves_{name}.png")
-    with replacing(docs / "results.md") as temporary:
-        temporary.write_text("\n".join(lines), encoding="utf-8")
-    print(f"written to {docs / 'results.md'} and the curves beside it")
+    run = RunFolder(folder)
+    if not run.results.is_file() or not run.config.is_file():
+        raise UserError(f"{folder}: holds no finished run (no results.json)")
+    config = load_config(run.config)
+    results = json.loads(run.results.read_text(encoding="utf-8"))
+    if "validation" not in results:
+        raise UserError(f"{folder}: has no validation scores; set data.validation_share")
+    table, model = table_of(config, str(folder))
+    unit, batch = TABLES[table].unit, config.training.batch_size
+    published = config.model_dump(mode="json")
+    published["data"]["source"] = Path(config.data.source).name  # its folder belongs to a machine
+    record = {
+        "job": table,
+        "model": model,
+        "binarization": {"dynamic": "dynamic", None: ""}.get(config.data.binarize, "static"),
+        "command": command_of(config, table, model),
+        "weights": results["used_parameters"],
+        "seed": config.seed,
+        "batch_size": batch,
+        "minutes": config.training.minutes,
+        "images": None if config.training.minutes else results["images_seen"],
+        "seconds": results["training_seconds"],
+        "images_seen": results["images_seen"],
+        "train_images": results["train_images"],
+        "test_images": results["test_images"],
+        "unit": unit,
+        "test": results["test"][unit],
+        "validation": results["validation"][unit],
+        "curve": [[p["step"] * batch, p["seconds"], p[unit]] for p in results["curve"]],
+        "cores": results["cores"],
+        "versions": results["versions"],
+        "config": published,
+    }
+    path = RESULTS / f"{name or config.name}.json"
+    if path.exists():
+        old = json.loads(path.read_text(encoding="utf-8"))["command"]
+        if old != record["command"]:
+            raise UserError(f"{path}: is of {old!r}; delete it, or give another --name")
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    samples = run.samples / "final.png"
+    if samples.is_file():
+        shutil.copyfile(samples, path.with_suffix(".png"))
+    print(f"written to {path}")
 
 
-def _refuse_twins(records: list[dict], job: Job, results: Path) -> None:
-    """Raises UserError for two records that would stand in the same place."""
-    found: dict = {}
-    for record in records:
-        first = found.setdefault((_row_of(record, job), _budget(record)), record)
-        if first is not record:
-            raise UserError(
-                f"{results}: {first['name']}.json and {record['name']}.json are both "
-                f"{_title(record, job)}, {_words(*_budget(record))}; keep one"
-            )
+def table_of(config: Config, where: str) -> tuple[str, str]:
+    """Returns the table that a run belongs to, and the name of its model there: those of the
+    config file with the same model.
+
+    Raises:
+        UserError: no config of a table has this model.
+    """
+    for table, about in TABLES.items():
+        for model in about.models:
+            base = load_config(ROOT / "configs" / f"{table}_{model}.yml")
+            same = {"n_channels": None, "n_classes": None}
+            ours, theirs = (c.model.model_copy(update=same) for c in (config, base))
+            if ours == theirs and bool(config.data.binarize) == bool(base.data.binarize):
+                return table, model
+    raise UserError(f"{where}: its model is not that of any configs/TABLE_MODEL.yml")
 
 
-def _section(job: Job, records: list[dict], results: Path, curves: str) -> list[str]:
-    """The lines of one table and what belongs to it."""
-    rows = [r for r in records if not _classes(r)]
-    budgets = sorted({_budget(r) for r in rows}, key=lambda b: (b[1], b[0]))
-    titles = ["model", "weights"]
-    for n, unit in budgets:
-        titles += [_words(n, unit), *["images seen"] * (unit == "minutes")]
-    titles += ["training images", "test images"]
-    lines = [f"## {job.title}", job.before, _row(*titles), _row(*["---"] * len(titles))]
-    for row in dict.fromkeys(_row_of(r, job) for r in rows):
-        mine = {_budget(r): r for r in rows if _row_of(r, job) == row}
-        title, *counts = row
-        weights, n_train, n_test = (f"{n:,}" for n in counts)
-        cells = [title, weights]
-        for budget in budgets:
-            r = mine.get(budget)
-            cells.append(f"**{r['test']:.{job.digits}f}**" if r else "-")
-            if budget[1] == "minutes":
-                cells.append(f"{r['images_seen']:,}" if r else "-")
-        lines.append(_row(*cells, n_train, n_test))
-    lines += [job.after, "Commands, in the order of the table:\n", "```"]
-    lines += [
-        f"{r['command']}  # seed {r['seed']}, cores {r['cores']}, {r['seconds']:,.0f} s"
-        for r in records
+def command_of(config: Config, table: str, model: str) -> str:
+    """Returns the command that makes a run with this config, given the config file of the
+    table."""
+    path = f"configs/{table}_{model}.yml"
+    before = _flat(load_config(ROOT / path).model_dump(mode="json"))
+    after = _flat(config.model_dump(mode="json"))
+    changes = {key: after[key] for key in after if before.get(key) != after[key]}
+    settings = {key: changes[key] for key in changes if key not in _NOT_SHOWN}
+    source = Path(config.data.source).name
+    if source != before["data.source"]:
+        settings["data.source"] = source
+    return _command(path, settings)
+
+
+def _nearest_command(record: dict) -> str:
+    """Returns the command that comes nearest to what version 0.1.0 measured by a script of its
+    own: see the introduction of the page."""
+    path = f"configs/{record['job']}_{record['model']}.yml"
+    base, config = load_config(ROOT / path), record["config"]
+    settings: dict = {}
+    if record["binarization"] == "dynamic":
+        settings["data.binarize"] = "dynamic"
+    if config["model"]["n_classes"] is not None:
+        settings["model.n_classes"] = config["model"]["n_classes"]
+    if record["images"]:
+        settings["training.minutes"] = None
+        settings["training.steps"] = -(-record["images"] // record["batch_size"])
+        if settings["training.steps"] < 5000:
+            settings["training.ema_decay"] = 0.99
+    if config["training"]["learning_rate"] != base.training.learning_rate:
+        settings["training.learning_rate"] = config["training"]["learning_rate"]
+    if settings:
+        by_class = "by_class" if "model.n_classes" in settings else ""
+        budget = f"{record['images']}_images" if record["images"] else ""
+        parts = [base.name, by_class, record["binarization"], budget]
+        settings["name"] = "_".join(filter(None, parts))
+    return _command(path, {**settings, "data.source": Path(config["data"]["source"]).name})
+
+
+def _command(path: str, settings: dict) -> str:
+    texts = [
+        f"{key}={'null' if value is None else json.dumps(value).strip(chr(34))}"
+        for key, value in settings.items()
     ]
-    lines += ["```\n", f"![Validation NLL in the course of training]({curves})\n"]
-    lines.append("*On at most 1,000 held-out training images.*\n")
-    for r in {_row_of(r, job): r for r in records}.values():  # the last of each model
-        if (results / f"{r['name']}.png").exists():
-            lines.append(f"### {_title(r, job)}, {_words(*_budget(r))}\n")
-            lines.append(f"![Samples](results/{r['name']}.png)\n")
-            what = "a row a class" if _classes(r) else "40 images"
-            score = f"{r['test']:.{job.digits}f} {job.unit.replace('_', ' ')}"
-            lines.append(
-                f"*Drawn by this model ({score} on the test images), {what}, temperature 1, none "
-                "picked.*\n"
-            )
-        if (results / f"{r['name']}_completions.png").exists():
-            lines.append(f"![Completions](results/{r['name']}_completions.png)\n")
-            lines.append("*Test images, what this model is shown of them, and completions.*\n")
-    return lines
+    return shlex.join(
+        ["python", "main.py", "--config", path, *(f for t in texts for f in ("--set", t))]
+    )
 
 
-def _classes(record: dict):
-    return record["config"]["model"]["n_classes"]
+def _flat(values: dict, prefix: str = "") -> dict:
+    flat = {}
+    for key, value in values.items():
+        flat |= (
+            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return flat
 
 
-def _title(record: dict, job: Job) -> str:
-    by_class = "by class" if _classes(record) else ""
-    return ", ".join(filter(None, [job.models[record["model"]], by_class, record["binarization"]]))
-
-
-def _row_of(record: dict, job: Job) -> tuple[str, int, int, int]:
-    """What figures in one row have in common: title, weights, training and test images."""
-    counts = (record[name] for name in ("weights", "train_images", "test_images"))
-    return (_title(record, job), *counts)
-
-
-def _budget(record: dict) -> tuple[float, str]:
-    """What training was limited by."""
-    return (record["images"], "images") if record["images"] else (record["minutes"], "minutes")
-
-
-def _words(n: float, unit: str) -> str:
-    return f"after {n:,g} {unit}"
-
-
-def _row(*cells: str) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _curves(records: list[dict], job: Job) -> np.ndarray:
-    limited = {
-        unit: [r for r in records if _budget(r)[1] == unit] for unit in ("images", "minutes")
-    }
-    limited = {unit: runs for unit, runs in limited.items() if runs}
-    figure = Figure(figsize=(9, 4), dpi=100, layout="constrained")
-    axes = figure.subplots(1, len(limited) or 1, sharey=True, squeeze=False)[0]
-    titles = list(dict.fromkeys(_title(r, job) for r in records))
-    for axis, (unit, runs) in zip(axes, limited.items(), strict=False):
-        for r in runs:
-            curve = np.array(r["curve"])
-            x = curve[:, 0] if unit == "images" else curve[:, 1] / 60
-            title = _title(r, job)
-            style = {"marker": "o", "markersize": 3, "color": f"C{titles.index(title)}"}
-            axis.plot(x, curve[:, 2], label=title, **style)
-        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        axis.locator_params(axis="x", nbins=5)
-        what = "training images seen (runs for so many images)"
-        axis.set_xlabel(what if unit == "images" else "minutes of training (runs for so long)")
-    axes[0].set_ylabel(f"validation, {job.unit.replace('_', ' ')}")
-    handles, labels = _first_of_each(*axes)
-    columns = max(2, len(labels) // 2)
-    figure.legend(handles, labels, loc="outside upper center", ncols=columns, fontsize=8)
-    for axis in axes:
-        axis.grid(color="0.9")
-        axis.spines[["top", "right"]].set_visible(False)
-    return figure_pixels(figure)
-
-
-def _first_of_each(*axes) -> tuple[list, list]:
-    """Handles and labels of the lines of all axes, each label once."""
-    found = {
-        label: handle
-        for axis in axes
-        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
-    }
-    return list(found.values()), list(found)
+if __name__ == "__main__":
+    sys.exit(exit_with(main))

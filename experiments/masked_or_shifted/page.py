@@ -22,6 +22,17 @@ CONTESTANTS = {
 }
 
 
+def write_record(args, name: str, record: dict) -> None:
+    """Write a results file, ``name`` in the folder of results."""
+    from pixelcnn_tf.sampling.scheduler import cores
+
+    folder = args.docs / RESULTS
+    folder.mkdir(exist_ok=True)
+    record = {"command": args.command, "cores": cores(), **record}
+    with replacing(folder / name) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
 def check_page(docs: Path) -> None:
     """Raises UserError unless there is a page with a place for every table."""
     page = docs / f"{PAGE}.md"

@@ -8,16 +8,17 @@ import pytest
 
 from benchmarks import __main__ as benchmark
 from benchmarks import models as benchmark_models
-from benchmarks.measuring import random_model, used_weights
-from experiments.jobs import JOBS
+from benchmarks.measuring import random_model
+from experiments.tables import TABLES
 from pixelcnn_tf import MaskedConv2D
 from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.config.loading import load_config
+from pixelcnn_tf.training.results import used_parameters
 
 
 @pytest.fixture(autouse=True)
 def no_other_process(monkeypatch):
-    monkeypatch.setattr(benchmark_models, "alone", lambda *_: (1.0, 2.0))
+    monkeypatch.setattr(benchmark_models, "in_own_process", lambda *_: (1.0, 2.0))
 
 
 def measured(tmp_path, job, *flags) -> dict:
@@ -31,12 +32,12 @@ def measured(tmp_path, job, *flags) -> dict:
 
 
 def test_family_writes_its_figures(tmp_path, monkeypatch, capsys):
-    few = JOBS["mnist_binary"]._replace(models={"masked": "", "gated": ""})
-    monkeypatch.setitem(benchmark_models.JOBS, "mnist_binary", few)
+    few = TABLES["mnist_binary"]._replace(models={"pixelcnn": "", "gated_pixelcnn": ""})
+    monkeypatch.setitem(benchmark_models.TABLES, "mnist_binary", few)
     small = ["--set", "model.hidden_dim=2", "--set", "model.n_layers=1"]
     figures = measured(tmp_path, "family", *small)
-    assert list(figures) == ["masked", "gated"]
-    gated = figures["gated"]
+    assert list(figures) == ["pixelcnn", "gated_pixelcnn"]
+    gated = figures["gated_pixelcnn"]
     ratio = gated["sample_images_per_s"] / gated["score_images_per_s"]
     assert gated["fraction_of_scoring"] == pytest.approx(ratio)
     printed = capsys.readouterr().out
@@ -46,34 +47,34 @@ def test_family_writes_its_figures(tmp_path, monkeypatch, capsys):
 
 def test_colour_measures_its_models(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(benchmark_models, "CONFIGS", tmp_path)
-    few = JOBS["cifar10_small"]._replace(models={"masked": ""})
-    monkeypatch.setitem(benchmark_models.JOBS, "cifar10_small", few)
+    few = TABLES["cifar10_small"]._replace(models={"pixelcnn": ""})
+    monkeypatch.setitem(benchmark_models.TABLES, "cifar10_small", few)
     model = "{hidden_dim: 1, out_dim: 2, n_layers: 1, likelihood: logistic-2}"
     config = f"data: {{source: cifar10}}\nmodel: {model}\n"
-    (tmp_path / "cifar10_small_masked.yml").write_text(config)
+    (tmp_path / "cifar10_small_pixelcnn.yml").write_text(config)
     figures = measured(tmp_path, "colour")
-    assert list(figures) == ["masked"]
+    assert list(figures) == ["pixelcnn"]
     assert all(min(row.values()) > 0 for row in figures.values())
-    assert "CIFAR-10, a few images, 4x4x3, 2 at once" in capsys.readouterr().out
+    assert "CIFAR-10, a few images, 4x4x3, 2 per batch" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("table", JOBS)
+@pytest.mark.parametrize("table", TABLES)
 def test_models_of_a_table_have_about_as_many_weights(table):
     counts = []
-    for name in JOBS[table].models:
+    for name in TABLES[table].models:
         config = load_config(benchmark_models.CONFIGS / f"{table}_{name}.yml")
-        counts.append(used_weights(random_model(config)))
+        counts.append(used_parameters(random_model(config)))
     assert max(counts) < 1.1 * min(counts)
 
 
-def test_weights_that_masks_close_do_not_count():
+def test_masked_out_weights_do_not_count():
     model = keras.Sequential([MaskedConv2D(4, 3, "A", n_channels=1)])
     model.build((None, 8, 8, 1))
-    assert used_weights(model) == 4 * 4 + 4  # four pixels before, and biases
-    assert model.count_params() > used_weights(model)
+    assert used_parameters(model) == 4 * 4 + 4  # four pixels before, and biases
+    assert model.count_params() > used_parameters(model)
 
 
-TINY_PLUSPLUS = ["--set", "model.n_filters=2", "--set", "model.n_mix=2"]
+TINY_PIXELCNN_PP = ["--set", "model.n_filters=2", "--set", "model.n_mix=2"]
 
 
 def test_tfp_without_its_packages_says_what_to_install(monkeypatch, capsys):
@@ -89,7 +90,7 @@ def test_tfp_without_its_packages_says_what_to_install(monkeypatch, capsys):
 def test_tfp_measures_both_libraries(whole, tmp_path, capsys):
     pytest.importorskip("tensorflow_probability")
     pytest.importorskip("tf_keras")
-    figures = measured(tmp_path, "tfp", *TINY_PLUSPLUS, *["--whole-plain"] * whole)
+    figures = measured(tmp_path, "tfp", *TINY_PIXELCNN_PP, *["--whole-naive"] * whole)
     for what, ratio in figures["ratios"].items():
         ours, theirs = (figures[who][f"{what}_images_per_s"] for who in ("ours", "theirs"))
         assert ratio == pytest.approx(ours / theirs)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import __main__ as benchmark
-from experiments import reproduce
+from experiments import results_table
 from pixelcnn_tf import PixelCNNPlusPlus, PixelRNN
 from pixelcnn_tf.cli import complete, evaluate, plot_masks, plot_receptive_field, sample
 from pixelcnn_tf.cli import train as train_command
@@ -111,16 +111,18 @@ def test_benchmark_prints_a_table_and_writes_its_figures(job, tmp_path, capsys):
 
 
 def test_benchmark_of_sampling_writes_its_figures(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(benchmark, "alone", lambda *_: (1.0, 2.0))  # in a separate process
+    monkeypatch.setattr(
+        "benchmarks.sampling.in_own_process", lambda *_: (1.0, 2.0)
+    )  # in a separate process
     small = ["--set", "model.hidden_dim=2", "--set", "model.n_layers=1", "--set", "model.out_dim=2"]
     sizes = ["--side", "6", "--sides", "4,8", "--batches", "2", "--batch", "2", "--rounds", "1"]
     out = tmp_path / "f.json"
     assert benchmark.main(["sample", *small, *sizes, "--json", str(out)]) == 0
     figures = json.loads(out.read_text())
-    plain, incremental = (figures[f"{name}_images_per_s"]["2"] for name in ("plain", "raster"))
-    assert figures["ratio_to_plain"]["2"] == pytest.approx(incremental / plain)
+    naive, incremental = (figures[f"{name}_images_per_s"]["2"] for name in ("naive", "incremental"))
+    assert figures["ratio_to_naive"]["2"] == pytest.approx(incremental / naive)
     assert set(figures["growth"]) == {"4", "8"}
-    assert figures["plain_is_extrapolated"] is True
+    assert figures["naive_is_extrapolated"] is True
     assert "* extrapolated" in capsys.readouterr().out
 
 
@@ -134,7 +136,7 @@ def test_benchmark_of_sampling_writes_its_figures(tmp_path, monkeypatch, capsys)
         plot_masks,
         plot_receptive_field,
         benchmark,
-        reproduce,
+        results_table,
     ],
 )
 def test_help_has_examples(command, capsys):

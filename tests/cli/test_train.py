@@ -160,7 +160,7 @@ def test_pixelcnn_pp_is_initialized_from_data_once(tmp_path, monkeypatch):
     def enough(*_):
         raise UserError("enough")
 
-    seen, config = [], str(ROOT / "configs" / "digits_pixelcnnpp.yml")
+    seen, config = [], str(ROOT / "configs" / "digits_pixelcnn_pp.yml")
     monkeypatch.setattr(PixelCNNPlusPlus, "initialize_from", lambda _, x, *more: seen.append(x))
     monkeypatch.setattr(Trainer, "fit", enough)
     small = {"data.source": "digits_grey", "data.image_size": 8, "runs_dir": tmp_path}

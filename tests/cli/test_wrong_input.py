@@ -12,7 +12,7 @@ from command_line import ROOT, flags
 from PIL import Image
 
 from benchmarks import __main__ as benchmark
-from experiments import reproduce
+from experiments import results_table
 from pixelcnn_tf.cli import complete, evaluate, init, plot_masks, plot_receptive_field, sample
 from pixelcnn_tf.cli import main as pixelcnn_tf_command
 from pixelcnn_tf.cli import train as train_command
@@ -26,11 +26,9 @@ def tree(folder):
 # Wrong input: (command, flags, words of the one line)
 
 RUN = "{runs}/small"
-PLUS = ["cifar10_small", "--model", "plusplus"]
-GATED = ["mnist_binary", "--model", "gated"]
 RGB = ["{new}", "--set", "data.source={tmp}/rgb.npy"]
 LSTM = ["{new}", "--set", "model.pixel_layer=row_lstm", "--set", "model.variant=null"]
-PLUS_DIGITS = ["--config", str(ROOT / "configs" / "digits_pixelcnnpp.yml"), "--set"]
+PLUS_DIGITS = ["--config", str(ROOT / "configs" / "digits_pixelcnn_pp.yml"), "--set"]
 DIAGONAL = ["{new}", "--set", "model.pixel_layer=diagonal_bilstm", "--set", "model.variant=null"]
 WRONG = [
     (train_command, [], "--config"),
@@ -194,44 +192,55 @@ WRONG = [
     (init, ["--output", "{tmp}/c.txt"], "must end in .yml or .yaml"),
     (init, ["--output", "{tmp}/none/c.yml"], "there is no folder"),
     (evaluate, ["--run", RUN, "--compare", "{tmp}/none"], "--compare {tmp}/none: no run folder"),
-    (reproduce, [], "job"),
-    (reproduce, ["mnist_binary"], "--model: not given; must be one of masked, gated"),
-    (reproduce, ["mnist_binary", "--model", "gatd"], "invalid choice: 'gatd'"),
-    (reproduce, ["mnist_binary", "--model", "gated", "--minutes", "0"], "'0'"),
-    (reproduce, ["mnist_binary", "--model", "gated", "--data", "none.npz"], "none.npz"),
-    (reproduce, [*GATED, "--set", "data.binarize=null"], "fixed by what is measured"),
-    (reproduce, [*GATED, "--set", "training.ema_decay=0.9"], "fixed by what is measured"),
-    (reproduce, [*GATED, "--set", "training.schedule=cosine"], "fixed by what is measured"),
-    (reproduce, [*GATED, "--publish", "--set", "model.n_layers=1"], "give the row another --name"),
+    (results_table, ["--add"], "expected one argument"),
+    (results_table, ["--add", "none"], "none: holds no finished run"),
+    (results_table, ["--add", "{tmp}/other"], "holds no finished run (no results.json)"),
+    (results_table, ["--add", RUN], "has no validation scores; set data.validation_share"),
+    (results_table, ["--name", "x"], "--name: has no effect without --add"),
+    (results_table, ["--add", RUN, "--name", "../x"], "--name '../x': must be letters"),
+    (results_table, ["mnist_binary"], "unrecognized arguments: mnist_binary"),
+    (results_table, ["--publish"], "unrecognized arguments: --publish"),
+    (train_command, ["{new}", "--set", "training.minutes=0"], "training.minutes: 0"),
+    (train_command, ["{new}", "--set", "training.minutes=-3"], "training.minutes: -3"),
+    (train_command, ["{new}", "--set", "training.minutes=soon"], "training.minutes: 'soon'"),
+    (train_command, ["{new}", "--set", "training.minuts=3"], "did you mean 'minutes'"),
+    (train_command, ["{new}", "--set", "training.steps=null"], "unless training.minutes is set"),
     (
-        reproduce,
-        ["cifar10_small", "--model", "row_lstm"],
-        "--model: row_lstm; must be one of masked",
+        train_command,
+        ["{new}", "--set", "training.minutes=1", "--set", "deterministic=true"],
+        "deterministic: true cannot be held with training.minutes",
     ),
-    (reproduce, [*PLUS, "--binarize", "dynamic"], "cifar10_small has images of 256 values"),
-    (reproduce, [*PLUS, "--set", "model.architecture=pixel_rnn"], "fixed by what is measured"),
-    (reproduce, [*GATED, "--publish", "--validate-only"], "not scored on the test images"),
+    (train_command, ["{new}", "--set", "data.validation_share=0"], "data.validation_share: 0"),
+    (train_command, ["{new}", "--set", "data.validation_share=1"], "data.validation_share: 1"),
     (
-        reproduce,
-        [*PLUS, "--validate-only", "--data", "{tmp}/grey.npz"],
-        "images of 8x8x1; cifar10_small is for 3",
+        train_command,
+        ["{new}", "--set", "data.source={tmp}/grey.npz", "--set", "data.validation_share=0.99"],
+        "of which data.validation_share 0.99 leaves none to train on",
     ),
-    (reproduce, [*GATED, "--name", "../x"], "--name '../x': must be letters"),
-    (reproduce, [*GATED, "--data", "{tmp}/mixed"], "must be a .npz file"),
+    (train_command, ["{old}", "--set", "training.minutes=9"], "training.minutes: None there, 9.0"),
+    (
+        train_command,
+        ["{old}", "--set", "data.validation_share=0.5"],
+        "data.validation_share: None there, 0.5 here",
+    ),
     (benchmark, [], "job"),
     (benchmark, ["fly"], "invalid choice: 'fly'"),
     (benchmark, ["train", "--json", "{tmp}/none/f.json"], "there is no folder"),
     (benchmark, ["train", "--batch", "0"], "'0'"),
-    (benchmark, ["tfp", "--config", "configs/reference.yml"], "architecture 'pixel_rnn'"),
+    (benchmark, ["tfp", "--config", "configs/cifar10_pixelcnn.yml"], "architecture 'pixel_rnn'"),
     (benchmark, ["colour", "--side", "10"], "--side 10: must be a multiple of 4"),
     (benchmark, ["tfp", "--set", "model.n_classes=10"], "n_classes 10"),
     (benchmark, ["family", "--set", "model.n_classes=10"], "n_classes 10"),
     (
         benchmark,
         ["colour", "--set", "model.hidden_dim=4"],
-        "plusplus.yml with --set: model: architecture 'pixelcnn_pp' has no hidden_dim",
+        "pixelcnn_pp.yml with --set: model: architecture 'pixelcnn_pp' has no hidden_dim",
     ),
-    (benchmark, ["conv", "--config", "configs/pixelcnnpp_small.yml"], "must have pixel_layer"),
+    (
+        benchmark,
+        ["conv", "--config", "configs/cifar10_pixelcnn_pp_small.yml"],
+        "must have pixel_layer",
+    ),
     *(
         (train_command, ["{new}", "--plugin", f"{{tmp}}/{name}.py"], wrong_plugins.words_of(name))
         for name in wrong_plugins.WRONG_PLUGINS

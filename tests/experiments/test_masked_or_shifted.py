@@ -12,12 +12,12 @@ from command_line import ROOT
 from helpers import assert_same_but_for_ties, leaks, random_images, small_model
 from PIL import Image
 
-from benchmarks.measuring import used_weights
 from experiments.masked_or_shifted import __main__ as compare_convolutions
-from experiments.masked_or_shifted import blocks, fields
+from experiments.masked_or_shifted import blocks, fields, training
 from pixelcnn_tf import MaskedConv2D, generate_images, masked_to_shifted
 from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.sampling.generate import teacher_forced_logits
+from pixelcnn_tf.training.results import used_parameters
 from pixelcnn_tf.visualization.receptive_field import receptive_field
 
 PAGE = ROOT / "docs" / "masked_or_shifted.md"
@@ -96,7 +96,7 @@ def test_all_have_about_as_many_weights():
             assert weights == pytest.approx(65_000, rel=0.06)
         model = blocks.contestant_model(contestant, 5, 20_000, 2)
         hidden = model.hidden_dim
-        assert used_weights(model) == blocks.weights_for(contestant, 5, hidden, 2)
+        assert used_parameters(model) == blocks.weights_for(contestant, 5, hidden, 2)
 
 
 @pytest.mark.parametrize(
@@ -221,10 +221,10 @@ def test_stopped_training_goes_on(place, monkeypatch, capsys):
     def files():
         return [file.name for file in (place / "results_convolutions").iterdir()]
 
-    monkeypatch.setattr(compare_convolutions, "train_one", train_one)
+    monkeypatch.setattr(training, "train_one", train_one)
     argv = flags(place, "train")
     assert exit_with(lambda: compare_convolutions.main(argv)) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command continues" in capsys.readouterr().err
     assert files() == ["train_seed0.json.part"]
     stop_after = None
     assert compare_convolutions.main(argv) == 0
@@ -258,8 +258,8 @@ def test_stopped_training_goes_on(place, monkeypatch, capsys):
         (["train", "--seed", "-1"], "--seed -1: must be an integer from 0 up"),
         (["train", "--rounds", "2"], "--rounds: train has no use for it; it is for cost"),
         (["page", "--kernels", "3"], "--kernels: page has no use for it; it is for fields cost"),
-        (["train", "--images", "320"], "--images: the figures in docs are of the usual one; give"),
-        (["cost", "--seed", "1"], "--seed: the figures in docs are of the usual one; give"),
+        (["train", "--images", "320"], "--images: the figures in docs are of the default; give"),
+        (["cost", "--seed", "1"], "--seed: the figures in docs are of the default; give"),
     ],
 )
 def test_wrong_flags_are_one_line(argv, words, monkeypatch, capsys):
@@ -281,7 +281,7 @@ def test_images_of_several_colours_are_refused(tmp_path, rng, capsys):
     images = rng.integers(256, size=(8, 6, 6, 3)).astype(np.uint8)
     np.savez(tmp_path / "images.npz", x_train=images, x_test=images)
     assert exit_with(lambda: compare_convolutions.main(flags(tmp_path, "train"))) == 2
-    assert "has several colours; must be images of one" in capsys.readouterr().err
+    assert "has several channels; must be images of one" in capsys.readouterr().err
 
 
 def test_a_page_without_places_or_results_is_told_so(tmp_path, capsys):

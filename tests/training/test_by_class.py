@@ -42,15 +42,16 @@ def test_a_class_conditional_run_is_scored_with_its_labels(run, capsys):
 @pytest.fixture
 def given(monkeypatch):
     """The labels that ``generate_images`` is called with."""
-    from pixelcnn_tf.sampling import generate as sampling
+    from pixelcnn_tf.sampling import complete, generate
 
-    labels, generate = [], sampling.generate_images
+    labels, generate_images = [], generate.generate_images
 
     def note(*arguments, **options):
         labels.append(options["labels"])
-        return generate(*arguments, **options)
+        return generate_images(*arguments, **options)
 
-    monkeypatch.setattr("pixelcnn_tf.generate_images", note, raising=False)
+    for module in (generate, complete):
+        monkeypatch.setattr(module, "generate_images", note)
     return labels
 
 
@@ -137,7 +138,7 @@ def test_receptive_fields_are_drawn_side_by_side(tmp_path, capsys):
     typed = [*[f for c in configs for f in ("--config", c)], *flags, "--out", str(out)]
     assert plot_receptive_field.main(typed) == 0
     # One layer of 3x3 after the 7x7: four rows of nine and four to the left; one of them blind.
-    assert "mnist_binary_masked 39, mnist_binary_gated 40" in capsys.readouterr().out
+    assert "mnist_binary_pixelcnn 39, mnist_binary_gated_pixelcnn 40" in capsys.readouterr().out
     picture = np.asarray(Image.open(out))
     assert picture.shape[1] > 1.5 * picture.shape[0]
     assert picture.std() > 20
