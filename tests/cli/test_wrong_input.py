@@ -78,7 +78,11 @@ WRONG = [
     (sample, [], "--run"),
     (sample, ["--run", "{tmp}/none", "--out", "{tmp}/s.png"], "no such run"),
     (sample, ["--run", "{tmp}/empty", "--size", "4", "--out", "{tmp}/s.png"], "no run"),
-    (sample, ["--run", "{tmp}/words.txt", "--size", "4", "--out", "{tmp}/s.png"], "no Keras"),
+    (
+        sample,
+        ["--run", "{tmp}/words.txt", "--size", "4", "--out", "{tmp}/s.png"],
+        "is not a Keras model file",
+    ),
     (sample, ["--run", "{tmp}/bad.keras", "--size", "4", "--out", "{tmp}/s.png"], "bad.keras"),
     (sample, ["--run", RUN, "--n", "0"], "'0': must be an integer from 1"),
     (sample, ["--run", RUN, "--n", "many"], "'many'"),
