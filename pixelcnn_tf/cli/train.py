@@ -10,7 +10,7 @@ examples:
 """
 
 from pixelcnn_tf.cli.parsing import Parser
-from pixelcnn_tf.config.loading import load_config
+from pixelcnn_tf.config import load_config, names_help
 from pixelcnn_tf.utils import startup
 
 COMMAND = "pixelcnn-tf train"
@@ -28,6 +28,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         pixelcnn_tf.utils.errors.UserError: none.yml: no such file; ...
     """
     parser = Parser(__doc__, COMMAND, prog)
+    parser.epilog = names_help()
     parser.add_argument("--config", required=True, metavar="FILE", help="a YAML file")
     parser.add_overrides()
     parser.add_plugins()

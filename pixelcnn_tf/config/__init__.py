@@ -9,7 +9,7 @@ Imported by: ``likelihoods``, ``models``, ``data``, ``training`` and ``cli``.
 from pixelcnn_tf.config.loading import load_config, load_plugins_of
 from pixelcnn_tf.config.plugins import load_plugin
 from pixelcnn_tf.config.schema import Config, DataConfig, SamplingConfig, TrainingConfig
-from pixelcnn_tf.config.template import config_template
+from pixelcnn_tf.config.template import config_template, names_help
 
 __all__ = [
     "Config",
@@ -20,4 +20,5 @@ __all__ = [
     "load_config",
     "load_plugin",
     "load_plugins_of",
+    "names_help",
 ]

@@ -92,8 +92,8 @@ def load_plugin(path: str | Path, folder: str | Path = ".") -> Path:
 
 def _run(path: Path, code: Any, source: bytes) -> None:
     """Runs the code of a plugin as a module; what it has registered goes if it fails."""
-    if re.search(rb"\b(tensorflow|keras)\b", source):
-        startup.import_tensorflow()  # quietly
+    if re.search(rb"\b(tensorflow|keras)\b|\b(from|import) pixelcnn_tf\.", source):
+        startup.import_tensorflow()  # quietly, and before a part of this package imports Keras
     name = _module_name(path)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None

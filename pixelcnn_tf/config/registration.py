@@ -7,46 +7,18 @@ is known everywhere: in configs, in ``--help``, in error messages, and in ``.ker
 
 import importlib
 import inspect
-import re
 from typing import Any
 
 from pydantic import BaseModel
 
-from pixelcnn_tf.config import registry
-from pixelcnn_tf.config.registry import NOUNS, Entry, Kind
+from pixelcnn_tf.config import checks, registry
+from pixelcnn_tf.config.registry import Entry, Kind
 from pixelcnn_tf.config.settings import (
     BlockSettings,
     LikelihoodSettings,
     ModelSettings,
     SourceSettings,
 )
-from pixelcnn_tf.utils.errors import UserError
-
-#: By kind: the settings where none are given, the base class, and the methods to be filled in.
-_DEFAULT_SETTINGS: dict[Kind, type[BaseModel]] = {
-    "block": BlockSettings,
-    "model": ModelSettings,
-    "likelihood": LikelihoodSettings,
-    "source": SourceSettings,
-}
-_BASES: dict[Kind, str] = {
-    "block": "pixelcnn_tf.models.blocks:Block",
-    "model": "pixelcnn_tf.models.base:PixelModel",
-    "likelihood": "pixelcnn_tf.likelihoods.base:Likelihood",
-}
-_METHODS: dict[Kind, tuple[str, ...]] = {
-    "block": ("call", "step"),
-    "model": ("call", "step"),
-    "likelihood": ("log_probs", "probabilities"),
-}
-
-#: What configs and ``build_model`` give themselves; no setting may have such a name.
-_RESERVED: dict[Kind, set[str]] = {
-    "block": {"architecture", "pixel_layer", "n_channels", "n_classes", "name", "dtype"},
-    "model": {"architecture", "n_channels", "n_classes", "name", "dtype"},
-    "likelihood": {"name", "dtype"},
-    "source": set(),
-}
 
 
 def register_block(
@@ -200,124 +172,25 @@ def _register(
     """Adds an entry to the registry; without ``target``, returns a decorator that does."""
     if target is None:
         return lambda target: _register(kind, name, target, settings, summary, facts)
-    _check_name(kind, name)
-    settings = _DEFAULT_SETTINGS[kind] if settings is None else settings
-    _check_settings(kind, name, settings)
+    checks.check_name(kind, name)
+    checks.check_settings(kind, name, settings)
     if not isinstance(target, str):
         if kind == "source":
-            _check_function(name, target)
+            checks.check_function(name, target)
         else:
-            _check_class(kind, name, target)
-            _check_arguments(kind, target, settings)
+            checks.check_class(kind, name, target)
+            checks.check_arguments(kind, target, settings)
             _register_with_keras(kind, name, target)
         summary = summary or _first_line(target)
     registry.add(Entry(kind, name, target, settings, summary, facts or {}))
     return target
 
 
-def _check_name(kind: Kind, name: Any) -> None:
-    if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise UserError(
-            f"register_{kind}: the name {name!r:.80} must be lower-case letters, digits and '_', "
-            "and begin with a letter"
-        )
-
-
-def _check_settings(kind: Kind, name: str, settings: Any) -> None:
-    where = f"{NOUNS[kind]} {name!r}: settings"
-    if not (isinstance(settings, type) and issubclass(settings, BaseModel)):
-        raise UserError(
-            f"{where} must be a pydantic model (a subclass of {_DEFAULT_SETTINGS[kind].__name__}, "
-            f"for example), not {settings!r:.80}"
-        )
-    fields = settings.model_fields
-    if kind == "model" and "likelihood" not in fields:
-        raise UserError(
-            f"{where} must have a field 'likelihood': make {settings.__name__} a subclass of "
-            "ModelSettings"
-        )
-    reserved = _RESERVED[kind]
-    if kind == "source":
-        reserved = set(_load("pixelcnn_tf.config.data:DataConfig").model_fields)
-    taken = [field for field in fields if field in reserved]
-    if taken:
-        raise UserError(
-            f"{where} may not have a field {taken[0]!r}, which configs have already; choose "
-            "another name"
-        )
-    required = [key for key, field in fields.items() if field.is_required()]
-    if required:
-        raise UserError(f"{where}: the field {required[0]!r} must have a default")
-
-
-def _check_function(name: str, target: Any) -> None:
-    if not callable(target):
-        raise UserError(f"data source {name!r} must be a function, not {target!r:.80}")
-    try:
-        inspect.signature(target).bind(None)
-    except TypeError:
-        raise UserError(
-            f"data source {name!r}: {target.__name__} must take one argument, the data section of "
-            "the config"
-        ) from None
-
-
-def _check_class(kind: Kind, name: str, target: Any) -> None:
-    noun, base = NOUNS[kind], _load(_BASES[kind])
-    if not (isinstance(target, type) and issubclass(target, base)):
-        given = target.__name__ if isinstance(target, type) else repr(target)[:80]
-        raise UserError(f"{noun} {name!r}: {given} must be a subclass of {base.__name__}")
-    missing = [method for method in _METHODS[kind] if not _has(target, method, base)]
-    if missing:
-        raise UserError(f"{noun} {name!r}: {target.__name__} has no method {missing[0]!r}")
-
-
-def _has(target: type, method: str, base: type) -> bool:
-    """Whether a class has a method of its own, not that of the base class or of Keras, which raise
-    NotImplementedError."""
-    found = next((cls for cls in target.__mro__ if method in vars(cls)), base)
-    abstract = method in getattr(target, "__abstractmethods__", ())
-    return not (abstract or issubclass(base, found))
-
-
-def _check_arguments(kind: Kind, target: type, settings: type[BaseModel]) -> None:
-    derived = getattr(settings, "derived", ())
-    accepted = _arguments(target)
-    unknown = [name for name in settings.model_fields if name not in {*accepted, *derived}]
-    if unknown:
-        raise UserError(
-            f"{NOUNS[kind]}: {settings.__name__} has the field {unknown[0]!r}, which is no "
-            f"argument of {target.__name__} ({', '.join(accepted)})"
-        )
-
-
-def _arguments(target: type) -> list[str]:
-    """The names of the arguments of a class, and of its bases for as long as the constructors hand
-    on their keyword arguments."""
-    found: list[str] = []
-    for cls in target.__mro__:
-        if "__init__" not in vars(cls):
-            continue
-        if cls.__module__.startswith("keras."):
-            break
-        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
-        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        found += [p.name for p in parameters if p.kind in named and p.name not in found]
-        if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters):
-            break
-    return found
-
-
 def _register_with_keras(kind: Kind, name: str, target: type) -> None:
     """Makes a class known to ``keras.models.load_model``, unless it is already."""
-    saving = _load("keras:saving")  # imported already, by the base class
+    saving = importlib.import_module("keras").saving  # imported already, by the base class
     if saving.get_registered_name(target) == target.__name__:
         saving.register_keras_serializable("plugin", f"{kind}_{name}")(target)
-
-
-def _load(path: str) -> Any:
-    module, _, attribute = path.partition(":")
-    return getattr(importlib.import_module(module), attribute)
 
 
 def _first_line(target: Any) -> str:

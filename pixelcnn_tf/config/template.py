@@ -89,6 +89,26 @@ def choices(kind: Kind) -> list[str]:
     return words
 
 
+def names_help() -> str:
+    """Returns what the settings that name something may be, for ``--help``.
+
+    Example:
+        >>> print(pixelcnn_tf.config.names_help().splitlines()[2])
+          model.pixel_layer   resblock, gated, row_lstm, diagonal_bilstm
+    """
+    keys: dict[str, Kind] = {
+        "model.architecture": "model",
+        "model.pixel_layer": "block",
+        "model.likelihood": "likelihood",
+        "data.source": "source",
+    }
+    lines = ["settings that name something, and the names (more with --plugin):"]
+    for key, kind in keys.items():
+        known = [choice.partition(":")[0] for choice in choices(kind)]
+        lines.append(f"  {key:19} {', '.join(known)}{', or a path' * (kind == 'source')}")
+    return "\n".join(lines)
+
+
 def _settings(kind: Kind, name: str) -> dict[str, FieldInfo]:
     entry = registry.find(kind, name)
     return entry.settings.model_fields if entry else {}

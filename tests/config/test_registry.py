@@ -5,8 +5,8 @@ from pydantic import ValidationError
 
 from pixelcnn_tf import Config, UserError, load_config
 from pixelcnn_tf.config import registry
+from pixelcnn_tf.config.checks import arguments as arguments_of
 from pixelcnn_tf.config.names import example_name
-from pixelcnn_tf.config.registration import _arguments
 
 KINDS = ("block", "model", "likelihood")
 ENTRIES = [entry for kind in KINDS for entry in registry.entries(kind)]
@@ -15,7 +15,7 @@ ENTRIES = [entry for kind in KINDS for entry in registry.entries(kind)]
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_settings_are_arguments_of_the_class_and_have_its_defaults(entry):
     arguments = entry.arguments(entry.settings())
-    assert set(arguments) <= set(_arguments(entry.load()))
+    assert set(arguments) <= set(arguments_of(entry.load()))
     made = entry.load()().get_config()
     kept = {key: made[key] for key in arguments if key not in ("pixel_layer", "likelihood")}
     expected = {key: arguments[key] for key in kept}
