@@ -83,11 +83,11 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     parser.add_argument("--run", required=True, metavar="FOLDER", help="a run folder")
     parser.add_argument(
         "--compare",
-        "--against",
         dest="against",
         metavar="FOLDER",
         help="another run folder: report the paired difference on the test images of --run",
     )
+    parser.add_argument("--against", help=argparse.SUPPRESS)  # its name before 0.2.0
     parser.add_argument(
         "--batch-size",
         type=whole_number,

@@ -1,6 +1,6 @@
 """Draw which pixels influence the one in the centre, for the model that a config describes.
 
-The picture is made from gradients of the real model under several draws of its weights. Several
+The plot is made from gradients of the real model under several draws of its weights. Several
 configs are drawn side by side: a stack of masked convolutions has a blind spot to the upper right,
 a gated one has none.
 

@@ -45,8 +45,8 @@ def test_complete_keeps_the_visible_pixels(part, runs, tmp_path, monkeypatch, ca
     mask[1:3] = 255
     Image.fromarray(mask).save("mask.png")
     drawn = []
-    sheet = plots.completion_grid
-    keep = lambda *a: drawn.append(a) or sheet(*a)  # noqa: E731
+    grid = plots.completion_grid
+    keep = lambda *a: drawn.append(a) or grid(*a)  # noqa: E731
     monkeypatch.setattr(plots, "completion_grid", keep)
     flags = ["--run", str(runs / "small"), "--hide", part, "--n", "3", "--completions", "2"]
     assert complete.main([*flags, "--batch-size", "6"]) == 0
@@ -79,8 +79,8 @@ def test_complete_takes_binary_images(run, top, tmp_path, monkeypatch):
     given = np.eye(4, dtype=np.uint8)[None]
     np.save(tmp_path / "a.npy", top * given)
     drawn = []
-    sheet = plots.completion_grid
-    keep = lambda *a: drawn.append(a) or sheet(*a)  # noqa: E731
+    grid = plots.completion_grid
+    keep = lambda *a: drawn.append(a) or grid(*a)  # noqa: E731
     monkeypatch.setattr(plots, "completion_grid", keep)
     flags = ["--run", str(tmp_path / run), "--images", str(tmp_path / "a.npy")]
     assert complete.main([*flags, "--out", str(tmp_path / "c.png")]) == 0
@@ -91,9 +91,9 @@ def test_complete_takes_binary_images(run, top, tmp_path, monkeypatch):
 def test_plot_masks_writes_an_image_file(kernel, channels, tmp_path):
     out = tmp_path / "m.png"
     assert plot_masks.main(["--kernel", kernel, "--channels", channels, "--out", str(out)]) == 0
-    picture = np.asarray(Image.open(out))
-    assert picture.shape[0] > 200
-    assert picture.std() > 20
+    drawn_masks = np.asarray(Image.open(out))
+    assert drawn_masks.shape[0] > 200
+    assert drawn_masks.std() > 20
 
 
 @pytest.mark.parametrize("job", ["train", "conv"])

@@ -268,9 +268,9 @@ WRONG = [
 
 
 @pytest.fixture(scope="module")
-def litter(tmp_path_factory):
-    """Things that are not what they should be."""
-    folder = tmp_path_factory.mktemp("litter")
+def wrong_files(tmp_path_factory):
+    """A folder of files that are not what they should be."""
+    folder = tmp_path_factory.mktemp("wrong")
     (folder / "words.txt").write_text("words")
     (folder / "bad.keras").write_bytes(b"PK\x05\x06" + bytes(18))  # an empty zip
     np.save(folder / "float.npy", np.zeros((9, 8, 8)))
@@ -289,7 +289,7 @@ def litter(tmp_path_factory):
 
 @pytest.mark.parametrize(("command", "arguments", "words"), WRONG)
 def test_wrong_input_gets_one_line_status_2_and_writes_nothing(
-    command, arguments, words, runs, litter, tmp_path, monkeypatch, capsys
+    command, arguments, words, runs, wrong_files, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(ROOT)
     typed = []
@@ -297,14 +297,14 @@ def test_wrong_input_gets_one_line_status_2_and_writes_nothing(
         if argument in ("{new}", "{old}"):
             typed += flags(tmp_path if argument == "{new}" else runs)
         else:
-            typed.append(argument.format(runs=runs, tmp=litter))
-    before = tree(litter), tree(runs), tree(tmp_path), {p.name for p in ROOT.iterdir()}
+            typed.append(argument.format(runs=runs, tmp=wrong_files))
+    before = tree(wrong_files), tree(runs), tree(tmp_path), {p.name for p in ROOT.iterdir()}
     assert exit_with(lambda: command.main(typed)) == 2
-    after = tree(litter), tree(runs), tree(tmp_path), {p.name for p in ROOT.iterdir()}
+    after = tree(wrong_files), tree(runs), tree(tmp_path), {p.name for p in ROOT.iterdir()}
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
-    assert words.replace("{tmp}", str(litter)) in lines[0]
+    assert words.replace("{tmp}", str(wrong_files)) in lines[0]
     assert before == after
 
 
