@@ -3,6 +3,9 @@
 import gc
 import os
 
+os.environ["PIXELCNN_TF_XLA"] = (
+    "0"  # compiling takes seconds, hundreds of times; tests of XLA ask for it
+)
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the figures in the tests are those of a CPU
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores: threads would only wait
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
@@ -38,11 +41,3 @@ def seeded():
 def names_in_examples(doctest_namespace):
     """What the examples in docstrings use without importing it."""
     doctest_namespace.update(np=np, tf=tf, keras=keras, pixelcnn_tf=pixelcnn_tf)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def without_xla():
-    """Compiling takes seconds, hundreds of times; tests of XLA ask for it."""
-    from pixelcnn_tf.sampling import loops
-
-    loops.USE_XLA = False

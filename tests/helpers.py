@@ -9,14 +9,11 @@ import tensorflow as tf
 from pixelcnn_tf import PixelCNNPlusPlus, Trainer, build_model
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.likelihoods.base import nucleus
-from pixelcnn_tf.models.blocks import (
-    DiagonalBiLSTMBlock,
-    GatedBlock,
-    PixelCNNResBlock,
-    RowLSTMBlock,
-)
+from pixelcnn_tf.models.blocks import GatedBlock, PixelCNNResBlock
+from pixelcnn_tf.models.lstm_blocks import DiagonalBiLSTMBlock, RowLSTMBlock
 from pixelcnn_tf.models.pixel_rnn import PixelRNN
 from pixelcnn_tf.sampling.loops import stateless_uniforms
+from pixelcnn_tf.testing import draw_weights
 from pixelcnn_tf.training.optimizers import build_optimizer
 
 
@@ -47,17 +44,6 @@ def small_pixelcnn_pp(
     return model
 
 
-def draw_weights(layer: keras.layers.Layer, seed=0, scale=1.0):
-    """Draw every weight; biases are positive so that few ReLUs are dead."""
-    rng = np.random.default_rng(seed)
-    for weight in layer.weights:
-        fan_in = max(1, int(np.prod(weight.shape[:-1])))
-        values = rng.normal(size=weight.shape) * scale * (2 / fan_in) ** 0.5
-        if "bias" in weight.path:
-            values = 0.5 + 0.2 * rng.normal(size=weight.shape)
-        weight.assign(values.astype("float32"))
-
-
 def random_images(rng, n, height, width, channels, n_values=4):
     return rng.integers(n_values, size=(n, height, width, channels)).astype(np.uint8)
 
@@ -77,37 +63,6 @@ def conv2d_reference(x, kernel, bias):
             patch = padded[:, row : row + kh, column : column + kw]
             out[:, row, column] = np.einsum("nhwi,hwio->no", patch, kernel.astype(np.float64))
     return out + bias
-
-
-def leaks(function, images, n_values, strict=True):
-    """Pairs (changed, moved) of sub-pixels that break the raster order.
-
-    Changes one sub-pixel after another of every image and looks which outputs move.
-
-    Args:
-        function: images ``[n, h, w, c]`` to outputs ``[n, h, w, c, ...]``.
-        strict: outputs at the changed sub-pixel itself must not move either (a model or a
-            type-A layer); otherwise only those before it.
-
-    Returns:
-        the set of such pairs, and how many of the permitted pairs moved.
-    """
-    found, moved_later = set(), 0
-    for image in images:
-        size = image.size
-        changed = np.repeat(image[None], size + 1, axis=0)
-        flat = changed.reshape(size + 1, size)
-        flat[np.arange(size), np.arange(size)] = (
-            flat[np.arange(size), np.arange(size)] + n_values // 2
-        ) % n_values
-        outputs = np.asarray(function(changed)).reshape(size + 1, size, -1)
-        difference = np.abs(outputs[:-1] - outputs[-1:]).max(axis=-1)
-        moved = difference > 1e-5 * max(1.0, np.abs(outputs).max())
-        first_free = np.arange(size) + (1 if strict else 0)
-        forbidden = np.arange(size)[None, :] < first_free[:, None]
-        found |= {(int(a), int(b)) for a, b in np.argwhere(moved & forbidden)}
-        moved_later += int((moved & ~forbidden).sum())
-    return found, moved_later
 
 
 def assert_same_but_for_ties(model, some, others, seed, labels=None, temperature=1, top_p=None):

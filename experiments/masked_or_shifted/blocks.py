@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from pixelcnn_tf.layers.gated import TwoStackInput, VerticalToHorizontal
-from pixelcnn_tf.layers.incremental import IncrementalLayer
+from pixelcnn_tf.layers.incremental import LookaheadLayer, layers_of
 from pixelcnn_tf.layers.masked_conv import MaskedConv2D
 from pixelcnn_tf.layers.masks import kernel_shape
 from pixelcnn_tf.layers.pointwise import PReLU
@@ -48,7 +48,7 @@ class ShiftedBlock(PixelCNNResBlock):
         return self.make(ShiftedConv2D, name, features, filters, (rows, columns), "down_right")
 
 
-class Wait(IncrementalLayer, keras.layers.Layer):
+class Wait(LookaheadLayer, keras.layers.Layer):
     """The identity. In incremental evaluation, features that were made ahead wait here until the
     layers that they are added to have come as far.
 
@@ -71,9 +71,10 @@ class Wait(IncrementalLayer, keras.layers.Layer):
         return schedule.ring_buffer(0, self.steps + 1, self.features, self.compute_dtype)
 
     def advance(self, x, pixels):
-        slot = pixels[self]
-        slot.state = pixels.ahead(slot.lookahead + self.steps).write(slot.state, x)
-        return pixels.ahead(slot.lookahead).read(slot.state, 0, 0)
+        layer_state = pixels[self]
+        ready = pixels.ahead(layer_state.lookahead + self.steps)
+        layer_state.state = ready.write(layer_state.state, x)
+        return pixels.ahead(layer_state.lookahead).read(layer_state.state, 0, 0)
 
 
 class TwoStackBlock(Block):
@@ -231,8 +232,7 @@ def contestant_model(contestant: str, kernel: int, weights: int, layers: int) ->
 
 def kernels_of(layer) -> list:
     """The layers within that have a kernel."""
-    parts = layer._flatten_layers(include_self=True, recursive=True)
-    return [part for part in parts if isinstance(part, MaskedConv2D | ShiftedConv2D)]
+    return [part for part in layers_of([layer]) if isinstance(part, MaskedConv2D | ShiftedConv2D)]
 
 
 def products_of(layer) -> int:

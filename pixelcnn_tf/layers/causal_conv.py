@@ -1,4 +1,4 @@
-"""What masked and shifted convolutions share."""
+"""The base class of masked and shifted convolutions."""
 
 import keras
 import tensorflow as tf
@@ -7,19 +7,19 @@ from pixelcnn_tf.layers.incremental import IncrementalLayer
 
 
 class CausalConv2D(IncrementalLayer, keras.layers.Layer):
-    """What masked and shifted convolutions share.
+    """The base class of masked and shifted convolutions.
 
     Args:
-        filters: output feature maps.
+        filters: number of output feature maps.
         mask_type: ``'A'`` (the first layer) or ``'B'`` (all others).
         activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer,
             bias_regularizer: as in ``keras.layers.Conv2D``.
     """
 
-    #: The shape of a kernel of which all is seen, ``(height, width)``.
+    #: ``(height, width)``.
     kernel_size: tuple[int, int]
 
-    #: Whether ``call`` finds the kernel in its compute dtype.
+    #: Whether Keras casts the kernel to the compute dtype.
     autocast_kernel = True
 
     def __init__(
@@ -46,7 +46,7 @@ class CausalConv2D(IncrementalLayer, keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def add_kernel(self, shape, initializer, features: int) -> None:
-        """Make the weights, for so many input features."""
+        """Makes the weights, for ``features`` input features."""
         self.kernel = self.add_weight(
             name="kernel",
             shape=shape,
@@ -64,13 +64,13 @@ class CausalConv2D(IncrementalLayer, keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: features})
 
     def known_features(self, input_shape) -> int:
-        """Of the input; ValueError if they are not known."""
+        """Returns the number of input features; ValueError if it is not known."""
         if input_shape[-1] is None:
             raise ValueError(f"{self.name}: the number of input features must be known")
         return input_shape[-1]
 
     def bias_or_zeros(self, dtype):
-        """The bias, or zeros, ``[filters]``."""
+        """Returns the bias, or zeros, ``[filters]``."""
         return tf.cast(self.bias, dtype) if self.use_bias else tf.zeros([self.filters], dtype)
 
     def compute_output_shape(self, input_shape):

@@ -1,4 +1,4 @@
-"""Masked convolutions of one channel as pairs of shifted ones, and back."""
+"""Converts masked convolutions of one channel to pairs of shifted ones, and back."""
 
 import keras
 import numpy as np
@@ -10,23 +10,32 @@ from pixelcnn_tf.layers.shifted_conv import ShiftedConv2D
 def masked_to_shifted(
     layer: MaskedConv2D,
 ) -> tuple[ShiftedConv2D | None, ShiftedConv2D | None]:
-    """The shifted convolutions whose outputs add up to those of a masked one of one channel.
+    """Returns the shifted convolutions whose outputs add up to those of a masked one.
 
     Args:
-        layer: built, with ``n_channels=1`` and without an activation: that comes after the sum.
+        layer: built, with ``n_channels=1`` and without an activation, which would come after the
+            sum.
 
     Returns:
-        ``(vertical, horizontal)``, both built and in the layer's dtype policy: the rows above,
-        ``'down'`` of type A, None for a kernel of one row; and what is left of the centre in its
-        own row, ``'down_right'`` of the layer's mask type, None where that is nothing (type A,
-        one column). The bias is the horizontal one's, if there is one. Initializers and
-        regularizers are not taken over.
+        ``(vertical, horizontal)``, both built and in the layer's dtype policy. ``vertical`` covers
+        the rows above: ``'down'`` of type A, None for a kernel of one row. ``horizontal`` covers
+        the pixels to the left in the same row: ``'down_right'`` of the layer's mask type, None if
+        there are none (type A, one column); it has the bias, unless it is None. Initializers and
+        regularizers are not copied.
 
     Raises:
-        ValueError: several channel groups (a shifted kernel sees all features of a pixel or none
-            of them), an activation, a layer that is not built or sees nothing.
+        ValueError: several channel groups (of a shifted kernel, either all features of a pixel are
+            visible or none), an activation, a layer that is not built or sees nothing.
 
-    Source: arXiv 1606.05328, section 2.3: a masked kernel can be had by cropping and shifting.
+    Source: arXiv 1606.05328, section 2.3: cropping and shifting replace a mask.
+
+    Example:
+        >>> layer = pixelcnn_tf.MaskedConv2D(2, 5, "B", n_channels=1)
+        >>> layer.build((None, None, None, 3))
+        >>> vertical, horizontal = pixelcnn_tf.masked_to_shifted(layer)
+        >>> x = np.ones([1, 8, 8, 3], "float32")
+        >>> bool(np.allclose(layer(x), vertical(x) + horizontal(x), atol=1e-6))
+        True
     """
     if not isinstance(layer, MaskedConv2D):
         raise ValueError(f"{layer!r:.80}: must be a MaskedConv2D")
@@ -61,54 +70,37 @@ def masked_to_shifted(
 def shifted_to_masked(
     vertical: ShiftedConv2D | None, horizontal: ShiftedConv2D | None
 ) -> MaskedConv2D:
-    """The masked convolution whose outputs are the sum of those of two shifted ones: the inverse
-    of ``masked_to_shifted``.
+    """Returns the masked convolution whose outputs are the sum of those of two shifted ones, the
+    inverse of ``masked_to_shifted``.
 
     Args:
         vertical: built, ``'down'`` of type A with an odd number of columns; or None.
-        horizontal: built, ``'down_right'`` with one row; or None. Beside a vertical one of k
-            columns, ``k // 2`` columns (type A) or ``k // 2 + 1`` (type B). Both without an
+        horizontal: built, ``'down_right'`` with one row; or None. With a vertical convolution of k
+            columns it has ``k // 2`` columns (type A) or ``k // 2 + 1`` (type B). Neither has an
             activation.
 
     Returns:
         a built layer of ``n_channels=1``, in the dtype policy of the horizontal one. Its bias is
-        the sum of theirs. Initializers and regularizers are not taken over.
+        the sum of theirs. Initializers and regularizers are not copied.
 
     Raises:
         ValueError: layers that are not such a pair, have an activation or are not built.
+
+    Example:
+        >>> layer = pixelcnn_tf.MaskedConv2D(2, 5, "B", n_channels=1)
+        >>> layer.build((None, None, None, 3))
+        >>> again = pixelcnn_tf.shifted_to_masked(*pixelcnn_tf.masked_to_shifted(layer))
+        >>> again.kernel_size, again.mask_type
+        ((5, 5), 'B')
     """
     parts = [part for part in (vertical, horizontal) if part is not None]
-    for part in parts:
-        if not isinstance(part, ShiftedConv2D):
-            raise ValueError(f"{part!r:.80}: must be a ShiftedConv2D")
-        _check_linear(part)
-    type_b = horizontal is not None and horizontal.mask_type == "B"
-    rows, width = (0, None) if vertical is None else vertical.kernel_size
-    left = 0 if horizontal is None else horizontal.kernel_size[1]
-    width = width or 2 * (left - type_b) + 1
-    fits = (
-        parts
-        and (vertical is None or (vertical.direction, vertical.mask_type) == ("down", "A"))
-        and (horizontal is None or horizontal.direction == "down_right")
-        and (horizontal is None or horizontal.kernel_size[0] == 1)
-        and width % 2 == 1
-        and left == width // 2 + type_b
-        and len({part.kernel.shape[2:] for part in parts}) == 1
-        and all(part.strides == 1 for part in parts)
-    )
-    if not fits:
-        raise ValueError(
-            f"vertical={_described(vertical)}, horizontal={_described(horizontal)}: not the parts "
-            "of a masked kernel; must be 'down' A (n, k) with k odd and 'down_right' A (1, k // 2) "
-            "or B (1, k // 2 + 1), of the same features"
-        )
-
+    kernel_size, mask_type = _masked_shape(vertical, horizontal, parts)
     features, filters = parts[-1].kernel.shape[2:]
     biases = [part.bias.numpy() for part in parts if part.use_bias]
     masked = MaskedConv2D(
         filters,
-        (2 * rows + 1, width),
-        "B" if type_b else "A",
+        kernel_size,
+        mask_type,
         n_channels=1,
         use_bias=bool(biases),
         dtype=parts[-1].dtype_policy,
@@ -118,9 +110,43 @@ def shifted_to_masked(
     if vertical is not None:
         kernel[:-1] = vertical.used_kernel().numpy()
     if horizontal is not None:
-        kernel[-1:, :left] = horizontal.used_kernel().numpy()
+        kernel[-1:, : horizontal.kernel_size[1]] = horizontal.used_kernel().numpy()
     masked.set_weights([kernel, sum(biases)] if biases else [kernel])
     return masked
+
+
+def _masked_shape(
+    vertical: ShiftedConv2D | None, horizontal: ShiftedConv2D | None, parts: list[ShiftedConv2D]
+) -> tuple[tuple[int, int], str]:
+    """The kernel size and mask type of the masked convolution that two shifted ones are parts of.
+
+    Raises:
+        ValueError: they are not the parts of a masked convolution.
+    """
+    for part in parts:
+        if not isinstance(part, ShiftedConv2D):
+            raise ValueError(f"{part!r:.80}: must be a ShiftedConv2D")
+        _check_linear(part)
+    rows, columns, own, left = 0, None, 0, 0
+    fits = bool(parts)
+    if vertical is not None:
+        rows, columns = vertical.kernel_size
+        fits &= (vertical.direction, vertical.mask_type) == ("down", "A")
+    if horizontal is not None:
+        one_row, left = horizontal.kernel_size
+        own = int(horizontal.mask_type == "B")
+        fits &= (horizontal.direction, one_row) == ("down_right", 1)
+    width = columns or 2 * (left - own) + 1
+    fits &= width % 2 == 1 and left == width // 2 + own
+    fits &= len({part.kernel.shape[2:] for part in parts}) == 1
+    fits &= all(part.strides == 1 for part in parts)
+    if not fits:
+        raise ValueError(
+            f"vertical={_described(vertical)}, horizontal={_described(horizontal)}: not the parts "
+            "of a masked kernel; must be 'down' A (n, k) with k odd and 'down_right' A (1, k // 2) "
+            "or B (1, k // 2 + 1), of the same features"
+        )
+    return (2 * rows + 1, width), "B" if own else "A"
 
 
 def _check_linear(layer) -> None:

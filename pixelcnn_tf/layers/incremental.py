@@ -1,254 +1,195 @@
-"""Incremental evaluation: a model run one colour of one pixel at a time, several rows at once.
+"""The protocol of incremental evaluation: a model run for one channel of a few pixels at a time.
 
-Sub-pixels are drawn in raster order, but a pixel does not need all that comes before it: in
-the rows above it looks at most ``reach`` columns to its right. So a row may begin as soon as
-the row above it is ``lag = reach + 1`` columns ahead. The pixels at hand at one step form a
-wavefront; here, with lag 4, those of step 8 are marked by their place in the wavefront::
+A model is trained and scored with all pixels at once (``call``), and sampled one sub-pixel after
+another (``step``). Both agree: a step gives what ``call`` gives at the same place. docs/sampling.md
+explains the idea, with figures. In short:
 
-    . . . . . . . . 2 -
-    . . . . 1 - - - - -        . done   - to come
-    0 - - - - - - - - -
+- Sub-pixels are drawn in raster order, but a pixel does not need all that comes before it: in the
+  rows above, a layer looks at most ``reach`` columns to the right. So a row can start as soon as
+  the row above is ``lag = reach + 1`` columns ahead. The pixels of one step, one per active row,
+  are the *active pixels*; they lie on a *wavefront*. With a lag of 4, those of step 8 are::
 
-An image takes ``width + (height - 1) * lag`` steps rather than ``height * width``. Every step
-is a few products with one row for each pixel at hand of each image, called a *lane*. The
-image that is drawn is that of the plain order: only the order of independent work changes.
+      . . . . . . . . 2 -
+      . . . . 1 - - - - -        . done   - to come
+      0 - - - - - - - - -
 
-A layer remembers what later pixels will look at (its *state*, of fixed shape), and, for the
-pixels at hand, what their outputs sum up to so far (its ``LayerState``). A block's ``step(x,
-pixels)`` composes the ``step`` of its layers as its ``call`` composes their ``call``.
+  An image takes ``width + (height - 1) * lag`` steps instead of ``height * width``, and every step
+  is a few matrix products with one row (a *lane*) for each active pixel of each image.
+- Layers whose features depend on the rows above only (vertical stacks) are evaluated on a wavefront
+  of their own, ``lookahead`` steps ahead: each looks further to the right than the one before it.
 
-Features that depend on whole rows above only (the vertical stack of a Gated PixelCNN) need no
-pixel of their own row, but more and more columns to their right, layer after layer. They are
-computed on a wavefront of their own, ``lookahead`` steps ahead of the pixels at hand: as soon as
-the row above allows. Each such layer takes ``reach`` off the lookahead of the one before it. They
-are named in this order by ``lookahead_layers()``, and have ``advance`` in place of ``step``.
+What to fill in:
+
+- ``IncrementalLayer``: a layer with weights. It keeps what later pixels will read (its *state*, of
+  fixed shape), and ``step`` gives its output at the active pixels.
+- ``LookaheadLayer``: a layer that is evaluated ahead; ``advance`` in place of ``step``.
+- ``RowLayer``: a layer that computes a whole row as soon as the row above it is complete.
+- ``IncrementalBlock``: layers in sequence. Its ``step`` composes the ``step`` of its layers as its
+  ``call`` composes their ``call``.
+- ``IncrementalModel``: what the sampling loop runs.
+
+The pixels and their order are in schedule.py.
 """
 
-import dataclasses
-from typing import Any
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+if TYPE_CHECKING:
+    from pixelcnn_tf.layers.schedule import ActivePixels, LayerState, Nest, Schedule
 
-class IncrementalLayer:
-    """What a layer with weights fills in to be run incremental evaluation, besides ``step``.
 
-    ``step(x, pixels)`` takes one channel group of the layer's input at the pixels at hand,
-    ``[lanes, features / n_channels]``, colour after colour, and returns that of its output.
+class Incremental(abc.ABC):
+    """Anything that consists of ``IncrementalLayer`` layers: a layer, a block or a model.
+
+    All weights that take part in incremental evaluation are in these layers.
     """
+
+    @abc.abstractmethod
+    def incremental_layers(self) -> list[IncrementalLayer]:
+        """Returns the layers, each once, in any order."""
+
+    def lookahead_layers(self) -> list[IncrementalLayer]:
+        """Returns those of the layers that are evaluated ahead, from the first to the last."""
+        return []
+
+
+class IncrementalLayer(Incremental):
+    """A layer that can be evaluated incrementally.
+
+    ``step`` takes and returns one channel group at the active pixels, ``[lanes, features /
+    n_channels]``, channel after channel. The other methods have defaults for a layer that looks at
+    the active pixels only.
+
+    Example:
+        >>> from pixelcnn_tf.layers.incremental import IncrementalLayer
+        >>> class Scale(IncrementalLayer, keras.layers.Layer):
+        ...     '''Features times one learned number.'''
+        ...
+        ...     def build(self, input_shape):
+        ...         self.scale = self.add_weight(name="scale", shape=(), initializer="ones")
+        ...
+        ...     def call(self, inputs):
+        ...         return inputs * self.scale
+        ...
+        ...     def incremental_weights(self):
+        ...         return tf.convert_to_tensor(self.scale)
+        ...
+        ...     def step(self, x, pixels):
+        ...         return x * pixels[self].weights
+        >>> from pixelcnn_tf.testing import check_incremental
+        >>> check_incremental(Scale(), (4, 5), features=3)
+    """
+
+    def incremental_layers(self) -> list[IncrementalLayer]:
+        return [self]
 
     def reach(self, width: int) -> int:
-        """How many columns to the right the layer looks, in images of ``width`` columns."""
+        """Returns how many columns to the right the layer looks, in images of ``width`` columns."""
         return 0
 
-    def incremental_weights(self):
-        """The weights as ``step`` needs them, a nest of tensors made once before the walk."""
+    def incremental_weights(self) -> Nest:
+        """Returns the weights as ``step`` needs them, computed once before the first step."""
         return ()
 
-    def init_state(self, schedule: "Schedule"):
-        """The state before the first pixel, a nest of tensors."""
+    def init_state(self, schedule: Schedule) -> Nest:
+        """Returns the state before the first pixel: tensors of fixed shape."""
         return ()
 
-    def start_pixel(self, weights, state, pixels: "ActivePixels"):
-        """What the pixels before the ones at hand contribute to all channel groups."""
+    def start_pixel(self, weights: Nest, state: Nest, pixels: ActivePixels) -> Nest:
+        """Returns what the earlier pixels contribute to all channel groups of the output."""
         return None
 
-    def end_pixel(self, slot: "LayerState", pixels: "ActivePixels"):
-        """The state with the pixels at hand, whose ``slot.groups`` are complete, in it."""
-        return slot.state
+    @abc.abstractmethod
+    def step(self, x, pixels: ActivePixels):
+        """Returns the next channel group of the output.
 
-
-def incremental_layers(layer) -> list[IncrementalLayer]:
-    """The ``IncrementalLayer`` layers of a layer. What is in one of them is its own affair."""
-    if isinstance(layer, IncrementalLayer):
-        return [layer]
-    inside = layer._flatten_layers(include_self=False, recursive=False)
-    return [causal for part in inside for causal in incremental_layers(part)]
-
-
-@dataclasses.dataclass
-class LayerState:
-    """What one layer knows of the pixels at hand.
-
-    Attributes:
-        weights, state: from ``incremental_weights`` and the last ``end_pixel``.
-        lookahead: steps that the layer is ahead of the pixels at hand.
-        sums: from ``start_pixel``; ``step`` adds to it.
-        groups: the channel groups of the layer's input so far.
-    """
-
-    weights: Any
-    state: Any
-    lookahead: int = 0
-    sums: Any = None
-    groups: list = dataclasses.field(default_factory=list)
-
-
-class Schedule:
-    """A walk over the pixels of a batch of images.
-
-    Args:
-        layer: a layer, block or model all of whose weights are in ``IncrementalLayer`` layers.
-        batch: images at once.
-        height, width: of the images, in pixels.
-        labels: int32 ``[batch]``, for ``init_states`` of a class-conditional model.
-        lag: if given, in place of what the layers need at least.
-
-    Attributes:
-        lag: columns between a row at hand and the row below it.
-        rows: how many rows are at hand at most.
-        lanes: ``rows * batch``, row by row.
-        lookaheads: how many steps each layer is ahead.
-        head_start: steps before the first pixel, in which the layers ahead make their first
-            row.
-        n_steps: in all.
-    """
-
-    def __init__(self, layer, batch: int, height: int, width: int, labels=None, lag=None):
-        self.layers = incremental_layers(layer)
-        self.batch, self.height, self.width, self.labels = batch, height, width, labels
-        ahead = layer.lookahead_layers() if hasattr(layer, "lookahead_layers") else []
-        reaches = [part.reach(width) for part in self.layers if part not in ahead]
-        self.lag = lag or 1 + max([0, sum(part.reach(width) for part in ahead), *reaches])
-        self.rows = -(-width // self.lag)
-        self.lanes = self.rows * batch
-        self.lookaheads, lookahead = dict.fromkeys(self.layers, 0), self.lag - 1
-        for part in ahead:
-            lookahead -= part.reach(width)
-            self.lookaheads[part] = lookahead
-        self.head_start = max(self.lookaheads.values())
-        self.n_steps = self.head_start + self.step_of(height - 1, width - 1) + 1
-
-    def step_of(self, row, column):
-        """The step at which a pixel is at hand, counted from the first pixel."""
-        return row * self.lag + column
-
-    def weights(self) -> list:
-        """The weights of every layer, for ``pixels``."""
-        return [layer.incremental_weights() for layer in self.layers]
-
-    def init_states(self) -> list:
-        """The states of every layer before the first pixel, for ``pixels``."""
-        return [layer.init_state(self) for layer in self.layers]
-
-    def ring_buffer(self, up: int, left: int, features: int, dtype):
-        """An empty ring for ``Wavefront.write``, long enough to ``read`` at pixels ``up`` rows
-        above and ``left`` columns to the left: zeros ``[steps, lanes + 2 * margin, features]``."""
-        margin = max(1, -(-left // self.lag)) * self.batch  # see ``read``
-        return tf.zeros([up * self.lag + left, self.lanes + 2 * margin, features], dtype)
-
-    def pixels(self, step, weights: list, states: list) -> "ActivePixels":
-        """The pixels at hand at ``step`` (0 to ``n_steps - 1``)."""
-        return ActivePixels(self, step - self.head_start, weights, states)
-
-
-class Wavefront:
-    """The pixels of one step: one in each row at hand, of each image.
-
-    Attributes:
-        time: of the step, 0 at the first pixel.
-        row, column: int32 ``[rows]``; some may lie outside of the image.
-        index: int32 ``[rows]``, ``row * width + column``; ``height * width`` for those outside.
-    """
-
-    def __init__(self, schedule: Schedule, time):
-        self.schedule, self.time = schedule, time
-        place = tf.range(schedule.rows)
-        self.row = time // schedule.lag - place
-        self.column = time % schedule.lag + place * schedule.lag
-        inside = (self.row >= 0) & (self.row < schedule.height) & (self.column < schedule.width)
-        outside = schedule.height * schedule.width
-        self.index = tf.where(inside, self.row * schedule.width + self.column, outside)
-        self._inside = tf.repeat(inside, schedule.batch)[:, None]
-        self._shared: dict = {}
-
-    def write(self, ring, features):
-        """``ring``, a ring of the last steps, with ``features`` ``[lanes, features]`` of these
-        pixels in it: zeros for those outside of the image and on both margins."""
-        features = tf.where(self._inside, features, tf.zeros([], features.dtype))
-        features = tf.pad(features, [[self._margin(ring)] * 2, [0, 0]])
-        now = self._entry(ring, 0, 0)
-        return tf.tensor_scatter_nd_update(ring, now[None, None], features[None])
-
-    def read(self, ring, up: int, right: int):
-        """What ``ring`` holds of the pixels ``up`` rows above and ``right`` columns to the
-        right (negative: left) of these; zeros outside of the image.
-
-        Returns:
-            ``[lanes, features]``.
+        Args:
+            x: the same channel group of the input; None for a layer that does not see it.
+            pixels: the active pixels; ``pixels[self]`` is the ``LayerState`` of this layer.
         """
-        # Going right by ``right`` may step over the end of a place's ``lag`` columns, into the
-        # place after, or, to the left, into one of those before; its lanes are next to ours.
-        schedule, margin = self.schedule, self._margin(ring)
-        at = self._once(
-            ("at", *ring.shape[:2], up, right),
-            lambda: tf.stack(
-                [
-                    self._entry(ring, up, right),
-                    (self.time % schedule.lag + right) // schedule.lag * schedule.batch + margin,
-                    0,
-                ]
-            ),
-        )
-        size = [1, schedule.lanes, ring.shape[2]]
-        return tf.reshape(tf.slice(ring, at, size), size[1:])
 
-    def _margin(self, ring) -> int:
-        """How many lanes of zeros ``ring`` has on either side."""
-        return (ring.shape[1] - self.schedule.lanes) // 2
-
-    def _entry(self, ring, up: int, right: int):
-        """Where in a ring the step of the pixels ``up`` and ``right`` of these is."""
-        length, ago = ring.shape[0], up * self.schedule.lag - right
-        return self._once(("entry", length, ago), lambda: (self.time - ago) % length)
-
-    def _once(self, key, make):
-        """A tensor that many layers need: graphs of thousands of operations take seconds."""
-        if key not in self._shared:
-            self._shared[key] = make()
-        return self._shared[key]
+    def end_pixel(self, layer_state: LayerState, pixels: ActivePixels) -> Nest:
+        """Returns the state after the active pixels, all of whose channels are known."""
+        return layer_state.state
 
 
-class ActivePixels(Wavefront):
-    """The pixels at hand, and what the layers know of them.
+class LookaheadLayer(IncrementalLayer):
+    """A layer that is evaluated ahead of the active pixels, as those of a vertical stack are."""
 
-    Attributes:
-        channel: the colour whose turn it is.
-    """
+    @abc.abstractmethod
+    def advance(self, x, pixels: ActivePixels):
+        """Returns all outputs ``[lanes, filters]`` at the pixels that will be active in
+        ``lookahead`` steps.
 
-    def __init__(self, schedule: Schedule, time, weights: list, states: list):
-        super().__init__(schedule, time)
-        self.channel = 0
-        self._wavefronts: dict[int, Wavefront] = {0: self}
-        self._slots = {
-            layer: LayerState(*both, schedule.lookaheads[layer])
-            for layer, *both in zip(schedule.layers, weights, states, strict=True)
-        }
-        for layer, at in self._slots.items():
-            at.sums = layer.start_pixel(at.weights, at.state, self)
+        Args:
+            x: ``[lanes, features]``, what the layer before this one has just returned; None for a
+                layer that reads what it has observed of the image.
+            pixels: the active pixels.
+        """
 
-    def __getitem__(self, layer: IncrementalLayer) -> LayerState:
-        return self._slots[layer]
-
-    def ahead(self, lookahead: int) -> Wavefront:
-        """The pixels that will be at hand ``lookahead`` steps later."""
-        if lookahead not in self._wavefronts:
-            self._wavefronts[lookahead] = Wavefront(self.schedule, self.time + lookahead)
-        return self._wavefronts[lookahead]
-
-    def end(self) -> list:
-        """The states of every layer after these pixels, all of whose colours are known."""
-        return [layer.end_pixel(at, self) for layer, at in self._slots.items()]
+    def step(self, x, pixels: ActivePixels):
+        """Not used, unless a subclass has another way of being evaluated as well."""
+        raise RuntimeError(f"{self!r}: is evaluated ahead of the active pixels, by advance")
 
 
-def where(condition, change, *states):
-    """``change(*states)`` where the scalar ``condition`` holds, else ``states``.
+class RowLayer(IncrementalLayer):
+    """A layer that computes a whole row at once, when the row above is complete."""
 
-    A loop of at most one turn: XLA lets it work in place, while it copies all that goes into and
-    comes out of a ``tf.cond``.
-    """
+    @abc.abstractmethod
+    def row_from(self, rows: Sequence[tf.Tensor], weights: Nest) -> tf.Tensor:
+        """Returns the outputs of one row, ``[width, batch, filters]``.
 
-    def body(_, *states):
-        return False, *change(*states)
+        Args:
+            rows: the rows that it depends on, ``[width, batch, features]`` each, upper rows first.
+            weights: from ``incremental_weights``.
+        """
 
-    return tf.while_loop(lambda again, *_: again, body, (condition, *states))[1:]
+
+class IncrementalBlock(Incremental):
+    """A block of a model: layers in sequence."""
+
+    @abc.abstractmethod
+    def step(self, x, pixels: ActivePixels):
+        """Returns one channel group of the output at the active pixels, ``[lanes, features /
+        n_channels]``, from that of the input. It reads as ``call`` does."""
+
+    def advance(self, x, pixels: ActivePixels):
+        """Evaluates the block's ``lookahead_layers``, once before the first channel; for a block
+        that has some."""
+        return x
+
+
+class IncrementalModel(Incremental):
+    """A model that the sampling loop can run."""
+
+    def naive_parts(self) -> list:
+        """Returns the parts that have no ``step``; with any, only naive sampling is possible."""
+        return []
+
+    def advance(self, pixels: ActivePixels) -> None:
+        """Evaluates the ``lookahead_layers``, once before the first channel of the pixels."""
+        return None
+
+    @abc.abstractmethod
+    def step(self, pixels: ActivePixels):
+        """Returns the logits ``[lanes, n_params]`` of the channel ``pixels.channel``."""
+
+    @abc.abstractmethod
+    def observe(self, values, pixels: ActivePixels) -> None:
+        """Takes in the values, float32 ``[lanes]``, that were chosen for that channel."""
+
+
+def layers_of(parts: Iterable) -> list[IncrementalLayer]:
+    """Returns the incremental layers of several parts; other parts, such as activations without
+    weights, have none."""
+    return [
+        layer
+        for part in parts
+        if isinstance(part, Incremental)
+        for layer in part.incremental_layers()
+    ]

@@ -1,29 +1,34 @@
-"""LSTMs over the lines of a map, one line after another, with their gradient.
+"""LSTMs over the lines (rows or diagonals) of a map, one line after another, with their gradient.
 
-A line is short and there are many, so what a line costs beside its product decides the speed.
-Here the loop, and that of the gradient, is compiled by XLA, and features come before places: all
-gates then are contiguous parts of one array, and one ``tanh`` serves them all.
+Lines are short and many, so the overhead per line decides the speed. XLA compiles the loop and that
+of the gradient, and features come before positions: all gates are then contiguous parts of one
+array, and one ``tanh`` serves them all.
 """
 
 import tensorflow as tf
 
 
-# A graph also where the caller is not in one: a tape cannot look into what XLA compiles.
+# A graph even in eager mode: a gradient tape cannot look into functions that XLA compiles.
 @tf.function(autograph=False)
 def lstm_lines(lines, kernel, shifts: tuple[int, ...]):
-    """Hidden states of lines of places, each line from the one before it.
+    """Returns the hidden states of lines of positions, each line from the previous line.
 
-    A place's gates are its part of ``lines`` plus ``kernel`` times the hidden states of its
-    neighbours in the line before, which are zero outside of the line (arXiv 1601.06759, equation
+    The gates of a position are its part of ``lines`` plus ``kernel`` times the hidden states of its
+    neighbours in the previous line, which are zero outside of the line (arXiv 1601.06759, equation
     3, where the gates are named o, f, i, g in this order, too).
 
     Args:
         lines: ``[lines, 4 * units, length, batch]``, all o, then f, i and g.
         kernel: ``[len(shifts) * units, 4 * units]``.
-        shifts: where the neighbours of a place are: 0 is the same place, -1 the one before.
+        shifts: the neighbours of a position: 0 is the same position, -1 the one before it.
 
     Returns:
         ``[lines, units, length, batch]``.
+
+    Example:
+        >>> from pixelcnn_tf.layers.lstm_scan import lstm_lines
+        >>> lstm_lines(tf.zeros([3, 8, 5, 2]), tf.zeros([4, 8]), shifts=(0, -1)).shape
+        TensorShape([3, 2, 5, 2])
     """
     n_lines = tf.shape(lines)[0]
 
@@ -33,8 +38,10 @@ def lstm_lines(lines, kernel, shifts: tuple[int, ...]):
 
         def gradient(upstream):
             d_lines = _backward(kernel, cells, activations, upstream, shifts)
-            places, batch = _places(lines)
-            before = tf.reshape(tf.pad(hidden[:-1], [[1, 0]] + [[0, 0]] * 3), [n_lines, -1, places])
+            positions, batch = _positions(lines)
+            before = tf.reshape(
+                tf.pad(hidden[:-1], [[1, 0]] + [[0, 0]] * 3), [n_lines, -1, positions]
+            )
             seen = _neighbours(before, shifts, batch)
             d_kernel = tf.reduce_sum(tf.matmul(seen, d_lines, transpose_b=True), axis=0)
             return d_kernel, tf.reshape(d_lines, tf.shape(lines))
@@ -48,12 +55,12 @@ def lstm_lines(lines, kernel, shifts: tuple[int, ...]):
 def _forward(kernel, lines, shifts):
     """Hidden states ``[lines, units, length, batch]``, cells ``[lines, units, length * batch]``,
     and the gates after their nonlinearities ``[lines, 4 * units, length * batch]``."""
-    places, batch = _places(lines)
+    positions, batch = _positions(lines)
     units, kernel = kernel.shape[1] // 4, tf.transpose(kernel)
     # sigmoid(x) = tanh(x / 2) / 2 + 1 / 2
     scale = tf.repeat(tf.constant([0.5, 1.0], lines.dtype), [3 * units, units])[:, None]
-    zeros = tf.zeros([units, places], lines.dtype)
-    lines = tf.reshape(lines, [-1, 4 * units, places])
+    zeros = tf.zeros([units, positions], lines.dtype)
+    lines = tf.reshape(lines, [-1, 4 * units, positions])
     n_lines = tf.shape(lines)[0]
 
     def step(line, hidden, cell, *outputs):
@@ -75,8 +82,8 @@ def _forward(kernel, lines, shifts):
 @tf.function(jit_compile=True, autograph=False)
 def _backward(kernel, cells, activations, upstream, shifts):
     """The gradient to the lines ``[lines, 4 * units, length * batch]``."""
-    places, batch = _places(upstream)
-    upstream = tf.reshape(upstream, [-1, upstream.shape[1], places])
+    positions, batch = _positions(upstream)
+    upstream = tf.reshape(upstream, [-1, upstream.shape[1], positions])
     n_lines = tf.shape(upstream)[0]
     zeros = tf.zeros_like(upstream[0])
     cells_before = tf.concat([zeros[None], cells[:-1]], axis=0)
@@ -108,8 +115,8 @@ def _loop(condition, step, n_lines, *start):
     return tf.while_loop(condition, step, start, maximum_iterations=n_lines)
 
 
-def _places(lines):
-    """How many places a line has, of all images; how many images."""
+def _positions(lines):
+    """The number of positions of a line, in all images; the number of images."""
     shape = tf.shape(lines)
     return shape[2] * shape[3], shape[3]
 
@@ -119,9 +126,10 @@ def _neighbours(hidden, shifts, batch):
 
 
 def _shifted(x, by: int, batch):
-    """``[..., length * batch]``: what is ``by`` places to the right of each, or zero."""
-    places, none = tf.shape(x)[-1], [[0, 0]] * (x.shape.rank - 1)
-    size = tf.minimum(abs(by) * batch, places)
+    """``x`` ``[..., length * batch]``, each position with the value ``by`` positions to its right,
+    or zero."""
+    positions, none = tf.shape(x)[-1], [[0, 0]] * (x.shape.rank - 1)
+    size = tf.minimum(abs(by) * batch, positions)
     if by > 0:
         return tf.pad(x[..., size:], [*none, [0, size]])
-    return x if by == 0 else tf.pad(x[..., : places - size], [*none, [size, 0]])
+    return x if by == 0 else tf.pad(x[..., : positions - size], [*none, [size, 0]])

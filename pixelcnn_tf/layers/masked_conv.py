@@ -1,16 +1,35 @@
 """The masked convolution."""
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.layers.causal_conv import CausalConv2D
 from pixelcnn_tf.layers.masks import channel_groups, get_mask, kernel_shape
+from pixelcnn_tf.layers.schedule import ActivePixels, LayerState, Schedule
 from pixelcnn_tf.utils.serialization import PACKAGE
 
 
+class MaskedConvWeights(NamedTuple):
+    """The weights of a ``MaskedConv2D``, without the masked-out ones.
+
+    Attributes:
+        around: ``[pixels around * features, filters]``, for the pixels above and to the left; an
+            empty tuple for a kernel of the centre alone.
+        centre: for each channel group of the active pixels ``[features of the group, filters of
+            the groups that may see it]``.
+        bias: ``[filters]``.
+    """
+
+    around: tf.Tensor | tuple
+    centre: list[tf.Tensor]
+    bias: tf.Tensor
+
+
 def _for_group(initializer, group: int):
-    """A copy of ``initializer`` that draws other numbers for each channel group.
+    """A copy of ``initializer`` that draws different numbers for each channel group.
 
     A Keras initializer with a fixed seed returns the same numbers at every call, which
     would make the groups of one layer copies of each other.
@@ -19,7 +38,7 @@ def _for_group(initializer, group: int):
         return initializer
     config = initializer.get_config()
     if isinstance(config.get("seed"), dict):
-        return initializer  # a SeedGenerator: goes on by itself
+        return initializer  # a SeedGenerator, which has a state of its own
     if isinstance(config.get("seed"), int):
         config["seed"] += group
     return type(initializer).from_config(config)
@@ -27,22 +46,22 @@ def _for_group(initializer, group: int):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class MaskedConv2D(CausalConv2D):
-    """A 2D convolution that sees only what comes earlier in the raster order.
+    """A 2D convolution that sees only sub-pixels that come earlier in raster order.
 
-    Stride 1, zero padding, spatial size kept. Only the rows that the mask keeps are
-    stored and convolved: the centre row and those above it, ``height // 2 + 1`` of
-    ``height``; of a kernel of one row, only the columns that it keeps. The entries of the
-    centre row that the mask forbids are stored as zeros, left out of every product by the
-    mask and never receive a gradient.
+    The stride is 1, the input is padded with zeros, and the spatial size is kept. Only the
+    rows that the mask keeps are stored and convolved: the centre row and the rows above it,
+    ``height // 2 + 1`` of ``height``; of a kernel of one row, only the columns that the mask
+    keeps. The masked-out weights of the centre row are stored as zeros, multiplied by the
+    mask in every product, and never receive a gradient.
 
     The initializer is called once for each channel group with the shape ``(weights that
     one output sees, outputs of the group)``, so that fan-in is the true number of inputs.
 
     Args:
-        filters: output feature maps, a multiple of ``n_channels``.
+        filters: number of output feature maps, a multiple of ``n_channels``.
         kernel_size: odd side, or odd ``(height, width)``.
         mask_type: ``'A'`` (the first layer) or ``'B'`` (all others), see ``get_mask``.
-        n_channels: channels per pixel; 1 is greyscale.
+        n_channels: number of channels per pixel; 1 for greyscale images.
         activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer,
             bias_regularizer: as in ``keras.layers.Conv2D``.
 
@@ -50,7 +69,8 @@ class MaskedConv2D(CausalConv2D):
     Output: ``[batch, height, width, filters]``, in the layer's compute dtype.
 
     Raises:
-        ValueError: even kernel, features that do not divide, unknown mask type.
+        ValueError: an even kernel, a number of features that ``n_channels`` does not divide, or an
+            unknown mask type.
 
     Source: arXiv 1601.06759, section 3.4.
 
@@ -86,7 +106,8 @@ class MaskedConv2D(CausalConv2D):
         self.add_kernel(self.mask.shape, self._initial_kernel, features)
 
     def _initial_kernel(self, shape, dtype):
-        """Each group's visible weights as one dense matrix, placed where they belong."""
+        """The weights of each channel group, drawn as one dense matrix, at their places in the
+        kernel."""
         group_of = channel_groups(self.filters, self.n_channels)
         columns = []
         for group in range(self.n_channels):
@@ -102,10 +123,10 @@ class MaskedConv2D(CausalConv2D):
 
     def call(self, inputs):
         height, width = self.kernel_size
-        # Padding apart from the convolution: TensorFlow's explicit padding inside it is slower,
-        # in bfloat16 on a CPU some 100 times (-m benchmarks conv).
+        # Padding is a separate operation, because explicit padding within TensorFlow's
+        # convolution is slower: about 100 times in bfloat16 on a CPU (-m benchmarks conv).
         if (height, width) != (1, 1):
-            right = self.mask.shape[1] - 1 - width // 2  # -1 where not even the centre is seen
+            right = self.mask.shape[1] - 1 - width // 2  # -1 if not even the centre is stored
             inputs = inputs if right >= 0 else inputs[:, :, :right]
             sides = [width // 2, max(right, 0)]
             inputs = tf.pad(inputs, [[0, 0], [height // 2, 0], sides, [0, 0]])
@@ -117,66 +138,66 @@ class MaskedConv2D(CausalConv2D):
             outputs = outputs + self.bias
         return self.activation(outputs)
 
-    def reach(self, width):
+    def reach(self, width: int) -> int:
         return self.kernel_size[1] // 2
 
     def _around(self) -> list[tuple[int, int]]:
-        """The pixels that it sees besides the centre, as (rows up, columns right)."""
+        """The pixels that the kernel covers besides the centre, as (rows up, columns right)."""
         up, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
         above = [(y, x) for y in range(up, 0, -1) for x in range(-side, side + 1)]
         return above + [(0, x) for x in range(-side, 0)]
 
-    def incremental_weights(self):
-        """``around`` ``[pixels around * features, filters]``; ``here``: for each channel group of
-        this pixel's input ``[features of the group, filters of the groups that may see it]``;
-        ``bias`` ``[filters]``. What the mask closes is in none of them."""
+    def incremental_weights(self) -> MaskedConvWeights:
         kernel = tf.cast(self.kernel, self.compute_dtype)
         up, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
         around = [kernel[up - y, side + x] for y, x in self._around()]
-        first = 0 if self.mask_type == "B" else self.filters // self.n_channels
-        # Type A of one colour sees nothing of the centre, which may not even be stored.
+        group_size = self.filters // self.n_channels
+        first = 0 if self.mask_type == "B" else group_size
+        # Type A of one channel sees nothing of the centre, which may not even be stored.
         centre = kernel[up, min(side, kernel.shape[1] - 1)]
-        here = [
-            rows[:, first + group * (self.filters // self.n_channels) :]
-            for group, rows in enumerate(tf.split(centre, self.n_channels))
-        ]
-        return tf.concat(around, axis=0) if around else (), here, self.bias_or_zeros(kernel.dtype)
+        groups = tf.split(centre, self.n_channels)
+        return MaskedConvWeights(
+            around=tf.concat(around, axis=0) if around else (),
+            centre=[rows[:, first + i * group_size :] for i, rows in enumerate(groups)],
+            bias=self.bias_or_zeros(kernel.dtype),
+        )
 
-    def init_state(self, schedule):
+    def init_state(self, schedule: Schedule):
+        """A ring buffer of the inputs."""
         if not self._around():
             return ()
         up, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
         return schedule.ring_buffer(up, side, self.mask.shape[2], self.compute_dtype)
 
-    def start_pixel(self, weights, state, pixels):
-        around, _, bias = weights
+    def start_pixel(self, weights: MaskedConvWeights, state, pixels: ActivePixels):
         if not self._around():
-            return tf.repeat(bias[None], pixels.schedule.lanes, axis=0)
+            return tf.repeat(weights.bias[None], pixels.schedule.lanes, axis=0)
         seen = [pixels.read(state, up, right) for up, right in self._around()]
-        return tf.concat(seen, axis=-1) @ around + bias
+        return tf.concat(seen, axis=-1) @ weights.around + weights.bias
 
-    def observe(self, x, pixels):
-        """Take in the next channel group of this pixel: all outputs that may see it count it."""
-        at = pixels[self]
+    def observe(self, x, pixels: ActivePixels) -> None:
+        """Takes in the next channel group of the active pixels, for all outputs that may see it."""
+        layer_state = pixels[self]
         x = tf.cast(x, self.compute_dtype)
-        here = at.weights[1][len(at.groups)]
-        at.groups.append(x)
-        if here.shape[-1]:
-            at.sums += x @ here
+        weights = layer_state.weights.centre[len(layer_state.groups)]
+        layer_state.groups.append(x)
+        if weights.shape[-1]:
+            layer_state.sums += x @ weights
 
-    def step(self, x, pixels):
-        """The output of the next channel group. Type B takes in ``x`` first; type A is given its
-        own channel group afterwards, by ``observe``, when it is known."""
-        at = pixels[self]
+    def step(self, x, pixels: ActivePixels):
+        """Returns the next channel group of the output. Type B takes in ``x`` first; type A is
+        given its own channel group by ``observe`` afterwards, when it is known."""
+        layer_state = pixels[self]
         if self.mask_type == "B":
             self.observe(x, pixels)
-        output, at.sums = tf.split(at.sums, [self.filters // self.n_channels, -1], axis=-1)
+        sizes = [self.filters // self.n_channels, -1]
+        output, layer_state.sums = tf.split(layer_state.sums, sizes, axis=-1)
         return self.activation(output)
 
-    def end_pixel(self, slot, pixels):
+    def end_pixel(self, layer_state: LayerState, pixels: ActivePixels):
         if not self._around():
             return ()
-        return pixels.write(slot.state, tf.concat(slot.groups, axis=-1))
+        return pixels.write(layer_state.state, tf.concat(layer_state.groups, axis=-1))
 
     def get_config(self):
         return {**super().get_config(), "n_channels": self.n_channels}

@@ -3,12 +3,13 @@
 import keras
 import tensorflow as tf
 
+from pixelcnn_tf.layers.incremental import RowLayer
 from pixelcnn_tf.layers.shifted_conv import ShiftedConv2D
 from pixelcnn_tf.utils.serialization import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class NormalizedConv2D(ShiftedConv2D):
+class NormalizedConv2D(RowLayer, ShiftedConv2D):
     """A shifted convolution whose kernels have a length of their own, ``gain``, apart from their
     direction: ``gain * v / |v|`` (Salimans and Kingma 2016, arXiv 1602.07868, equation 2).
 

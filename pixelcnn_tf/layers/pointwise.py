@@ -1,23 +1,30 @@
-"""Layers and functions that look at one pixel alone: PReLU, class biases, gates."""
+"""Layers and functions of single pixels: PReLU, class biases, gates."""
 
 import keras
 import tensorflow as tf
 
 from pixelcnn_tf.layers.incremental import IncrementalLayer
+from pixelcnn_tf.layers.schedule import ActivePixels, Schedule
 from pixelcnn_tf.utils.serialization import PACKAGE
 from pixelcnn_tf.utils.validation import count
 
 
 def gate(x, n_channels: int):
-    """``tanh(a) * sigmoid(b)`` of two halves of the features of each channel group.
+    """Returns ``tanh(a) * sigmoid(b)`` of the two halves a and b of each channel group.
 
     Args:
         x: ``[..., 2 * features]``; in each of the ``n_channels`` groups first a, then b.
+        n_channels: number of channel groups.
 
     Returns:
         ``[..., features]``.
 
     Source: arXiv 1606.05328, equation 2.
+
+    Example:
+        >>> from pixelcnn_tf.layers.pointwise import gate
+        >>> gate(tf.zeros([2, 12]), n_channels=3).shape
+        TensorShape([2, 6])
     """
     parts = tf.split(x, 2 * n_channels, axis=-1)
     a, b = (tf.concat(parts[at::2], axis=-1) for at in range(2))
@@ -26,15 +33,20 @@ def gate(x, n_channels: int):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class PReLU(IncrementalLayer, keras.layers.PReLU):
-    """``x`` where positive, else ``slope * x``, with one slope a feature, 0.25 at first.
+    """``x`` where positive, else ``slope * x``, with one slope per feature, initially 0.25.
 
     Args:
-        n_channels: channels per pixel.
+        n_channels: number of channels per pixel.
 
     Input and output: ``[batch, height, width, features]``, features a multiple of
     ``n_channels``.
 
     Source: He et al. 2015, arXiv 1502.01852, equation 1.
+
+    Example:
+        >>> from pixelcnn_tf.layers.pointwise import PReLU
+        >>> PReLU(n_channels=1)(tf.constant([[[[-2.0, 2.0]]]])).numpy().tolist()
+        [[[[-0.5, 2.0]]]]
     """
 
     def __init__(self, n_channels: int = 3, **kwargs):
@@ -45,7 +57,7 @@ class PReLU(IncrementalLayer, keras.layers.PReLU):
     def incremental_weights(self):
         return tf.split(tf.cast(self.alpha[0], self.compute_dtype), self.n_channels, axis=-1)
 
-    def step(self, x, pixels):
+    def step(self, x, pixels: ActivePixels):
         return tf.where(x > 0, x, pixels[self].weights[pixels.channel] * x)
 
     def get_config(self):
@@ -54,11 +66,11 @@ class PReLU(IncrementalLayer, keras.layers.PReLU):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class ClassBias(IncrementalLayer, keras.layers.Layer):
-    """Adds a learned bias for each class and feature to feature maps, zero at first.
+    """Adds a learned bias for each class and feature to feature maps, initially zero.
 
     Args:
         n_classes: labels are 0 to ``n_classes - 1``.
-        n_channels: channels per pixel.
+        n_channels: number of channels per pixel.
 
     Input: features ``[batch, height, width, features]`` and integer labels ``[batch]``.
     Output: of the shape of the features.
@@ -67,6 +79,12 @@ class ClassBias(IncrementalLayer, keras.layers.Layer):
         ValueError: fewer than one class.
 
     Source: arXiv 1606.05328, equation 4, where labels are one-hot vectors.
+
+    Example:
+        >>> from pixelcnn_tf.layers.pointwise import ClassBias
+        >>> layer = ClassBias(n_classes=10, n_channels=1)
+        >>> layer(tf.zeros([2, 4, 4, 6]), tf.constant([3, 7])).shape
+        TensorShape([2, 4, 4, 6])
     """
 
     def __init__(self, n_classes: int, n_channels: int = 3, **kwargs):
@@ -83,14 +101,14 @@ class ClassBias(IncrementalLayer, keras.layers.Layer):
         one_hot = tf.one_hot(labels, self.n_classes, dtype=self.compute_dtype)
         return inputs + (one_hot @ self.biases)[:, None, None]
 
-    def init_state(self, schedule):
-        """The bias of each lane, ``[lanes, features]``; labels do not change on the way."""
+    def init_state(self, schedule: Schedule):
+        """The bias of each lane, ``[lanes, features]``; the labels stay the same."""
         biases = tf.cast(self.biases, self.compute_dtype)
         if schedule.labels is None:
             return tf.zeros([schedule.lanes, biases.shape[1]], biases.dtype)
         return tf.tile(tf.gather(biases, schedule.labels), [schedule.rows, 1])
 
-    def step(self, x, pixels):
+    def step(self, x, pixels: ActivePixels):
         return x + tf.split(pixels[self].state, self.n_channels, axis=-1)[pixels.channel]
 
     def compute_output_shape(self, inputs_shape, labels_shape=None):
@@ -102,5 +120,14 @@ class ClassBias(IncrementalLayer, keras.layers.Layer):
 
 
 def concat_elu(x):
-    """ELU of ``x`` and of ``-x``, twice the features (Shang et al. 2016, arXiv 1603.05201)."""
+    """Returns the ELU of ``x`` and of ``-x``, ``[..., 2 * features]``.
+
+    Source: Salimans et al. 2017, arXiv 1701.05517, section 2.5; for ReLU Shang et al. 2016, arXiv
+    1603.05201.
+
+    Example:
+        >>> from pixelcnn_tf.layers.pointwise import concat_elu
+        >>> concat_elu(tf.constant([1.0, 2.0])).numpy().round(2).tolist()
+        [1.0, 2.0, -0.63, -0.86]
+    """
     return tf.nn.elu(tf.concat([x, -x], axis=-1))

@@ -1,14 +1,17 @@
 """Causal convolutions without masks: the input is shifted, and the whole kernel is used.
 
-What a kernel may not see is not in it. ``masked_to_shifted`` and ``shifted_to_masked`` say which
-of these convolutions make up a masked one.
+``masked_to_shifted`` and ``shifted_to_masked`` convert between masked convolutions and these.
 """
+
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from pixelcnn_tf.layers.causal_conv import CausalConv2D
+from pixelcnn_tf.layers.incremental import IncrementalLayer, LookaheadLayer
 from pixelcnn_tf.layers.masks import MASK_TYPES, kernel_shape
+from pixelcnn_tf.layers.schedule import ActivePixels, LayerState, Schedule, Wavefront
 from pixelcnn_tf.utils.errors import suggestion
 from pixelcnn_tf.utils.serialization import PACKAGE
 from pixelcnn_tf.utils.validation import count
@@ -16,31 +19,42 @@ from pixelcnn_tf.utils.validation import count
 DIRECTIONS = ("down", "down_right")
 
 
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class ShiftedConv2D(CausalConv2D):
-    """A 2D convolution of ``rows x columns`` that is causal by where its kernel lies.
+class ShiftedConvWeights(NamedTuple):
+    """The weights of a ``ShiftedConv2D``.
 
-    Where the kernels lie, here 2 x 3, of an output at ``o`` (which a kernel of type B sees,
-    too)::
+    Attributes:
+        kernel: ``[rows * columns * features, filters]``.
+        bias: ``[filters]``.
+    """
+
+    kernel: tf.Tensor
+    bias: tf.Tensor
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class ShiftedConv2D(LookaheadLayer, CausalConv2D):
+    """A 2D convolution that is causal because its kernel lies above or to the left of its output.
+
+    Positions of 2 x 3 kernels for the output at ``o``, which kernels of type B cover, too::
 
         down, B        down, A        down_right, B      down_right, A
          x x x          x x x          x x x              x x x .
          x o x          x x x          x x o              x x x o
                         . o .
 
-    ``'down'`` makes features of whole rows: the last ``rows`` rows, ending with the output's own
-    (type B) or with the one above (type A), in ``columns`` columns around its own; of an even
-    number one more lies to the left. ``'down_right'`` ends with the output's own row and its own
-    column (type B) or the column before it (type A), in every row. Type A is for the image. In
-    later layers, ``'down'`` of type B keeps to the rows above if its input was made by ``'down'``
-    alone; ``'down_right'`` of type B keeps the order after both.
+    ``'down'`` covers the last ``rows`` rows, ending with the output's own row (type B) or with the
+    row above it (type A), in ``columns`` columns around the output's own column; if ``columns`` is
+    even, one column more to the left. ``'down_right'`` ends with the output's own row and with its
+    own column (type B) or the column before it (type A), in every row. Type A is for the image. In
+    later layers, ``'down'`` of type B depends on the rows above only, if its input does;
+    ``'down_right'`` of type B keeps the raster order of its input.
 
-    Stride 1, zero padding, spatial size kept. There are no channel groups: the features of a
-    pixel are seen together or not at all, so that the colours of one pixel cannot condition on
-    each other through this layer.
+    The stride is 1, the input is padded with zeros, and the spatial size is kept. There are no
+    channel groups: either all features of a pixel are visible or none, so this layer cannot make
+    the channels of a pixel depend on each other.
 
     Args:
-        filters: output feature maps.
+        filters: number of output feature maps.
         kernel_size: ``(rows, columns)``, any from 1 up, or one integer for both.
         direction: ``'down'`` or ``'down_right'``.
         mask_type: ``'A'`` (the first layer) or ``'B'`` (all others), as in ``MaskedConv2D``.
@@ -84,12 +98,12 @@ class ShiftedConv2D(CausalConv2D):
         self.kernel_size = kernel_shape(kernel_size, odd=False)
         self.direction = direction
 
-        # How far the kernel goes from the output; type A is one row or one column further away.
+        # The extent of the kernel around the output; type A is one row or one column further away.
         rows, columns = self.kernel_size
         away = int(mask_type == "A")
         self._up = rows - 1 + away * (direction == "down")
         self._left = columns // 2 if direction == "down" else columns - 1 + away
-        self._right = columns - 1 - self._left  # -1: not even its own column
+        self._right = columns - 1 - self._left  # -1 if its own column is not covered
 
     def build(self, input_shape):
         features = self.known_features(input_shape)
@@ -98,7 +112,7 @@ class ShiftedConv2D(CausalConv2D):
 
     def call(self, inputs):
         below = self.kernel_size[0] - 1 - self._up  # 0 or -1, as ``_right``
-        if self.mask_type == "A":  # else a slice of everything, whose gradient takes long
+        if self.mask_type == "A":  # otherwise a slice of everything, whose gradient is slow
             inputs = inputs[:, : below or None, : min(self._right, 0) or None]
         sides = [self._left, max(self._right, 0)]
         if self._up or any(sides):
@@ -110,94 +124,103 @@ class ShiftedConv2D(CausalConv2D):
         return self.activation(outputs)
 
     def used_kernel(self):
-        """The kernel that inputs are convolved with; a subclass may make another of it."""
+        """Returns the kernel that is convolved with; subclasses may transform the weights."""
         return self.kernel
 
-    # Incremental evaluation. Features of whole rows ('down') are made on a wavefront of their own,
-    # ahead of the pixels at hand, by ``advance``; the others pixel by pixel, by ``step``.
+    # Incremental evaluation: 'down' is evaluated ahead of the active pixels, by ``advance``;
+    # 'down_right' at the active pixels, by ``step``.
 
-    def lookahead_layers(self):
+    def lookahead_layers(self) -> list[IncrementalLayer]:
         return [self] if self.direction == "down" else []
 
-    def reach(self, width):
+    def reach(self, width: int) -> int:
         return max(self._right, 0)
 
     @property
-    def _takes_own(self) -> bool:
-        """Whether the last pixel that it sees is the output's own."""
+    def _sees_own_pixel(self) -> bool:
+        """Whether the last pixel that the kernel covers is the output's own."""
         return self.mask_type == "B" and self._right == 0
 
     def _around(self) -> list[tuple[int, int]]:
-        """The pixels that it sees, as (rows up, columns right), less its own if that is last."""
+        """The pixels that the kernel covers, as (rows up, columns right), excluding the output's
+        own pixel if that is the last."""
         below = self._up - self.kernel_size[0]
         seen = [
             (up, right)
             for up in range(self._up, below, -1)
             for right in range(-self._left, self._right + 1)
         ]
-        return seen[:-1] if self._takes_own else seen
+        return seen[:-1] if self._sees_own_pixel else seen
 
-    def incremental_weights(self):
-        """``[rows * columns * features, filters]``, ``[filters]``."""
+    def incremental_weights(self) -> ShiftedConvWeights:
         kernel = tf.cast(self.used_kernel(), self.compute_dtype)
-        return tf.reshape(kernel, [-1, self.filters]), self.bias_or_zeros(kernel.dtype)
+        kernel = tf.reshape(kernel, [-1, self.filters])
+        return ShiftedConvWeights(kernel, self.bias_or_zeros(kernel.dtype))
 
-    def init_state(self, schedule):
+    def init_state(self, schedule: Schedule):
+        """A ring buffer of the inputs."""
         if not self._around():
             return ()
         newest = 0
         if self.direction == "down":
             # Inputs of type B are ready ``_right`` steps before the rightmost of its own row is
-            # needed; those of type A, the rows above, when the walk itself has passed them.
+            # needed; those of type A, the rows above, when those pixels have been active.
             newest = self._right + 1 if self.mask_type == "B" else -schedule.lookaheads[self]
         features = self.kernel.shape[2]
         return schedule.ring_buffer(self._up, self._left + newest, features, self.compute_dtype)
 
-    def _outputs(self, wavefront, slot, own):
-        weights, bias = slot.weights
-        seen = [wavefront.read(slot.state, up, right) for up, right in self._around()]
-        return self.activation(tf.concat(seen + [own] * self._takes_own, axis=-1) @ weights + bias)
+    def _outputs(self, wavefront: Wavefront, layer_state: LayerState, own):
+        kernel, bias = layer_state.weights
+        seen = [wavefront.read(layer_state.state, up, right) for up, right in self._around()]
+        if self._sees_own_pixel:
+            seen.append(own)
+        return self.activation(tf.concat(seen, axis=-1) @ kernel + bias)
 
-    def advance(self, x, pixels):
-        """``'down'``: the outputs ``[lanes, filters]`` at the pixels ``lookahead`` steps ahead.
+    def advance(self, x, pixels: ActivePixels):
+        """``'down'``: returns all outputs ``[lanes, filters]`` at the pixels ``lookahead`` steps
+        ahead.
 
         Args:
-            x: ``[lanes, features]``, what the layer before made now; None for type A, which
-                looks at what it has observed.
+            x: ``[lanes, features]``, what the previous layer has just returned; None for type A,
+                which reads what it has observed.
+            pixels: the active pixels.
         """
-        slot = pixels[self]
+        layer_state = pixels[self]
         if self.mask_type == "B" and self._around():
-            slot.state = pixels.ahead(slot.lookahead + self._right).write(slot.state, x)
-        return self._outputs(pixels.ahead(slot.lookahead), slot, x)
+            ready = pixels.ahead(layer_state.lookahead + self._right)
+            layer_state.state = ready.write(layer_state.state, x)
+        return self._outputs(pixels.ahead(layer_state.lookahead), layer_state, x)
 
-    def step(self, x, pixels):
-        """``'down_right'``: all outputs ``[lanes, filters]`` at the pixels at hand. They are made
-        at the first colour's turn, and are the same at the turns of the others.
+    def step(self, x, pixels: ActivePixels):
+        """``'down_right'``: returns all outputs ``[lanes, filters]`` at the active pixels. They are
+        computed for the first channel, and the same for the others.
 
         Args:
-            x: ``[lanes, features]``, all features together, at the first colour's turn; None for
-                type A, which does not see this pixel and is given its colours by ``observe``.
+            x: ``[lanes, features]``, all features together, for the first channel; None for type
+                A, which does not see this pixel and is given its channels by ``observe``.
+            pixels: the active pixels.
         """
-        slot = pixels[self]
+        layer_state = pixels[self]
         if pixels.channel == 0:
             if self.mask_type == "B":
                 self.observe(x, pixels)
-            slot.sums = self.outputs(pixels)
-        return slot.sums
+            layer_state.sums = self.outputs(pixels)
+        return layer_state.sums
 
-    def outputs(self, pixels):
-        """The outputs at the pixels at hand, from what was observed."""
-        slot = pixels[self]
-        return self._outputs(pixels, slot, slot.groups[0] if slot.groups else None)
+    def outputs(self, pixels: ActivePixels):
+        """Returns the outputs at the active pixels, from what was observed."""
+        layer_state = pixels[self]
+        own = layer_state.groups[0] if layer_state.groups else None
+        return self._outputs(pixels, layer_state, own)
 
-    def observe(self, x, pixels):
-        """Type A: take in the next colour of this pixel, for later pixels."""
+    def observe(self, x, pixels: ActivePixels) -> None:
+        """Takes in the next channel of the active pixels, for later pixels."""
         pixels[self].groups.append(tf.cast(x, self.compute_dtype))
 
-    def end_pixel(self, slot, pixels):
-        if not slot.groups or not self._around():  # nothing taken in here, or nothing to keep
-            return slot.state
-        return pixels.write(slot.state, tf.concat(slot.groups, axis=-1))
+    def end_pixel(self, layer_state: LayerState, pixels: ActivePixels):
+        if not layer_state.groups or not self._around():  # nothing observed, or nothing to keep
+            return layer_state.state
+        return pixels.write(layer_state.state, tf.concat(layer_state.groups, axis=-1))
 
     def get_config(self):
         return {**super().get_config(), "direction": self.direction}

@@ -1,11 +1,15 @@
-"""What all models share."""
+"""The base class of the models."""
 
 import keras
 import tensorflow as tf
 
+from pixelcnn_tf.layers.incremental import IncrementalLayer, IncrementalModel, layers_of
+from pixelcnn_tf.likelihoods.base import Likelihood
 
-class PixelModel(keras.Model):
-    """A distribution over images, one sub-pixel after another.
+
+class PixelModel(IncrementalModel, keras.Model):
+    """The base class of distributions over images, factorized into one conditional distribution
+    per sub-pixel. A subclass fills in ``call``, ``step`` and ``observe``.
 
     Input: images ``[batch, height, width, n_channels]``, values 0 to ``n_values - 1`` of the
     likelihood, of any numeric dtype; a class-conditional model also takes integer labels
@@ -13,11 +17,22 @@ class PixelModel(keras.Model):
     Output: float32 ``[batch, height, width, n_channels, n_params]``.
 
     Attributes:
-        likelihood: what the outputs mean.
-        n_channels: channels per pixel; 1 is greyscale.
-        n_classes: None for a model without classes.
-        size_unit: what height and width must be multiples of.
+        likelihood: the ``Likelihood`` whose parameters the outputs are.
+        n_channels: number of channels per pixel; 1 for greyscale images.
+        n_classes: number of classes; None for a model that is not class-conditional.
+        size_unit: height and width must be multiples of this.
+
+    Example:
+        >>> model = pixelcnn_tf.PixelRNN(4, 4, n_layers=1, n_classes=10)
+        >>> isinstance(model, pixelcnn_tf.PixelModel)
+        True
+        >>> model(np.zeros([2, 8, 8, 3], np.uint8), np.array([3, 7])).shape
+        TensorShape([2, 8, 8, 3, 256])
     """
+
+    likelihood: Likelihood
+    n_channels: int
+    n_classes: int | None
 
     size_unit = 1
 
@@ -28,11 +43,11 @@ class PixelModel(keras.Model):
             fits = "x".join(f"{-(-s // unit) * unit}" if s else "?" for s in (height, width))
             raise ValueError(
                 f"images of {height}x{width}: {type(self).__name__} halves them, so that both "
-                f"sides must be multiples of {unit}: {fits}, say"
+                f"sides must be multiples of {unit}: {fits}, for example"
             )
 
     def checked_shape(self, images_shape):
-        """Of the images alone; ValueError if they have other channels."""
+        """Returns the shape of the images; ValueError for another number of channels."""
         if isinstance(images_shape[0], list | tuple):  # of (images, labels)
             images_shape = images_shape[0]
         if images_shape[-1] != self.n_channels:
@@ -42,16 +57,20 @@ class PixelModel(keras.Model):
         return images_shape
 
     def checked_inputs(self, images, labels):
-        """Images, and labels as int32 ``[batch]`` or None; what ``call`` raises for others."""
+        """Returns images, and labels as int32 ``[batch]`` or None; raises what ``call`` raises."""
         if isinstance(images, list | tuple):
             images, labels = images
         self.check_size(*images.shape[1:3])
         return images, checked_labels(labels, tf.shape(images)[0], self.n_classes)
 
     def scale(self, images):
-        """Values 0 to ``n_values - 1`` to [-1, 1]: the one place where this happens."""
+        """Scales values 0 to ``n_values - 1`` to [-1, 1]; the only place where this is done."""
         images = tf.cast(images, tf.float32)
         return tf.cast(images * (2.0 / (self.likelihood.n_values - 1)) - 1.0, self.compute_dtype)
+
+    def incremental_layers(self) -> list[IncrementalLayer]:
+        """Returns the incremental layers among ``layers`` and within them."""
+        return layers_of(self.layers)
 
     def compute_output_shape(self, images_shape, labels_shape=None):
         if isinstance(images_shape[0], list | tuple):
@@ -67,17 +86,22 @@ class PixelModel(keras.Model):
 
 
 def checked_labels(labels, n, n_classes: int | None):
-    """``labels`` as int32 ``[n]``, None without classes; those of Keras's own data sets are
-    ``[n, 1]``.
+    """Returns ``labels`` as int32 ``[n]``, or None without classes.
 
     Args:
-        labels: integers 0 to ``n_classes - 1``.
+        labels: integers 0 to ``n_classes - 1``, ``[n]`` or, as in the data sets of Keras,
+            ``[n, 1]``.
         n: number of images.
-        n_classes: of the model; None for one without classes.
+        n_classes: number of classes of the model; None for a model without classes.
 
     Raises:
-        ValueError: they are missing, not wanted, or no integers.
-        tf.errors.InvalidArgumentError: not one an image, or out of range.
+        ValueError: labels that are missing, not wanted, or not integers.
+        tf.errors.InvalidArgumentError: not one label per image, or one that is out of range.
+
+    Example:
+        >>> from pixelcnn_tf.models.base import checked_labels
+        >>> checked_labels([[3], [7]], 2, n_classes=10).numpy().tolist()
+        [3, 7]
     """
     if (labels is None) != (n_classes is None):
         raise ValueError(
@@ -92,7 +116,7 @@ def checked_labels(labels, n, n_classes: int | None):
     if not labels.dtype.is_integer:
         raise ValueError(f"labels: {labels.dtype.name}; must be integers")
     labels = tf.reshape(tf.cast(labels, tf.int64), [-1])  # not yet 32 bits: 2**32 would become 0
-    wanted = f"labels: must be one an image, from 0 to {n_classes - 1}"
+    wanted = f"labels: must be one per image, from 0 to {n_classes - 1}"
     tf.debugging.assert_equal(tf.size(labels), n, wanted)
     tf.debugging.assert_equal(labels, tf.clip_by_value(labels, 0, n_classes - 1), wanted)
     return tf.cast(labels, tf.int32)

@@ -1,12 +1,16 @@
-"""What ``PixelRNN`` stacks. A block keeps the shape and the order of its input."""
+"""The blocks that ``PixelRNN`` stacks: their base class, and those of convolutions.
+
+A block keeps the shape of its input and the order of its channel groups.
+"""
 
 import keras
 
 from pixelcnn_tf.layers.gated import TwoStackInput, VerticalToHorizontal
-from pixelcnn_tf.layers.lstm import DiagonalLSTMState, RightDiagonalLSTMState, RowLSTMState
+from pixelcnn_tf.layers.incremental import IncrementalBlock, IncrementalLayer, layers_of
 from pixelcnn_tf.layers.masked_conv import MaskedConv2D
 from pixelcnn_tf.layers.masks import kernel_shape
 from pixelcnn_tf.layers.pointwise import ClassBias, PReLU, gate
+from pixelcnn_tf.layers.schedule import ActivePixels
 from pixelcnn_tf.layers.shifted_conv import ShiftedConv2D
 from pixelcnn_tf.utils.errors import suggestion
 from pixelcnn_tf.utils.serialization import PACKAGE
@@ -15,24 +19,45 @@ from pixelcnn_tf.utils.validation import dropout_rate
 VARIANTS = ("relu", "preactivation")
 
 
-class Block(keras.layers.Layer):
-    """What all blocks share.
+class _MadeLayers:
+    """The layers that a block has made. A plain object, because Keras would save the layers of a
+    list a second time, under the name of the list."""
+
+    def __init__(self):
+        self.layers: list[keras.layers.Layer] = []
+
+
+class Block(IncrementalBlock, keras.layers.Layer):
+    """The base class of blocks. A subclass makes its layers in ``build``, by ``make`` or
+    ``make_conv``, and fills in ``call`` and ``step``; docs/extending.md shows how.
 
     Args:
-        n_channels: channels per pixel.
+        n_channels: number of channels per pixel.
         n_classes: for a class-conditional model: labels are 0 to ``n_classes - 1``, and
-            ``call`` wants them; each class has a bias of its own in the block.
-        dropout: the share of features that is left out in training, before the last
-            convolution.
+            ``call`` requires them; the block has a bias for each class.
+        dropout: dropout rate before the last convolution, 0 to 1 (excluded).
 
     Input and output: ``[batch, height, width, features]``, features a multiple of
     ``features_per_channel * n_channels``; integer labels ``[batch]`` if ``n_classes`` is given.
 
     Raises:
-        ValueError: features that do not divide, ``dropout`` not in [0, 1).
+        ValueError: a number of features that is not such a multiple; ``dropout`` not in [0, 1).
+
+    Example:
+        >>> class Linear(pixelcnn_tf.Block):
+        ...     def build(self, inputs_shape, labels_shape=None):
+        ...         self.conv = self.make_conv("conv", inputs_shape[-1], inputs_shape[-1], 3)
+        ...
+        ...     def call(self, inputs, labels=None, training=False):
+        ...         return self.conv(inputs)
+        ...
+        ...     def step(self, inputs, pixels):
+        ...         return self.conv.step(inputs, pixels)
+        >>> from pixelcnn_tf.testing import check_incremental
+        >>> check_incremental(Linear(), (4, 5), features=6)
     """
 
-    #: Features divide by this times ``n_channels``.
+    #: The number of features is a multiple of this times ``n_channels``.
     features_per_channel = 1
 
     def __init__(
@@ -47,13 +72,14 @@ class Block(keras.layers.Layer):
         self.n_classes = n_classes
         self.dropout = dropout_rate(dropout)
         self._drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy) if dropout else None
+        self._made = _MadeLayers()
 
     def input_layer(self, filters: int, kernel_size: int, **options):
-        """What takes in the image before the first block."""
+        """Returns the layer that takes in the image before the first block."""
         return MaskedConv2D(filters, kernel_size, "A", self.n_channels, **options)
 
     def check_features(self, features: int) -> None:
-        """Raises ValueError unless ``features`` divide as the block needs."""
+        """Raises ValueError unless ``features`` is a multiple of what the block needs."""
         unit = self.features_per_channel * self.n_channels
         if features % unit:
             by = f"{self.features_per_channel} * " if self.features_per_channel > 1 else ""
@@ -63,23 +89,28 @@ class Block(keras.layers.Layer):
             )
 
     def make(self, layer_class, name: str, features: int, *args, **options):
-        """A layer of the block, built for ``features`` input features."""
+        """Returns a new layer of the block, built for ``features`` input features."""
         layer = layer_class(*args, name=name, dtype=self.dtype_policy, **options)
         layer.build((None, None, None, features))
+        self._made.layers.append(layer)
         return layer
 
+    def incremental_layers(self) -> list[IncrementalLayer]:
+        """Returns the layers that ``make`` and ``make_conv`` have made."""
+        return layers_of(self._made.layers)
+
     def make_conv(self, name: str, features: int, filters: int, kernel_size=1) -> MaskedConv2D:
-        """A masked convolution of type B."""
+        """Returns a masked convolution of type B; see ``make``."""
         return self.make(MaskedConv2D, name, features, filters, kernel_size, "B", self.n_channels)
 
     def make_class_bias(self, name: str, features: int, n_channels: int) -> ClassBias | None:
-        """A bias for each class, None without classes."""
+        """Returns a layer that adds a bias for each class; None without classes."""
         if self.n_classes is None:
             return None
         return self.make(ClassBias, name, features, self.n_classes, n_channels)
 
     def drop(self, x, training):
-        """``x`` of any shape with dropout, in training."""
+        """Returns ``x`` of any shape, in training with dropout."""
         return x if self._drop is None else self._drop(x, training=training)
 
     def compute_output_shape(self, inputs_shape, labels_shape=None):
@@ -94,30 +125,37 @@ class Block(keras.layers.Layer):
         }
 
 
-def _with_bias(bias: ClassBias | None, x, labels):
+def add_bias(bias: ClassBias | None, x, labels):
+    """Returns ``x`` plus the biases of its classes, or ``x`` without classes."""
     return x if bias is None else bias(x, labels)
 
 
-def _step_bias(bias: ClassBias | None, x, pixels):
+def step_bias(bias: ClassBias | None, x, pixels: ActivePixels):
+    """Returns a step of ``add_bias``."""
     return x if bias is None else bias.step(x, pixels)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class PixelCNNResBlock(Block):
-    """The residual block of PixelCNN: 1x1 down to half the features, k x k, 1x1 back up,
-    added to the input; every convolution masked type B.
+    """The residual block of PixelCNN: a 1x1 convolution to half the features, a k x k convolution
+    and a 1x1 convolution back to all features, added to the input; all are masked, type B.
 
     Args:
         kernel_size: of the middle convolution; odd side or odd ``(height, width)``.
         n_channels, n_classes, dropout: as in ``Block``.
-        variant: ``'relu'`` puts a ReLU after each convolution; ``'preactivation'`` puts a
-            PReLU before each (He et al. 2016, arXiv 1603.05027, figure 4e), which leaves
-            the residual sum free to shrink as well as grow.
+        variant: ``'relu'`` has a ReLU after each convolution; ``'preactivation'`` has a PReLU
+            before each (He et al. 2016, arXiv 1603.05027, figure 4e), so that a block can
+            subtract from its input as well as add to it.
 
     Raises:
         ValueError: as ``Block``; an unknown variant, an even kernel.
 
     Source: arXiv 1601.06759, figure 5 (left) and section 3.3.
+
+    Example:
+        >>> block = pixelcnn_tf.PixelCNNResBlock(kernel_size=3, n_channels=3)
+        >>> block(np.zeros([1, 8, 8, 12], "float32")).shape
+        TensorShape([1, 8, 8, 12])
     """
 
     features_per_channel = 2
@@ -144,7 +182,7 @@ class PixelCNNResBlock(Block):
         half, make = features // 2, self.make
         widths = {"down": (features, half, 1), "middle": (half, half, self.kernel_size)}
         widths["up"] = (half, features, 1)
-        # Assigned when complete: TensorFlow does not see what is appended to a list later.
+        # Assigned when complete, because TensorFlow does not track what is appended later.
         self.convs = [self.make_conv(name, *width) for name, width in widths.items()]
         self.activations = [
             make(keras.layers.ReLU, f"relu_{name}", n_out)
@@ -155,26 +193,29 @@ class PixelCNNResBlock(Block):
         self.bias = self.make_class_bias("class", half, self.n_channels)
 
     def call(self, inputs, labels=None, training=False):
-        x = inputs
-        for conv, activation in zip(self.convs, self.activations, strict=True):
-            if conv is self.convs[-1]:
-                x = self.drop(x, training)
-            x = conv(x if self.variant == "relu" else activation(x))
-            if conv is self.convs[0]:
-                x = _with_bias(self.bias, x, labels)
-            x = activation(x) if self.variant == "relu" else x
+        down, middle, up = self.convs
+        first, second, third = self.activations
+        if self.variant == "relu":
+            x = first(add_bias(self.bias, down(inputs), labels))
+            x = second(middle(x))
+            x = third(up(self.drop(x, training)))
+        else:
+            x = add_bias(self.bias, down(first(inputs)), labels)
+            x = middle(second(x))
+            x = up(third(self.drop(x, training)))
         return inputs + x
 
     def step(self, inputs, pixels):
-        x = inputs
-        for conv, activation in zip(self.convs, self.activations, strict=True):
-            if self.variant == "preactivation":
-                x = activation.step(x, pixels)
-            x = conv.step(x, pixels)
-            if conv is self.convs[0]:
-                x = _step_bias(self.bias, x, pixels)
-            if self.variant == "relu":
-                x = activation(x)
+        down, middle, up = self.convs
+        first, second, third = self.activations
+        if self.variant == "relu":
+            x = first(step_bias(self.bias, down.step(inputs, pixels), pixels))
+            x = second(middle.step(x, pixels))
+            x = third(up.step(x, pixels))
+        else:
+            x = step_bias(self.bias, down.step(first.step(inputs, pixels), pixels), pixels)
+            x = middle.step(second.step(x, pixels), pixels)
+            x = up.step(third.step(x, pixels), pixels)
         return inputs + x
 
     def get_config(self):
@@ -184,22 +225,28 @@ class PixelCNNResBlock(Block):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class GatedBlock(Block):
-    """A layer of the Gated PixelCNN: a vertical stack that sees all rows above, a horizontal
-    one that sees its own row to the left and, through a 1x1 convolution, the vertical one.
+    """A layer of the Gated PixelCNN: a vertical stack, which sees all rows above, and a horizontal
+    stack, which sees its own row to the left and, through a 1x1 convolution, the vertical stack.
 
     Args:
         kernel_size: odd n, or ``(height, width)``: n x n in the vertical, 1 x n in the
             horizontal stack.
-        n_channels, n_classes, dropout: as in ``Block``. Class biases are within the gates.
+        n_channels, n_classes, dropout: as in ``Block``. Class biases are inside the gates.
 
     Input and output: a pair of stacks, vertical and horizontal, ``[batch, height, width,
-    features]`` each. Only the horizontal one has channel groups, and a residual connection.
+    features]`` each. Only the horizontal stack has channel groups and a residual connection.
 
     Raises:
         ValueError: as ``Block``; an even kernel.
 
-    Source: arXiv 1606.05328, figure 2 and equations 2 and 4. Unlike there, the class biases
-    are added before the vertical stack feeds the horizontal one, too.
+    Source: arXiv 1606.05328, figure 2 and equations 2 and 4. Departure: the vertical stack is
+    fed into the horizontal one after its class biases are added.
+
+    Example:
+        >>> stacks = [np.zeros([1, 8, 8, 6], "float32")] * 2
+        >>> vertical, horizontal = pixelcnn_tf.GatedBlock(kernel_size=3)(stacks)
+        >>> horizontal.shape
+        TensorShape([1, 8, 8, 6])
     """
 
     def __init__(self, kernel_size: int | tuple[int, int] = 3, n_channels: int = 3, **kwargs):
@@ -224,122 +271,25 @@ class GatedBlock(Block):
 
     def call(self, inputs, labels=None, training=False):
         above, left = inputs
-        above = _with_bias(self.vertical_bias, self.vertical(above), labels)
+        above = add_bias(self.vertical_bias, self.vertical(above), labels)
         x = self.horizontal(left) + self.join(above)
-        x = gate(_with_bias(self.horizontal_bias, x, labels), self.n_channels)
+        x = gate(add_bias(self.horizontal_bias, x, labels), self.n_channels)
         return gate(above, 1), left + self.out(self.drop(x, training))
 
-    def lookahead_layers(self):
+    def lookahead_layers(self) -> list[IncrementalLayer]:
         return [self.vertical, self.join]
 
     def advance(self, above, pixels):
-        """The vertical stack, ahead of the pixels at hand: ``[lanes, features]`` to the same."""
-        above = _step_bias(self.vertical_bias, self.vertical.advance(above, pixels), pixels)
+        """Evaluates the vertical stack, ahead of the active pixels: ``[lanes, features]``."""
+        above = step_bias(self.vertical_bias, self.vertical.advance(above, pixels), pixels)
         self.join.advance(above, pixels)
         return gate(above, 1)
 
     def step(self, left, pixels):
-        """The horizontal stack: one channel group, ``[lanes, features / n_channels]``."""
+        """Evaluates one channel group of the horizontal stack."""
         x = self.horizontal.step(left, pixels) + self.join.step(None, pixels)
-        x = gate(_step_bias(self.horizontal_bias, x, pixels), 1)
+        x = gate(step_bias(self.horizontal_bias, x, pixels), 1)
         return left + self.out.step(x, pixels)
 
     def get_config(self):
         return {**super().get_config(), "kernel_size": self.kernel_size}
-
-
-class _LSTMBlock(Block):
-    """An LSTM of half the features, 1x1 back up, added to the input (figure 5, right).
-
-    A block of this kind says how ``build_states(features, gates)`` makes its layers for that many
-    features of input and gates, and how ``states(x, labels)`` gets hidden states ``[batch, height,
-    width, features / 2]`` from its input; incrementally, ``step_states(x, pixels)``,
-    ``[lanes, features / 2 / n_channels]``.
-    """
-
-    features_per_channel = 2
-
-    def build(self, inputs_shape, labels_shape=None):
-        features = inputs_shape[-1]
-        self.check_features(features)
-        self.build_states(features, 2 * features)
-        self.up = self.make_conv("up", features // 2, features)
-
-    def make_state(self, state_class, name: str, gates: int, *args):
-        """A recurrent layer for that many features of gates."""
-        return self.make(state_class, name, gates, *args, n_channels=self.n_channels)
-
-    def call(self, inputs, labels=None, training=False):
-        return inputs + self.up(self.drop(self.states(inputs, labels), training))
-
-    def step(self, inputs, pixels):
-        return inputs + self.up.step(self.step_states(inputs, pixels), pixels)
-
-
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class RowLSTMBlock(_LSTMBlock):
-    """Row LSTM: a masked 1 x k convolution makes the gates, and each state sees the k states
-    around it in the row above, so that its context is a triangle above the pixel.
-
-    Args:
-        kernel_size: ``(1, k)``, k odd.
-        n_channels, n_classes, dropout: as in ``Block``. Class biases are within the gates.
-
-    Raises:
-        ValueError: as ``Block``; a kernel of several rows, or an even one.
-
-    Source: arXiv 1601.06759, section 3.1 and figure 5 (right).
-    """
-
-    def __init__(self, kernel_size: tuple[int, int] = (1, 3), n_channels: int = 3, **kwargs):
-        super().__init__(n_channels, **kwargs)
-        self.kernel_size = kernel_shape(kernel_size)
-        if self.kernel_size[0] != 1:
-            raise ValueError(
-                f"kernel_size={kernel_size!r}: a Row LSTM's kernel has one row: (1, 3), say"
-            )
-
-    def build_states(self, features, gates):
-        self.gates = self.make_conv("gates", features, gates, self.kernel_size)
-        self.bias = self.make_class_bias("class", gates, self.n_channels)
-        self.state = self.make_state(RowLSTMState, "state", gates, self.kernel_size[1])
-
-    def states(self, x, labels):
-        return self.state(_with_bias(self.bias, self.gates(x), labels))
-
-    def step_states(self, x, pixels):
-        x = _step_bias(self.bias, self.gates.step(x, pixels), pixels)
-        return self.state.step(x, pixels)
-
-    def get_config(self):
-        return {**super().get_config(), "kernel_size": self.kernel_size}
-
-
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class DiagonalBiLSTMBlock(_LSTMBlock):
-    """Diagonal BiLSTM: two LSTMs that walk the map's diagonals from its upper corners, so that
-    the context is all that is above and to the left.
-
-    Args:
-        n_channels, n_classes, dropout: as in ``Block``. Class biases are within the gates.
-
-    Source: arXiv 1601.06759, section 3.2 and figure 5 (right).
-    """
-
-    def build_states(self, features, gates):
-        n = self.n_channels
-        self.left_gates = self.make_conv("left_gates", features, gates)
-        self.left_bias = self.make_class_bias("left_class", gates, n)
-        self.left = self.make_state(DiagonalLSTMState, "left", gates)
-        self.right_gates = self.make_conv("right_gates", features, gates)
-        self.right_bias = self.make_class_bias("right_class", gates, n)
-        self.right = self.make_state(RightDiagonalLSTMState, "right", gates)
-
-    def states(self, x, labels):
-        left = self.left(_with_bias(self.left_bias, self.left_gates(x), labels))
-        return left + self.right(_with_bias(self.right_bias, self.right_gates(x), labels))
-
-    def step_states(self, x, pixels):
-        left = _step_bias(self.left_bias, self.left_gates.step(x, pixels), pixels)
-        right = _step_bias(self.right_bias, self.right_gates.step(x, pixels), pixels)
-        return self.left.step(left, pixels) + self.right.step(right, pixels)

@@ -4,7 +4,9 @@ import keras
 import tensorflow as tf
 
 from pixelcnn_tf.config import registry
+from pixelcnn_tf.layers.incremental import IncrementalBlock, IncrementalLayer
 from pixelcnn_tf.layers.masked_conv import MaskedConv2D
+from pixelcnn_tf.layers.schedule import ActivePixels
 from pixelcnn_tf.likelihoods.base import Likelihood
 from pixelcnn_tf.likelihoods.registry import get_likelihood
 from pixelcnn_tf.models.base import PixelModel
@@ -15,27 +17,26 @@ from pixelcnn_tf.utils.validation import count
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class PixelRNN(PixelModel):
-    """A distribution over images, one sub-pixel after another.
+    """A distribution over images, factorized into one conditional distribution per sub-pixel.
 
-    Layers, in order: scaling of the values to [-1, 1]; a 7x7 type-A convolution (or what the
-    block says, ``Block.input_layer``) with ``2 * hidden_dim * n_channels`` features;
-    ``n_layers`` blocks; twice ReLU and 1x1 with
-    ``out_dim * n_channels`` features; ReLU and a last 1x1 to the likelihood's parameters,
-    in float32 whatever the precision policy. Fully convolutional: the same weights take
-    any image size.
+    Layers, in order: scaling of the values to [-1, 1]; a 7x7 convolution of type A (or the
+    ``input_layer`` of the block) with ``2 * hidden_dim * n_channels`` features; ``n_layers``
+    blocks; twice a ReLU and a 1x1 convolution with ``out_dim * n_channels`` features; a ReLU and a
+    last 1x1 convolution to the parameters of the likelihood, in float32 whatever the precision
+    policy is. The model is fully convolutional: the same weights take any image size.
 
     Args:
-        hidden_dim: half the features a colour between blocks ("h" in the paper).
-        out_dim: features a colour of the output layers.
+        hidden_dim: half the features per channel between blocks ("h" in the paper).
+        out_dim: features per channel of the output layers.
         n_layers: number of blocks, from 1 up.
-        pixel_layer: what builds a block: a class or function called with ``n_channels``,
-            ``name`` and ``dtype`` (and ``n_classes`` if there are); its name in a config
-            (``'resblock'``); or a block to copy. All blocks must come out alike.
-        n_channels: channels per pixel; 1 is greyscale.
+        pixel_layer: the block: a class or function that is called with ``n_channels``, ``name``
+            and ``dtype`` (and ``n_classes``, if given) and returns a block; its name in a config
+            (``'resblock'``); or a block to copy. All blocks must have the same config.
+        n_channels: number of channels per pixel; 1 for greyscale images.
         likelihood: a ``Likelihood``, or its name in a config (``'softmax-256'``).
-        skip_connections: also add every block's output, through a 1x1 convolution of its
-            own, to the input of the output layers (section 3.3 of the paper).
-        n_classes: makes a class-conditional model, whose blocks know the label.
+        skip_connections: whether the output of every block is also added, through a 1x1
+            convolution of its own, to the input of the output layers (section 3.3 of the paper).
+        n_classes: makes the model class-conditional: its blocks depend on the label.
 
     Input: images ``[batch, height, width, n_channels]``, values 0 to ``n_values - 1``
     (255 for ``softmax-256``), of any numeric dtype; integer labels ``[batch]`` if ``n_classes`` is
@@ -43,12 +44,18 @@ class PixelRNN(PixelModel):
     Output: float32 logits ``[batch, height, width, n_channels, n_params]``.
 
     Raises:
-        ValueError: features that do not divide, fewer than one layer, other channels; labels
-            that are missing, not integers, or for a model without classes.
-        tf.errors.InvalidArgumentError: labels out of range, or not one an image.
+        ValueError: a number of features that does not fit the block, fewer than one layer, images
+            of another number of channels; labels that are missing, not integers, or for a model
+            without classes.
+        tf.errors.InvalidArgumentError: labels that are out of range, or not one per image.
 
     Source: arXiv 1601.06759, table 1. The ReLU before the last 1x1 is not in that table;
     without it the last two convolutions would be one linear map.
+
+    Example:
+        >>> model = pixelcnn_tf.PixelRNN(hidden_dim=8, out_dim=8, n_layers=2, pixel_layer="gated")
+        >>> model(np.zeros([2, 8, 8, 3], np.uint8)).shape
+        TensorShape([2, 8, 8, 3, 256])
     """
 
     def __init__(
@@ -95,9 +102,9 @@ class PixelRNN(PixelModel):
             )
         else:
             self.input_conv = conv(features, 7, "A", "input_conv")
-        alike = [{**block.get_config(), "name": ""} for block in self.blocks]
-        if any(config != alike[0] for config in alike):
-            raise ValueError("pixel_layer: must build blocks that are alike but for their names")
+        configs = [{**block.get_config(), "name": ""} for block in self.blocks]
+        if any(config != configs[0] for config in configs):
+            raise ValueError("pixel_layer: must build blocks that differ in their names only")
         self.skips = [
             conv(features, 1, "B", f"skip_{i + 1}") for i in range(n_layers * skip_connections)
         ]
@@ -107,7 +114,7 @@ class PixelRNN(PixelModel):
 
     def build(self, images_shape, labels_shape=None):
         self.checked_shape(images_shape)
-        shape = (None, None, None, self.n_channels)  # any size: see "fully convolutional"
+        shape = (None, None, None, self.n_channels)  # images of any size
         self.input_conv.build(shape)
         shape = _horizontal(self.input_conv.compute_output_shape(shape))
         for layer in [*self.blocks, *self.skips, self.head[0]]:
@@ -124,7 +131,7 @@ class PixelRNN(PixelModel):
         given = {} if labels is None else {"labels": labels}
         skipped = []
         for i, block in enumerate(self.blocks):
-            x = block(x, **given)  # Keras hands ``training`` on
+            x = block(x, **given)  # Keras passes ``training`` on
             if self.skip_connections:
                 skipped.append(self.skips[i](_horizontal(x)))
         x = tf.add_n([_horizontal(x), *skipped])
@@ -134,23 +141,20 @@ class PixelRNN(PixelModel):
         shape = tf.concat([tf.shape(images), [self.likelihood.n_params]], axis=0)
         return tf.reshape(outputs, shape)
 
-    def lookahead_layers(self):
-        """The layers that depend on the rows above only, from the first to the last."""
+    def naive_parts(self) -> list:
+        return [block for block in self.blocks if not isinstance(block, IncrementalBlock)]
+
+    def lookahead_layers(self) -> list[IncrementalLayer]:
         parts = [self.input_conv, *self.blocks]
-        return [
-            layer for p in parts if hasattr(p, "lookahead_layers") for layer in p.lookahead_layers()
-        ]
+        return [layer for part in parts for layer in part.lookahead_layers()]
 
-    def advance(self, pixels):
-        """Incremental evaluation of those layers, once before the colours."""
+    def advance(self, pixels: ActivePixels) -> None:
         if self.lookahead_layers():
-            above = self.input_conv.advance(pixels)
+            x = self.input_conv.advance(None, pixels)
             for block in self.blocks:
-                above = block.advance(above, pixels)
+                x = block.advance(x, pixels)
 
-    def step(self, pixels):
-        """Incremental evaluation (incremental.py): logits ``[lanes, n_params]`` of the colour
-        ``pixels.channel`` of the pixels at hand."""
+    def step(self, pixels: ActivePixels):
         x = self.input_conv.step(None, pixels)
         skipped = []
         for i, block in enumerate(self.blocks):
@@ -162,8 +166,7 @@ class PixelRNN(PixelModel):
             x = conv.step(tf.nn.relu(x), pixels)
         return self.output_conv.step(tf.nn.relu(x), pixels)
 
-    def observe(self, values, pixels):
-        """Take in the values, float32 ``[lanes]``, chosen for that colour."""
+    def observe(self, values, pixels: ActivePixels) -> None:
         self.input_conv.observe(self.scale(values)[:, None], pixels)
 
     def get_config(self):
@@ -186,13 +189,13 @@ class PixelRNN(PixelModel):
 
 
 def _horizontal(x):
-    """Of a pair of stacks, or of their shapes, the one that leads to the output."""
+    """The horizontal stack of a pair of stacks, or its shape; a single stack as it is."""
     pair = isinstance(x, list | tuple) and len(x) == 2
     return x[1] if pair else x
 
 
 def _make_block(pixel_layer, **options):
-    """A new block: a copy of one, or what a class, function or known name makes."""
+    """A new block: a copy of a block, or made by a class, a function or a registered name."""
     if isinstance(pixel_layer, str):
         try:
             pixel_layer = registry.get("block", pixel_layer).load()
@@ -202,5 +205,8 @@ def _make_block(pixel_layer, **options):
         del options["n_channels"]  # the block to copy has its own
         return type(pixel_layer).from_config({**pixel_layer.get_config(), **options})
     if not callable(pixel_layer):
-        raise ValueError(f"pixel_layer={pixel_layer!r:.80}: must be a block, or what makes one")
+        raise ValueError(
+            f"pixel_layer={pixel_layer!r:.80}: must be a block, its name, or a class or function "
+            "that returns one"
+        )
     return pixel_layer(**options)

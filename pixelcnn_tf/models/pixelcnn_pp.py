@@ -20,8 +20,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pixelcnn_tf.layers.incremental import IncrementalLayer, incremental_layers, where
+from pixelcnn_tf.layers.incremental import IncrementalLayer
 from pixelcnn_tf.layers.normalized_conv import NormalizedConv2D
+from pixelcnn_tf.layers.schedule import where
 from pixelcnn_tf.likelihoods.logistic_mixture import LogisticMixture, PixelMixture
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.pixelcnn_pp_blocks import Above, Left, Stream
@@ -208,7 +209,7 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
         convs = self.input_above, self.input_left_above, self.input_left, self.output_conv
         streams = (
             [
-                [layer.incremental_weights() for layer in incremental_layers(level)]
+                [layer.incremental_weights() for layer in level.incremental_layers()]
                 for level in stream
             ]
             for stream in (self.above, self.left)

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from pixelcnn_tf.layers.incremental import Schedule
+from pixelcnn_tf.layers.incremental import Incremental, IncrementalLayer, layers_of
 from pixelcnn_tf.layers.normalized_conv import NormalizedConv2D
 from pixelcnn_tf.layers.pointwise import ClassBias, concat_elu
+from pixelcnn_tf.layers.schedule import Schedule
 from pixelcnn_tf.utils.serialization import PACKAGE
 
 #: Rows and columns of the convolutions of each stream.
@@ -15,7 +16,7 @@ KERNELS = {"down": (2, 3), "down_right": (2, 2)}
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class GatedResnet(keras.layers.Layer):
+class GatedResnet(Incremental, keras.layers.Layer):
     """Two convolutions of concatenated ELUs and a gate, added to the input.
 
     Args:
@@ -65,6 +66,9 @@ class GatedResnet(keras.layers.Layer):
         x = self.second(x if self._drop is None else self._drop(x, training=training))
         return _gated(inputs, x if self.bias is None else self.bias(x, labels))
 
+    def incremental_layers(self) -> list[IncrementalLayer]:
+        return layers_of([self.first, self.second, self.join, self.bias])
+
     def row(self, inputs, aux, pixels):
         """Incremental evaluation of ``'down'``: a whole row, ``[width, batch, features]``."""
 
@@ -105,7 +109,7 @@ def _gated(inputs, x):
     return inputs + a * tf.sigmoid(b)
 
 
-class Stream(keras.layers.Layer):
+class Stream(Incremental, keras.layers.Layer):
     """One of the two streams at one resolution: blocks on the way to half the resolution, blocks
     on the way back from it.
 
@@ -143,6 +147,9 @@ class Stream(keras.layers.Layer):
         for conv in () if deepest else (self.shrink, self.grow):
             conv.build(shape)
         self.built = True
+
+    def incremental_layers(self) -> list[IncrementalLayer]:
+        return layers_of([*self.there, *self.back, self.shrink, self.grow])
 
     def enlarged(self, x):
         """``[batch, height, width, features]`` to twice the height and width."""

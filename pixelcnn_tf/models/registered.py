@@ -132,6 +132,7 @@ def _mixtures(likelihood: Any) -> int | None:
 
 
 _BLOCKS = "pixelcnn_tf.models.blocks"
+_LSTM_BLOCKS = "pixelcnn_tf.models.lstm_blocks"
 
 register_block(
     "resblock",
@@ -140,8 +141,10 @@ register_block(
     summary="masked PixelCNN",
 )
 register_block("gated", f"{_BLOCKS}:GatedBlock", settings=GatedSettings, summary="Gated PixelCNN")
-register_block("row_lstm", f"{_BLOCKS}:RowLSTMBlock", settings=RowLSTMSettings, summary="Row LSTM")
-register_block("diagonal_bilstm", f"{_BLOCKS}:DiagonalBiLSTMBlock", summary="Diagonal BiLSTM")
+register_block(
+    "row_lstm", f"{_LSTM_BLOCKS}:RowLSTMBlock", settings=RowLSTMSettings, summary="Row LSTM"
+)
+register_block("diagonal_bilstm", f"{_LSTM_BLOCKS}:DiagonalBiLSTMBlock", summary="Diagonal BiLSTM")
 
 register_model(
     "pixel_rnn",

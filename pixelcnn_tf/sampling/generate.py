@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pixelcnn_tf.layers.incremental import IncrementalModel
 from pixelcnn_tf.models.inputs import check_images, check_model, check_size, labels_for
 from pixelcnn_tf.sampling.loops import Results, Tables, split_weights, stateless_uniforms
 from pixelcnn_tf.sampling.scheduler import (
@@ -187,9 +188,8 @@ def teacher_forced_logits(
 
 
 def supports_incremental(model) -> bool:
-    """Whether ``model`` and all its blocks have a ``step``."""
-    blocks = getattr(model, "blocks", [])
-    return all(callable(getattr(part, "step", None)) for part in [model, *blocks])
+    """Returns whether ``model`` and all its blocks have a ``step``."""
+    return isinstance(model, IncrementalModel) and not model.naive_parts()
 
 
 def _check_method(model, method: str) -> None:

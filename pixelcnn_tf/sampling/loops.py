@@ -1,10 +1,11 @@
-"""The two loops that make images, and how the value of a sub-pixel is chosen.
+"""The incremental and the naive sampling loop, and how the value of a sub-pixel is chosen.
 
-Both loops keep what they need of every sub-pixel in tables ``[height * width + 1, channels,
+Both loops keep the data of every sub-pixel in tables ``[height * width + 1, channels,
 batch]``, pixels in raster order; the last row stands for pixels outside of the image.
 """
 
 import functools
+import os
 import warnings
 import weakref
 from collections.abc import Callable
@@ -12,11 +13,11 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from pixelcnn_tf.layers.incremental import Schedule
+from pixelcnn_tf.layers.schedule import Schedule
 
 
 class Tables(NamedTuple):
-    """What values are chosen by. Without ``uniforms`` they are those of ``images``.
+    """The inputs of the loops. Without ``uniforms`` the values are those of ``images``.
 
     Attributes:
         images: float32 table of values 0 to ``n_values - 1``, where they are known.
@@ -35,24 +36,24 @@ class Tables(NamedTuple):
 
 
 class Results(NamedTuple):
-    """What the loops write: float32 tables of the values and, if given, of the logits
-    (``[..., n_params]``) that they were chosen by."""
+    """The outputs of the loops: float32 tables of the values and, if given, of the logits
+    (``[..., n_params]``) that the values were drawn from."""
 
     images: tf.Tensor
     logits: tf.Tensor | tuple = ()
 
 
-# How a value is chosen: from the logits [n, n_params] of some sub-pixels and a function that
-# picks their entries [n] from a table.
+# A value is chosen from the logits [n, n_params] of n sub-pixels and a function that picks their
+# entries [n] from a table.
 
 
 def given(tables: Tables) -> Callable:
-    """Teacher forcing: the values of the given images."""
+    """Returns a function that chooses the values of the given images (teacher forcing)."""
     return lambda logits, pick: pick(tables.images)
 
 
 def draw(tables: Tables, likelihood) -> Callable:
-    """Values drawn from the model."""
+    """Returns a function that draws values from the model."""
 
     def choose(logits, pick):
         uniforms = pick(tables.uniforms)
@@ -62,7 +63,7 @@ def draw(tables: Tables, likelihood) -> Callable:
 
 
 def keep(tables: Tables, otherwise: Callable) -> Callable:
-    """The values that are known, or else what ``otherwise`` chooses."""
+    """Returns a function that chooses the known values, and for others calls ``otherwise``."""
 
     def choose(logits, pick):
         return tf.where(pick(tables.known), pick(tables.images), otherwise(logits, pick))
@@ -78,14 +79,14 @@ def _chooser(tables: Tables, likelihood) -> Callable:
 
 
 def _incremental_loop(model, size, weights, tables, states, results, first, stop):
-    """Steps ``first`` to ``stop - 1`` of the walk of ``Schedule``.
+    """Steps ``first`` to ``stop - 1`` of the ``Schedule``.
 
     Args:
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
         size: (height, width).
-        weights, states: from ``Schedule``, as the last call left them.
+        weights, states: from ``Schedule``, or from the previous call.
         tables: ``Tables``.
-        results: ``Results``, as the last call left them.
+        results: ``Results``, from the previous call if there was one.
         first, stop: int32 scalars.
 
     Returns:
@@ -106,7 +107,8 @@ def _incremental_loop(model, size, weights, tables, states, results, first, stop
 
         model.advance(pixels)
         all_values, all_logits = [], []
-        for pixels.channel in range(model.n_channels):
+        for channel in range(model.n_channels):
+            pixels.channel = channel
             logits = model.step(pixels)
             values = choose(logits, pick)
             model.observe(values, pixels)
@@ -122,8 +124,8 @@ def _incremental_loop(model, size, weights, tables, states, results, first, stop
 
 
 def _naive_loop(model, size, tables, results, first, stop):
-    """Sub-pixels ``first`` to ``stop - 1``, each from the whole model run again on the rows up
-    to its own. Arguments as in ``_incremental_loop``.
+    """Sub-pixels ``first`` to ``stop - 1``: for each, the whole model is evaluated again on the
+    rows up to its own. Arguments as in ``_incremental_loop``.
 
     Returns:
         the results after these steps; logits are not written.
@@ -151,13 +153,12 @@ def _naive_loop(model, size, tables, results, first, stop):
     return Results(tf.concat([table, results.images[-1:]], axis=0))
 
 
-#: The graphs made for each model; they live as long as it does.
+#: The graphs of each model; they live as long as it does.
 _graphs: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
-#: Whether XLA compiles what may be compiled, unless a call says otherwise.
-USE_XLA = True
-
+#: The environment variable that switches XLA off (``0``) where ``jit_compile`` is None.
+XLA_VARIABLE = "PIXELCNN_TF_XLA"
 
 #: Models that XLA has refused to compile.
 _refused: weakref.WeakSet = weakref.WeakSet()
@@ -170,8 +171,8 @@ def _graph(loop: Callable, model, jit_compile: bool, size, *tensors) -> Callable
     graphs = _graphs.setdefault(model, {})
     if key not in graphs:
         model = weakref.ref(model)
-        # A partial, for TensorFlow takes lambdas of one line for one function that is traced
-        # too often, and warns.
+        # A partial, because TensorFlow takes all lambdas of one line for one function that is
+        # traced too often, and warns.
         call = functools.partial(_call, loop, model, size)
         graphs.setdefault(key, tf.function(call, autograph=False, jit_compile=jit_compile))
     return graphs[key]
@@ -191,7 +192,7 @@ def incremental_loop(model, size, weights, tables, states, results, first, stop,
 
     if jit_compile is not None:
         return run(jit_compile)
-    if model in _refused or not USE_XLA:
+    if model in _refused or os.environ.get(XLA_VARIABLE) == "0":
         return run(False)
     try:
         return run(True)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pixelcnn_tf.layers.incremental import Schedule
+from pixelcnn_tf.layers.schedule import Schedule
 from pixelcnn_tf.sampling.loops import Results, Tables, incremental_loop, naive_loop
 from pixelcnn_tf.sampling.settings import SamplingSettings
 from pixelcnn_tf.utils.errors import UserError

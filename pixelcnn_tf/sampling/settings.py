@@ -26,7 +26,8 @@ class SamplingSettings:
             model. Both draw the same images, up to float rounding.
         batch_size: images per batch; on a CPU, each core works on a batch of its own. By
             default what is fast and fits memory.
-        jit_compile: True compiles with XLA, False does not; None does where it works.
+        jit_compile: True compiles with XLA, False does not; None does where it works, unless the
+            environment variable ``PIXELCNN_TF_XLA`` is 0.
 
     Raises:
         UserError: a value that is out of range.

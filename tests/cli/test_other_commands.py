@@ -25,7 +25,7 @@ def test_sample_checks_the_image_size_of_pixelcnn_pp(tmp_path, capsys):
     assert sample.main([*flags, "--size", "4"]) == 0
     assert exit_with(lambda: sample.main([*flags, "--size", "10"])) == 2
     error = capsys.readouterr().err
-    assert "must be multiples of 4: 12x12, say" in error and error.count("\n") == 1
+    assert "must be multiples of 4: 12x12, for example" in error and error.count("\n") == 1
 
 
 def test_sample_writes_an_image_grid_or_an_array(runs, tmp_path, capsys):

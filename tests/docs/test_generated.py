@@ -40,7 +40,7 @@ def test_figures_exist_and_are_small():
 
 def test_figures_show_the_schedule_of_the_code():
     """The figures compute steps and lookaheads by the formulas of the page."""
-    from pixelcnn_tf.layers.incremental import Schedule
+    from pixelcnn_tf.layers.schedule import Schedule
 
     masked = PixelRNN(2, 2, n_layers=2, n_channels=1, likelihood="bernoulli")
     masked.build((None, None, None, 1))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from command_line import ROOT
-from helpers import assert_same_but_for_ties, leaks, random_images, small_model
+from helpers import assert_same_but_for_ties, random_images, small_model
 from PIL import Image
 
 from experiments.masked_or_shifted import __main__ as compare_convolutions
@@ -17,6 +17,7 @@ from experiments.masked_or_shifted import blocks, fields, training
 from pixelcnn_tf import MaskedConv2D, generate_images, masked_to_shifted
 from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.sampling.generate import teacher_forced_logits
+from pixelcnn_tf.testing import leaks
 from pixelcnn_tf.training.results import used_parameters
 from pixelcnn_tf.visualization.receptive_field import receptive_field
 

@@ -2,9 +2,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import check_config_round_trip, conv2d_reference, draw_weights
+from helpers import check_config_round_trip, conv2d_reference
 
 from pixelcnn_tf import MaskedConv2D, get_mask
+from pixelcnn_tf.testing import draw_weights
 
 CASES = [
     (kernel, channels, mask_type)

@@ -4,11 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import check_config_round_trip, draw_weights, leaks, random_images
-from test_incremental import SMALL, incremental_evaluation
+from helpers import check_config_round_trip, random_images
+from test_incremental import SMALL
 
 from pixelcnn_tf import MaskedConv2D, ShiftedConv2D, masked_to_shifted, shifted_to_masked
 from pixelcnn_tf.layers.gated import VerticalToHorizontal
+from pixelcnn_tf.layers.incremental import Incremental
+from pixelcnn_tf.testing import draw_weights, incremental_outputs, leaks
 
 KERNELS = [(2, 3), (2, 2), (1, 3), (3, 3), (2, 1), (1, 1), (3, 4)]
 KINDS = [(direction, mask_type) for direction in ("down", "down_right") for mask_type in "AB"]
@@ -62,7 +64,7 @@ def test_activation_and_bias(rng):
     np.testing.assert_allclose(layer(x), np.tanh(reference(twin, x)), atol=1e-5)
 
 
-class TwoStacks(keras.layers.Layer):
+class TwoStacks(Incremental, keras.layers.Layer):
     """The layers of a small PixelCNN++: features of the rows above, and features of all that
     comes before, which see the former at their own place.
 
@@ -89,6 +91,9 @@ class TwoStacks(keras.layers.Layer):
         left = self.left_above(x) + self.left(x)
         return self.left_2(left) + self.join(self.above_2(self.above(x)))
 
+    def incremental_layers(self):
+        return [*self.lookahead_layers(), self.left, self.left_2]
+
     def lookahead_layers(self):
         return [self.above, self.above_2, self.join, self.left_above]
 
@@ -109,7 +114,7 @@ class TwoStacks(keras.layers.Layer):
             layer.observe(x, pixels)
 
 
-class Down(keras.layers.Layer):
+class Down(Incremental, keras.layers.Layer):
     """A layer of 'down' of type A, and one of type B after it if there is one."""
 
     mask_type = "A"
@@ -124,6 +129,9 @@ class Down(keras.layers.Layer):
         for layer in self.rest:
             x = layer(x)
         return x
+
+    def incremental_layers(self):
+        return self.lookahead_layers()
 
     def lookahead_layers(self):
         return [self.first, *self.rest]
@@ -142,12 +150,12 @@ class Down(keras.layers.Layer):
 @pytest.mark.parametrize(("direction", "mask_type"), KINDS)
 def test_incremental_evaluation_gives_what_call_gives(direction, mask_type, kernel_size, rng):
     layer = shifted(4, kernel_size, direction, mask_type, 3, activation="tanh")
-    if direction == "down":  # type B takes what type A makes: it is ahead of the pixels at hand
+    if direction == "down":  # type B takes what type A makes: it is ahead of the active pixels
         first = shifted(3, (2, 3), "down", "A", 3)
         layer = Down(layer) if mask_type == "A" else Down(first, layer)
     for size in SMALL:
         x = rng.normal(size=(2, *size, 3)).astype("float32")
-        np.testing.assert_allclose(incremental_evaluation(layer, x, 1), layer(x), atol=1e-4)
+        np.testing.assert_allclose(incremental_outputs(layer, x, 1), layer(x), atol=1e-4)
 
 
 @pytest.mark.parametrize("n_channels", [1, 3])
@@ -157,7 +165,7 @@ def test_incremental_evaluation_of_two_stacks(kernel_size, n_channels, rng):
     layer = TwoStacks(kernel_size, n_channels)
     for size in SMALL:
         x = rng.normal(size=(2, *size, n_channels)).astype("float32")
-        for outputs in np.split(incremental_evaluation(layer, x, n_channels), n_channels, axis=-1):
+        for outputs in np.split(incremental_outputs(layer, x, n_channels), n_channels, axis=-1):
             np.testing.assert_allclose(outputs, layer(x), atol=1e-4)
 
 

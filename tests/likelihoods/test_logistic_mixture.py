@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import assert_same_but_for_ties, family_model, leaks, random_images, small_model
+from helpers import assert_same_but_for_ties, family_model, random_images, small_model
 from scipy.special import expit, logsumexp
 from scipy.stats import chisquare
 
@@ -13,6 +13,7 @@ from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.sampling.generate import teacher_forced_logits
 from pixelcnn_tf.sampling.loops import stateless_uniforms
+from pixelcnn_tf.testing import leaks
 from pixelcnn_tf.training.experiment import check_choice, check_values
 
 VALUES = np.arange(256)

@@ -2,11 +2,12 @@ import keras
 import numpy as np
 import pytest
 import references
-from helpers import draw_weights
 
 from pixelcnn_tf import PixelCNNResBlock
-from pixelcnn_tf.layers.lstm import skew, unskew
-from pixelcnn_tf.models.blocks import DiagonalBiLSTMBlock, GatedBlock, RowLSTMBlock
+from pixelcnn_tf.layers.skewing import skew, unskew
+from pixelcnn_tf.models.blocks import GatedBlock
+from pixelcnn_tf.models.lstm_blocks import DiagonalBiLSTMBlock, RowLSTMBlock
+from pixelcnn_tf.testing import draw_weights
 
 LABELS = np.array([2, 0])
 

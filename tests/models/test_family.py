@@ -1,34 +1,25 @@
 """The properties that all models must have, for every member of the family: no leak from the
 future, incremental evaluation gives what ``call`` gives, both samplers draw the same images."""
 
-import os
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import (
-    FAMILY,
-    assert_same_but_for_ties,
-    draw_weights,
-    family_model,
-    leaks,
-    random_images,
-)
+from helpers import FAMILY, assert_same_but_for_ties, family_model, random_images
 
 from pixelcnn_tf import GatedBlock, UserError, generate_images
 from pixelcnn_tf.config import registry
-from pixelcnn_tf.layers.incremental import Schedule
 from pixelcnn_tf.layers.lstm import RightDiagonalLSTMState
+from pixelcnn_tf.layers.schedule import Schedule
 from pixelcnn_tf.layers.shifted_conv import ShiftedConv2D
 from pixelcnn_tf.models.pixel_rnn import PixelRNN
 from pixelcnn_tf.sampling.generate import teacher_forced_logits
+from pixelcnn_tf.testing import draw_weights, leaks
 from pixelcnn_tf.visualization.receptive_field import receptive_field
 
 MAIN = ["resblock", "gated_3", "row_lstm_3", "diagonal_bilstm"]
-FULL = "FULL_GRID" in os.environ
-#: Odd and even.
-SIZES = [(3, 5), (4, 6), *([(5, 4), (8, 8), (13, 9), (1, 1), (1, 7)] if FULL else [])]
+#: Odd and even; those from the third on in slow tests only.
+SIZES = [(3, 5), (4, 6), (5, 4), (8, 8), (13, 9), (1, 1), (1, 7)]
 ALL = [
     (member, c, n, skips, size)
     for member in FAMILY
@@ -42,14 +33,18 @@ ALL = [
 def is_default(member, c, n, skips, size) -> bool:
     """Kernels of 3: each number of colours with and without labels in an odd and an even size, one
     of them with skip connections. Other kernels: once. The residual block without labels has tests
-    of its own (test_no_leak.py, test_raster.py)."""
+    of its own (test_no_leak.py, test_incremental.py)."""
     if member in MAIN:
         return (member, n) != ("resblock", None) and skips == ((c == 3) == (size == SIZES[0]))
     return (c, n, skips, size) in [(1, None, True, SIZES[0]), (3, 3, False, SIZES[1])]
 
 
-#: All with FULL_GRID=1.
-CASES = [case for case in ALL if FULL or is_default(*case)]
+#: The others are marked as slow.
+CASES = [case if is_default(*case) else pytest.param(*case, marks=pytest.mark.slow) for case in ALL]
+#: Every block with the channels and classes that it is tested with.
+SAMPLER_CASES = sorted(
+    {case[:3] for case in ALL if case[0] not in MAIN or is_default(*case)}, key=str
+)
 grid = pytest.mark.parametrize(("member", "n_channels", "n_classes", "skips", "size"), CASES)
 
 
@@ -137,7 +132,10 @@ def test_incremental_evaluation_with_xla(member, rng):
 
 @pytest.mark.parametrize(
     ("member", "n_channels", "n_classes"),
-    sorted({case[:3] for case in CASES if FULL or case[0] in MAIN}, key=str),
+    [
+        case if case[0] in MAIN else pytest.param(*case, marks=pytest.mark.slow)
+        for case in SAMPLER_CASES
+    ],
 )
 def test_both_samplers_draw_the_same_images(member, n_channels, n_classes, rng):
     """And leave alone what is known of two of them."""
@@ -275,8 +273,8 @@ def test_the_lstms_see_a_triangle_and_everything():
         ([0, -1], "labels: -1 is none of"),
         ([0, 1, 2], r"labels=int64 \(3,\): must be an integer from 0 to 2, or 2 of them"),
         (1.5, "labels=1.5"),
-        (["a", "b"], "one an image"),
-        ([[0], [1, 2]], "one an image"),
+        (["a", "b"], "one per image"),
+        ([[0], [1, 2]], "one per image"),
         (True, "labels=True"),
     ],
 )
@@ -306,7 +304,7 @@ def test_labels_are_wanted_by_conditional_models_only(rng):
         ([0, 3], "from 0 to 2"),
         ([0, -1], "from 0 to 2"),
         ([0, 2**32 + 1], "from 0 to 2"),
-        ([0], "one an image"),
+        ([0], "one per image"),
     ],
 )
 def test_the_model_refuses_labels_that_it_does_not_know(labels, words, rng):

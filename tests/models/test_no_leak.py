@@ -4,9 +4,10 @@ import functools
 
 import numpy as np
 import pytest
-from helpers import draw_weights, leaks, random_images, small_model
+from helpers import random_images, small_model
 
 from pixelcnn_tf import MaskedConv2D, PixelCNNResBlock
+from pixelcnn_tf.testing import draw_weights, leaks
 
 SIZES = [(5, 4), (3, 6)]
 DRAWS = 8

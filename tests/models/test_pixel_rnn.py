@@ -3,7 +3,7 @@ import functools
 import keras
 import numpy as np
 import pytest
-from helpers import draw_weights, random_images, small_model
+from helpers import random_images, small_model
 
 from pixelcnn_tf import (
     MaskedConv2D,
@@ -16,6 +16,7 @@ from pixelcnn_tf import (
     load_config,
 )
 from pixelcnn_tf.config.schema import Config
+from pixelcnn_tf.testing import draw_weights
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 8)])

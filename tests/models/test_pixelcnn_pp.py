@@ -4,13 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import (
-    assert_same_but_for_ties,
-    draw_weights,
-    leaks,
-    random_images,
-    small_pixelcnn_pp,
-)
+from helpers import assert_same_but_for_ties, random_images, small_pixelcnn_pp
 from pydantic import ValidationError
 from references import pixelcnn_pp_parameters
 
@@ -21,6 +15,7 @@ from pixelcnn_tf.layers.pointwise import concat_elu
 from pixelcnn_tf.likelihoods.logistic_mixture import PixelMixture
 from pixelcnn_tf.models.pixelcnn_pp_blocks import GatedResnet
 from pixelcnn_tf.sampling.generate import teacher_forced_logits
+from pixelcnn_tf.testing import draw_weights, leaks
 from pixelcnn_tf.visualization.receptive_field import receptive_field
 
 # Layers.
@@ -300,11 +295,11 @@ def test_numbers_out_of_range(options, words):
 def test_sides_that_do_not_divide(rng):
     model = small_pixelcnn_pp(1)
     images = random_images(rng, 1, 6, 8, 1, 256)
-    with pytest.raises(ValueError, match=r"6x8: .* must be multiples of 4: 8x8, say"):
+    with pytest.raises(ValueError, match=r"6x8: .* must be multiples of 4: 8x8, for example"):
         model(images)
     with pytest.raises(UserError, match="multiples of 4"):
         teacher_forced_logits(model, images)
-    with pytest.raises(UserError, match="multiples of 4: 12x8, say"):
+    with pytest.raises(UserError, match="multiples of 4: 12x8, for example"):
         generate_images(model, (10, 8), 1, 0)
 
 

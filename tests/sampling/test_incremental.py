@@ -1,49 +1,24 @@
 """Incremental evaluation gives what ``call`` gives: every layer, block and model."""
 
 import functools
-import os
+import itertools
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import draw_weights, random_images, small_model
+from helpers import random_images, small_model
 
 from pixelcnn_tf import MaskedConv2D, PixelCNNResBlock, PixelRNN, UserError, generate_images
-from pixelcnn_tf.layers.incremental import Schedule, Wavefront
 from pixelcnn_tf.layers.pointwise import PReLU
+from pixelcnn_tf.layers.schedule import Schedule, Wavefront
 from pixelcnn_tf.sampling.generate import teacher_forced_logits
 from pixelcnn_tf.sampling.scheduler import plan_batches
 from pixelcnn_tf.sampling.settings import SamplingSettings
+from pixelcnn_tf.testing import check_incremental, draw_weights, incremental_outputs
 
 SIZES = [(1, 1), (1, 7), (5, 4), (8, 8), (13, 9)]
 SMALL = [(1, 7), (5, 4)]  # for layers and blocks: the models have them all
-
-
-def incremental_evaluation(layer, x, n_channels):
-    """A layer's or block's outputs for ``x`` ``[n, h, w, features]``, step by step, eagerly."""
-    n, height, width, features = x.shape
-    schedule = Schedule(layer, n, height, width)
-    padded = np.concatenate([x.reshape(n, -1, features), np.zeros([n, 1, features])], axis=1)
-    outputs = None
-    weights, states = schedule.weights(), schedule.init_states()
-    for time in range(schedule.n_steps):
-        pixels = schedule.pixels(tf.constant(time), weights, states)
-        here = padded[:, pixels.index.numpy()].transpose(1, 0, 2)  # [rows, n, features]
-        groups = np.split(here.reshape(schedule.lanes, features).astype("float32"), n_channels, 1)
-        results = []
-        for pixels.channel, group in enumerate(groups):
-            if getattr(layer, "mask_type", "B") == "A":
-                results.append(layer.step(None, pixels))
-                layer.observe(tf.constant(group), pixels)
-            else:
-                results.append(layer.step(tf.constant(group), pixels))
-        states = pixels.end()
-        result = tf.concat(results, axis=-1).numpy().reshape(schedule.rows, n, -1)
-        if outputs is None:
-            outputs = np.zeros([n, height * width + 1, result.shape[-1]])
-        outputs[:, pixels.index.numpy()] = result.transpose(1, 0, 2)
-    return outputs[:, :-1].reshape(n, height, width, -1)
 
 
 @pytest.mark.parametrize("mask_type", ["A", "B"])
@@ -55,9 +30,7 @@ def test_layers(kernel_size, n_channels, mask_type, rng):
     draw_weights(layer)
     for size in SMALL:
         x = rng.normal(size=(2, *size, 3 * n_channels)).astype("float32")
-        np.testing.assert_allclose(
-            incremental_evaluation(layer, x, n_channels), layer(x), atol=1e-4
-        )
+        np.testing.assert_allclose(incremental_outputs(layer, x, n_channels), layer(x), atol=1e-4)
 
 
 @pytest.mark.parametrize("n_channels", [1, 3])
@@ -68,7 +41,7 @@ def test_prelu(n_channels, rng):
     draw_weights(layer)
     expected = np.where(x > 0, x, layer.alpha.numpy() * x)
     np.testing.assert_allclose(layer(x), expected, atol=1e-6)
-    np.testing.assert_allclose(incremental_evaluation(layer, x, n_channels), expected, atol=1e-6)
+    np.testing.assert_allclose(incremental_outputs(layer, x, n_channels), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("variant", ["relu", "preactivation"])
@@ -79,28 +52,29 @@ def test_blocks(n_channels, variant, rng):
     draw_weights(block)
     for size in SMALL:
         x = rng.normal(size=(2, *size, 4 * n_channels)).astype("float32")
-        np.testing.assert_allclose(
-            incremental_evaluation(block, x, n_channels), block(x), atol=1e-4
-        )
+        np.testing.assert_allclose(incremental_outputs(block, x, n_channels), block(x), atol=1e-4)
 
 
-@pytest.mark.parametrize("skip_connections", [False, True])
-@pytest.mark.parametrize("n_channels", [1, 3, 4])
-@pytest.mark.parametrize("kernel_size", [3, 5, 7])
-def test_models(kernel_size, n_channels, skip_connections, rng):
+def size_cases():
+    """One size each, in turn: every size meets every kernel, channels, and skips or none. All other
+    sizes are slow tests."""
+    for kernel_size, n_channels, skips in itertools.product([3, 5, 7], [1, 3, 4], [False, True]):
+        turn = 2 * (kernel_size // 2 + [1, 3, 4].index(n_channels)) + skips
+        for i, size in enumerate(SIZES):
+            marks = () if i == turn % 5 else pytest.mark.slow
+            yield pytest.param(kernel_size, n_channels, skips, size, marks=marks)
+
+
+@pytest.mark.parametrize(
+    ("kernel_size", "n_channels", "skip_connections", "size"), list(size_cases())
+)
+def test_models(kernel_size, n_channels, skip_connections, size):
     variant = "preactivation" if kernel_size == 5 else "relu"
     block = functools.partial(PixelCNNResBlock, kernel_size, variant=variant)
     model = small_model(
         n_channels, pixel_layer=block, skip_connections=skip_connections, hidden_dim=2, n_layers=1
     )
-    # One size each, in turn: every size meets every kernel, channels, and skips or none. All
-    # of them with FULL_GRID=1.
-    turn = 2 * (kernel_size // 2 + [1, 3, 4].index(n_channels)) + skip_connections
-    sizes = SIZES if "FULL_GRID" in os.environ else [SIZES[turn % 5]]
-    for size in sizes:
-        images = random_images(rng, 2, *size, n_channels)
-        logits = teacher_forced_logits(model, images, jit_compile=False)
-        np.testing.assert_allclose(logits, model(images), atol=1e-4)
+    check_incremental(model, size)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
@@ -121,11 +95,12 @@ def test_the_test_has_teeth(rng):
     split_weights = layer.incremental_weights
 
     def changed():
-        around, here, bias = split_weights()
-        return around + tf.scatter_nd([[7, 3]], [0.1], around.shape), here, bias
+        weights = split_weights()
+        change = tf.scatter_nd([[7, 3]], [0.1], weights.around.shape)
+        return weights._replace(around=weights.around + change)
 
     layer.incremental_weights = changed
-    assert np.abs(incremental_evaluation(layer, x, 3) - layer(x)).max() > 1e-3
+    assert np.abs(incremental_outputs(layer, x, 3) - layer(x)).max() > 1e-3
 
 
 def test_the_front_visits_every_pixel_once_and_memory_grows_with_the_width():
@@ -152,7 +127,7 @@ def test_mixed_precision_runs(rng):
 
 
 class Plain(keras.layers.Layer):
-    """A block without a raster way."""
+    """A block without a step."""
 
     def __init__(self, n_channels, **kwargs):
         super().__init__(**kwargs)
@@ -173,7 +148,7 @@ def test_models_without_incremental_evaluation_are_told_so():
 
 
 def test_what_xla_refuses_runs_without_it(monkeypatch):
-    monkeypatch.setattr("pixelcnn_tf.sampling.loops.USE_XLA", True)
+    monkeypatch.setenv("PIXELCNN_TF_XLA", "1")
 
     class Printing(PixelCNNResBlock):
         def step(self, inputs, pixels):

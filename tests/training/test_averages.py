@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from command_line import train
-from helpers import draw_weights, make_trainer, small_config, two_devices, weights
+from helpers import make_trainer, small_config, two_devices, weights
 
 from pixelcnn_tf import Trainer, UserError, generate_images, load_config, load_model
+from pixelcnn_tf.testing import draw_weights
 from pixelcnn_tf.training.checkpoints import Checkpoints, saved_steps
 from pixelcnn_tf.training.optimizers import averages
 from pixelcnn_tf.training.signals import Interrupted

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from command_line import train
-from helpers import draw_weights, make_trainer, small_config, weights
+from helpers import make_trainer, small_config, weights
 
 from pixelcnn_tf import Trainer, UserError, load_images, load_model
 from pixelcnn_tf.config import DataConfig
+from pixelcnn_tf.testing import draw_weights
 from pixelcnn_tf.training.checkpoints import Checkpoints, saved_steps
 from pixelcnn_tf.training.clock import Clock, Window
 from pixelcnn_tf.training.optimizers import rate_at

@@ -234,8 +234,6 @@ def save_and_die(self, step, seconds):
     save(self, step, seconds)
     if step == 20:
         os.kill(os.getpid(), signal.SIGKILL)
-from pixelcnn_tf.sampling import loops
-loops.USE_XLA = False  # compiling takes longer than all the rest
 from pixelcnn_tf import Trainer
 Trainer.write_samples = lambda *_: None  # not compared
 import main

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import draw_weights, make_trainer, small_config, two_devices, weights
+from helpers import make_trainer, small_config, two_devices, weights
 
 from pixelcnn_tf import UserError, load_model
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.data.pipeline import get_dataset
+from pixelcnn_tf.testing import draw_weights
 from pixelcnn_tf.training.experiment import make_strategy
 from pixelcnn_tf.training.optimizers import build_optimizer
 

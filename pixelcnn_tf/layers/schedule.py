@@ -1,0 +1,225 @@
+"""Which pixels are computed at which step of incremental evaluation, and what layers keep of them.
+
+docs/sampling.md explains the terms, with figures; incremental.py is the protocol of the layers.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import tensorflow as tf
+
+from pixelcnn_tf.layers.incremental import Incremental, IncrementalLayer
+
+#: A tensor, or a NamedTuple or list of nests.
+Nest: TypeAlias = Any
+
+
+@dataclasses.dataclass
+class LayerState:
+    """What one layer knows at the active pixels.
+
+    Attributes:
+        weights: from ``incremental_weights``.
+        state: from ``init_state`` and the last ``end_pixel``.
+        lookahead: number of steps that the layer is ahead of the active pixels.
+        sums: from ``start_pixel``; ``step`` adds to it.
+        groups: the channel groups of the layer's input so far.
+    """
+
+    weights: Nest
+    state: Nest
+    lookahead: int = 0
+    sums: Nest = None
+    groups: list = dataclasses.field(default_factory=list)
+
+
+class Schedule:
+    """Which pixels of a batch of images are computed at which step.
+
+    Args:
+        part: a layer, block or model.
+        batch: number of images at once.
+        height, width: of the images, in pixels.
+        labels: int32 ``[batch]``, for ``init_states`` of a class-conditional model.
+        lag: the row lag, if it is to be larger than the layers need.
+
+    Attributes:
+        lag: number of columns that a row is ahead of the row below it.
+        rows: largest number of active rows.
+        lanes: ``rows * batch``, ordered by row.
+        lookaheads: number of steps that each layer is ahead.
+        head_start: number of steps before the first pixel, in which the lookahead layers compute
+            their first row.
+        n_steps: number of all steps.
+
+    Example:
+        >>> from pixelcnn_tf.layers.schedule import Schedule
+        >>> layer = pixelcnn_tf.MaskedConv2D(3, kernel_size=7)
+        >>> layer.build((None, None, None, 3))
+        >>> schedule = Schedule(layer, batch=16, height=32, width=32)
+        >>> schedule.lag, schedule.rows, schedule.n_steps
+        (4, 8, 156)
+    """
+
+    def __init__(
+        self,
+        part: Incremental,
+        batch: int,
+        height: int,
+        width: int,
+        labels=None,
+        lag: int | None = None,
+    ):
+        self.layers = part.incremental_layers()
+        self.batch, self.height, self.width, self.labels = batch, height, width, labels
+        ahead = part.lookahead_layers()
+        reaches = [layer.reach(width) for layer in self.layers if layer not in ahead]
+        self.lag = lag or 1 + max([0, sum(layer.reach(width) for layer in ahead), *reaches])
+        self.rows = -(-width // self.lag)
+        self.lanes = self.rows * batch
+        self.lookaheads, lookahead = dict.fromkeys(self.layers, 0), self.lag - 1
+        for layer in ahead:
+            lookahead -= layer.reach(width)
+            self.lookaheads[layer] = lookahead
+        self.head_start = max(self.lookaheads.values(), default=0)
+        self.n_steps = self.head_start + self.step_of(height - 1, width - 1) + 1
+
+    def step_of(self, row, column):
+        """Returns the step at which a pixel is active, counted from the first pixel."""
+        return row * self.lag + column
+
+    def weights(self) -> list[Nest]:
+        """Returns the weights of every layer, for ``pixels``."""
+        return [layer.incremental_weights() for layer in self.layers]
+
+    def init_states(self) -> list[Nest]:
+        """Returns the states of every layer before the first pixel, for ``pixels``."""
+        return [layer.init_state(self) for layer in self.layers]
+
+    def ring_buffer(self, up: int, left: int, features: int, dtype) -> tf.Tensor:
+        """Returns an empty ring buffer for ``Wavefront.write``, long enough to ``read`` at pixels
+        ``up`` rows above and ``left`` columns to the left: zeros ``[steps, lanes + 2 * margin,
+        features]``."""
+        margin = max(1, -(-left // self.lag)) * self.batch  # see ``read``
+        return tf.zeros([up * self.lag + left, self.lanes + 2 * margin, features], dtype)
+
+    def pixels(self, step, weights: list[Nest], states: list[Nest]) -> "ActivePixels":
+        """Returns the active pixels at ``step`` (0 to ``n_steps - 1``)."""
+        return ActivePixels(self, step - self.head_start, weights, states)
+
+
+class Wavefront:
+    """The pixels of one step: one in each active row, of each image.
+
+    Args:
+        schedule: the schedule.
+        time: the step, 0 at the first pixel.
+
+    Attributes:
+        row, column: int32 ``[rows]``; some may lie outside of the image.
+        index: int32 ``[rows]``, ``row * width + column``; ``height * width`` for those outside.
+    """
+
+    def __init__(self, schedule: Schedule, time):
+        self.schedule, self.time = schedule, time
+        place = tf.range(schedule.rows)
+        self.row = time // schedule.lag - place
+        self.column = time % schedule.lag + place * schedule.lag
+        inside = (self.row >= 0) & (self.row < schedule.height) & (self.column < schedule.width)
+        outside = schedule.height * schedule.width
+        self.index = tf.where(inside, self.row * schedule.width + self.column, outside)
+        self._inside = tf.repeat(inside, schedule.batch)[:, None]
+        self._shared: dict[tuple, tf.Tensor] = {}
+
+    def write(self, buffer: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
+        """Returns ``buffer``, a ring buffer of the last steps, with ``features`` ``[lanes,
+        features]`` of these pixels in it: zeros for those outside of the image and in both margins.
+        """
+        features = tf.where(self._inside, features, tf.zeros([], features.dtype))
+        features = tf.pad(features, [[self._margin(buffer)] * 2, [0, 0]])
+        now = self._entry(buffer, 0, 0)
+        return tf.tensor_scatter_nd_update(buffer, now[None, None], features[None])
+
+    def read(self, buffer: tf.Tensor, up: int, right: int) -> tf.Tensor:
+        """Returns what ``buffer`` holds of the pixels ``up`` rows above and ``right`` columns to
+        the right (negative: left) of these, ``[lanes, features]``; zeros outside of the image.
+        """
+        # ``right`` columns further may be past the ``lag`` columns of an active row, among those of
+        # the next active row or, to the left, of an earlier one; their lanes are next to ours.
+        schedule, margin = self.schedule, self._margin(buffer)
+
+        def start():
+            lanes = (self.time % schedule.lag + right) // schedule.lag * schedule.batch
+            return tf.stack([self._entry(buffer, up, right), lanes + margin, 0])
+
+        size = [1, schedule.lanes, buffer.shape[2]]
+        start_index = self._once(("start", *buffer.shape[:2], up, right), start)
+        return tf.reshape(tf.slice(buffer, start_index, size), size[1:])
+
+    def _margin(self, buffer: tf.Tensor) -> int:
+        """The number of lanes of zeros on either side of ``buffer``."""
+        return (buffer.shape[1] - self.schedule.lanes) // 2
+
+    def _entry(self, buffer: tf.Tensor, up: int, right: int) -> tf.Tensor:
+        """The index in a ring buffer of the step of the pixels ``up`` and ``right`` of these."""
+        length, ago = buffer.shape[0], up * self.schedule.lag - right
+        return self._once(("entry", length, ago), lambda: (self.time - ago) % length)
+
+    def _once(self, key: tuple, make: Callable[[], tf.Tensor]) -> tf.Tensor:
+        """A tensor that many layers need: tracing thousands of operations takes seconds."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        return self._shared[key]
+
+
+class ActivePixels(Wavefront):
+    """The pixels that are computed at this step, and what the layers know about them.
+
+    ``pixels[layer]`` is the ``LayerState`` of a layer.
+
+    Attributes:
+        channel: the channel that is computed now.
+    """
+
+    def __init__(self, schedule: Schedule, time, weights: list[Nest], states: list[Nest]):
+        super().__init__(schedule, time)
+        self.channel = 0
+        self._wavefronts: dict[int, Wavefront] = {0: self}
+        self._layer_states = {
+            layer: LayerState(*both, schedule.lookaheads[layer])
+            for layer, *both in zip(schedule.layers, weights, states, strict=True)
+        }
+        for layer, layer_state in self._layer_states.items():
+            layer_state.sums = layer.start_pixel(layer_state.weights, layer_state.state, self)
+
+    def __getitem__(self, layer: IncrementalLayer) -> LayerState:
+        try:
+            return self._layer_states[layer]
+        except KeyError:
+            raise ValueError(
+                f"{layer!r}: not among the incremental_layers() of the block or model that uses it"
+            ) from None
+
+    def ahead(self, lookahead: int) -> Wavefront:
+        """Returns the pixels that will be active ``lookahead`` steps later."""
+        if lookahead not in self._wavefronts:
+            self._wavefronts[lookahead] = Wavefront(self.schedule, self.time + lookahead)
+        return self._wavefronts[lookahead]
+
+    def end(self) -> list[Nest]:
+        """Returns the states of every layer after these pixels, all of whose channels are known."""
+        return [layer.end_pixel(state, self) for layer, state in self._layer_states.items()]
+
+
+def where(condition, change: Callable, *states: Nest) -> tuple:
+    """Returns ``change(*states)`` where the scalar ``condition`` holds, else ``states``.
+
+    A loop of at most one iteration: XLA lets it work in place, while it copies all that goes into
+    and comes out of a ``tf.cond``.
+    """
+
+    def body(_, *states):
+        return False, *change(*states)
+
+    return tf.while_loop(lambda again, *_: again, body, (condition, *states))[1:]
