@@ -67,7 +67,8 @@ def test_no_leak(member, n_channels, n_classes, skips, size, rng):
     model, labels = family_model(member, n_channels, n_classes, skip_connections=skips)
     found, moved = leaks_under_draws(model, labels, size, rng)
     assert not found
-    assert moved > np.prod(size) * n_channels  # what may move does
+    values = int(np.prod(size)) * n_channels
+    assert moved > values or values == 1  # what may move does; a single value depends on nothing
 
 
 def test_a_vertical_stack_that_is_not_shifted_is_noticed(rng, monkeypatch):
