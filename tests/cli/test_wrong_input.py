@@ -219,7 +219,7 @@ WRONG = [
     (
         train_command,
         ["{new}", "--set", "data.source={tmp}/grey.npz", "--set", "data.validation_share=0.99"],
-        "of which data.validation_share 0.99 leaves none to train on",
+        "of which data.validation_share 0.99 leaves none for training",
     ),
     (train_command, ["{old}", "--set", "training.minutes=9"], "training.minutes: None there, 9.0"),
     (

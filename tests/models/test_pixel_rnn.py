@@ -91,7 +91,7 @@ BLOCKS = {
 
 def test_blocks_that_differ_could_not_be_saved_and_are_refused():
     kernels = iter([3, 5])
-    with pytest.raises(ValueError, match="alike"):
+    with pytest.raises(ValueError, match="must build blocks that differ in their names only"):
         PixelRNN(2, 2, 2, lambda **options: PixelCNNResBlock(next(kernels), **options))
 
 

@@ -131,7 +131,8 @@ def test_scoring_without_labels_is_refused(run, tmp_path, capsys):
 
 
 def test_receptive_fields_are_drawn_side_by_side(tmp_path, capsys):
-    configs = [str(ROOT / "configs" / f"mnist_binary_{m}.yml") for m in ("masked", "gated")]
+    models = ("pixelcnn", "gated_pixelcnn")
+    configs = [str(ROOT / "configs" / f"mnist_binary_{m}.yml") for m in models]
     flags = ["--set", "model.n_layers=1", "--set", "model.hidden_dim=2", "--size", "15"]
     flags += ["--set", "model.n_classes=3"]  # a class changes nothing here
     out = tmp_path / "r.png"
