@@ -10,6 +10,7 @@ from pixelcnn_tf.utils import startup
 
 __version__ = "0.2.0"
 
+#: The module of each public name; ``__init__.pyi`` says the same to type checkers.
 _HOME_OF = {
     "get_mask": "layers.masks",
     "MaskedConv2D": "layers.masked_conv",
@@ -58,7 +59,7 @@ _HOME_OF = {
     "UserError": "utils.errors",
 }
 
-__all__ = sorted(_HOME_OF)
+__all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str):

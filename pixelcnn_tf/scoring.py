@@ -153,10 +153,10 @@ def compare(
     True
     """
     models = model_a, model_b
-    some_classes = any(getattr(model, "n_classes", None) is not None for model in models)
+    some_classes = any(model.n_classes is not None for model in models)
     nats = []
     for i, model in enumerate(models):
-        ignored = some_classes and getattr(model, "n_classes", None) is None
+        ignored = some_classes and model.n_classes is None
         shown = progress
         if callable(progress):
             shown = lambda done, n, i=i: progress(i * n + done, 2 * n)  # noqa: E731

@@ -7,14 +7,15 @@ Both take seconds for images of 5 x 6 pixels, which show as much as larger image
 ``sampling``, ``models`` and ``layers``; imported by tests.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from pixelcnn_tf.layers.incremental import Incremental, IncrementalBlock, IncrementalModel
+from pixelcnn_tf.layers.incremental import Incremental, IncrementalBlock, IncrementalLayer
 from pixelcnn_tf.layers.schedule import Schedule
+from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.inputs import check_model
 from pixelcnn_tf.models.pixel_rnn import PixelRNN
 from pixelcnn_tf.sampling.generate import supports_incremental, teacher_forced_logits
@@ -24,7 +25,12 @@ TOLERANCE = 1e-4
 
 
 def check_causal(
-    part, image_size: tuple[int, int], *, features: int | None = None, draws: int = 3, seed: int = 0
+    part: Any,
+    image_size: tuple[int, int],
+    *,
+    features: int | None = None,
+    draws: int = 3,
+    seed: int = 0,
 ) -> None:
     """Raises AssertionError if an output depends on its own or a later sub-pixel.
 
@@ -72,7 +78,11 @@ def check_causal(
 
 
 def check_incremental(
-    part, image_size: tuple[int, int], *, features: int | None = None, seed: int = 0
+    part: keras.layers.Layer,
+    image_size: tuple[int, int],
+    *,
+    features: int | None = None,
+    seed: int = 0,
 ) -> None:
     """Raises AssertionError if incremental evaluation gives other outputs than ``call``.
 
@@ -90,9 +100,11 @@ def check_incremental(
         >>> check_incremental(pixelcnn_tf.RowLSTMBlock(), (4, 5))
     """
     subject = _subject(part, features)
-    if not isinstance(subject.layer, Incremental) or (
-        isinstance(subject.layer, keras.Model) and not supports_incremental(subject.layer)
-    ):
+    if isinstance(subject.layer, keras.Model):
+        has_step = supports_incremental(subject.layer)
+    else:
+        has_step = isinstance(subject.layer, Incremental)
+    if not has_step:
         raise AssertionError(f"{_name(part)}: has no step, so it cannot be evaluated incrementally")
     saved = subject.layer.get_weights()
     try:
@@ -123,7 +135,7 @@ class _Subject(NamedTuple):
         strict: whether an output may not depend on its own channel group.
     """
 
-    layer: keras.layers.Layer
+    layer: Any
     groups: int
     n_values: int | None
     features: int
@@ -136,7 +148,7 @@ class _Subject(NamedTuple):
         return rng.integers(self.n_values, size=shape).astype("uint8")
 
     def _labels(self, n: int) -> dict:
-        n_classes = self.layer.n_classes if isinstance(self.layer, IncrementalModel) else None
+        n_classes = self.layer.n_classes if isinstance(self.layer, PixelModel) else None
         return {} if n_classes is None else {"labels": np.arange(n) * 0}
 
     def call(self, inputs: np.ndarray):
@@ -154,7 +166,7 @@ class _Subject(NamedTuple):
         return np.reshape(outputs, [n, height * width * self.groups, -1])
 
 
-def _subject(part, features: int | None) -> _Subject:
+def _subject(part: keras.layers.Layer, features: int | None) -> _Subject:
     if isinstance(part, IncrementalBlock):
         part = _model_of(part, features)
     if isinstance(part, keras.Model):
@@ -163,11 +175,13 @@ def _subject(part, features: int | None) -> _Subject:
         return _Subject(part, part.n_channels, likelihood.n_values, part.n_channels, True)
     if isinstance(part, Incremental) and part in part.lookahead_layers():
         raise ValueError(f"{_name(part)}: is evaluated ahead; check the block that it is part of")
-    groups = getattr(part, "n_channels", 1)
+    groups, strict = 1, False
+    if isinstance(part, IncrementalLayer):
+        groups, strict = part.n_channels, part.mask_type == "A"
     features = features or 4 * groups
     if not part.built:
         part.build((None, None, None, features))
-    return _Subject(part, groups, None, features, getattr(part, "mask_type", "B") == "A")
+    return _Subject(part, groups, None, features, strict)
 
 
 def _model_of(block, features: int | None) -> PixelRNN:
@@ -243,7 +257,7 @@ def leaks(
     return found, moved_later
 
 
-def incremental_outputs(layer, inputs: np.ndarray, n_channels: int) -> np.ndarray:
+def incremental_outputs(layer: Any, inputs: np.ndarray, n_channels: int) -> np.ndarray:
     """Returns the outputs of a layer or block for ``inputs`` ``[n, height, width, features]``,
     evaluated incrementally and eagerly.
 
@@ -257,7 +271,7 @@ def incremental_outputs(layer, inputs: np.ndarray, n_channels: int) -> np.ndarra
     n, height, width, features = inputs.shape
     schedule = Schedule(layer, n, height, width)
     flat = np.concatenate([inputs.reshape(n, -1, features), np.zeros([n, 1, features])], axis=1)
-    outputs = None
+    outputs = np.zeros(0)
     weights, states = schedule.weights(), schedule.init_states()
     for time in range(schedule.n_steps):
         pixels = schedule.pixels(tf.constant(time), weights, states)
@@ -266,14 +280,14 @@ def incremental_outputs(layer, inputs: np.ndarray, n_channels: int) -> np.ndarra
         results = []
         for channel, group in enumerate(groups):
             pixels.channel = channel
-            if getattr(layer, "mask_type", "B") == "A":
+            if layer.mask_type == "A":
                 results.append(layer.step(None, pixels))
                 layer.observe(tf.constant(group), pixels)
             else:
                 results.append(layer.step(tf.constant(group), pixels))
         states = pixels.end()
         result = tf.concat(results, axis=-1).numpy().reshape(schedule.rows, n, -1)
-        if outputs is None:
+        if time == 0:
             outputs = np.zeros([n, height * width + 1, result.shape[-1]])
         outputs[:, pixels.index.numpy()] = result.transpose(1, 0, 2)
     return outputs[:, :-1].reshape(n, height, width, -1)

@@ -1,3 +1,4 @@
+import ast
 import os
 import subprocess
 import sys
@@ -55,6 +56,16 @@ def test_keras_knows_the_classes_before_their_first_use(imports):
         "print(keras.saving.get_registered_object('pixelcnn_tf>PixelRNN').__name__)"
     )
     assert result.stdout == "PixelRNN\n", result.stderr
+
+
+def test_type_checkers_see_the_same_names():
+    stub = (ROOT / "pixelcnn_tf/__init__.pyi").read_text()
+    found = {}
+    for node in ast.parse(stub).body:
+        if isinstance(node, ast.ImportFrom):
+            found |= {name.asname: node.module for name in node.names}
+    homes = {name: f"pixelcnn_tf.{home}" for name, home in pixelcnn_tf._HOME_OF.items()}
+    assert found == homes
 
 
 def test_every_public_name_is_there():

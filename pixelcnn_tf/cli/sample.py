@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     startup.find_devices()
     model = load_model(args.run)
     n, labels = _number_and_labels(args, model.n_classes)
-    if args.label == "all" and args.columns is None:
+    if args.label == "all" and args.columns is None and model.n_classes is not None:
         args.columns = n // model.n_classes
     with sampling_progress(n, image_size) as show:
         images = generate_images(

@@ -1,5 +1,7 @@
 """The base class of masked and shifted convolutions."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -39,7 +41,7 @@ class CausalConv2D(IncrementalLayer, keras.layers.Layer):
         self.mask_type = mask_type
         self.activation = keras.activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_initializer: Any = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.bias_regularizer = keras.regularizers.get(bias_regularizer)

@@ -65,6 +65,10 @@ class IncrementalLayer(Incremental):
     n_channels]``, channel after channel. The other methods have defaults for a layer that looks at
     the active pixels only.
 
+    Attributes:
+        n_channels: number of channel groups of its inputs and outputs.
+        mask_type: ``'A'`` for a layer whose outputs do not depend on their own channel group.
+
     Example:
         >>> from pixelcnn_tf.layers.incremental import IncrementalLayer
         >>> class Scale(IncrementalLayer, keras.layers.Layer):
@@ -84,6 +88,9 @@ class IncrementalLayer(Incremental):
         >>> from pixelcnn_tf.testing import check_incremental
         >>> check_incremental(Scale(), (4, 5), features=3)
     """
+
+    n_channels: int = 1
+    mask_type: str = "B"
 
     def incremental_layers(self) -> list[IncrementalLayer]:
         return [self]

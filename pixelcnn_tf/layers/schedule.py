@@ -187,8 +187,8 @@ class ActivePixels(Wavefront):
         self.channel = 0
         self._wavefronts: dict[int, Wavefront] = {0: self}
         self._layer_states = {
-            layer: LayerState(*both, schedule.lookaheads[layer])
-            for layer, *both in zip(schedule.layers, weights, states, strict=True)
+            layer: LayerState(of_layer, state, schedule.lookaheads[layer])
+            for layer, of_layer, state in zip(schedule.layers, weights, states, strict=True)
         }
         for layer, layer_state in self._layer_states.items():
             layer_state.sums = layer.start_pixel(layer_state.weights, layer_state.state, self)

@@ -32,9 +32,8 @@ class PixelModel(IncrementalModel, keras.Model):
 
     likelihood: Likelihood
     n_channels: int
-    n_classes: int | None
-
-    size_unit = 1
+    n_classes: int | None = None
+    size_unit: int = 1
 
     def check_size(self, height: int | None, width: int | None) -> None:
         """Raises ValueError for images whose sides the model cannot take."""
@@ -103,14 +102,14 @@ def checked_labels(labels, n, n_classes: int | None):
         >>> checked_labels([[3], [7]], 2, n_classes=10).numpy().tolist()
         [3, 7]
     """
-    if (labels is None) != (n_classes is None):
+    if n_classes is None and labels is not None:
+        raise ValueError(f"labels: a model without classes takes none, not {labels!r:.80}")
+    if n_classes is not None and labels is None:
         raise ValueError(
-            f"labels: a model without classes takes none, not {labels!r:.80}"
-            if n_classes is None
-            else f"labels: not given; must be integers from 0 to {n_classes - 1}, for the model is "
+            f"labels: not given; must be integers from 0 to {n_classes - 1}, for the model is "
             "class-conditional"
         )
-    if labels is None:
+    if n_classes is None:
         return None
     labels = tf.convert_to_tensor(labels)
     if not labels.dtype.is_integer:

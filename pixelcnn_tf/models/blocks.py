@@ -99,7 +99,9 @@ class Block(IncrementalBlock, keras.layers.Layer):
         """Returns the layers that ``make`` and ``make_conv`` have made."""
         return layers_of(self._made.layers)
 
-    def make_conv(self, name: str, features: int, filters: int, kernel_size=1) -> MaskedConv2D:
+    def make_conv(
+        self, name: str, features: int, filters: int, kernel_size: int | tuple[int, int] = 1
+    ) -> MaskedConv2D:
         """Returns a masked convolution of type B; see ``make``."""
         return self.make(MaskedConv2D, name, features, filters, kernel_size, "B", self.n_channels)
 

@@ -6,10 +6,11 @@ range is clamped without a word).
 
 import numpy as np
 
+from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.utils.errors import UserError
 
 
-def check_model(model) -> None:
+def check_model(model: PixelModel) -> None:
     """Raises UserError unless ``model`` is a model of images; builds it if that was not done.
 
     Example:
@@ -20,7 +21,7 @@ def check_model(model) -> None:
     >>> model.built
     True
     """
-    if not hasattr(model, "likelihood"):
+    if not isinstance(model, PixelModel):
         raise UserError(
             f"model={model!r:.80}: must be a PixelRNN or PixelCNNPlusPlus, as load_model returns"
         )
@@ -28,7 +29,7 @@ def check_model(model) -> None:
         model.build((None, None, None, model.n_channels))
 
 
-def check_size(model, height: int, width: int) -> None:
+def check_size(model: PixelModel, height: int, width: int) -> None:
     """Raises UserError for images of a size that the model cannot take.
 
     Example:
@@ -36,14 +37,13 @@ def check_size(model, height: int, width: int) -> None:
     >>> from pixelcnn_tf.models.inputs import check_size
     >>> check_size(pixelcnn_tf.PixelRNN(2, 2, 1), 7, 9)
     """
-    if hasattr(model, "check_size"):
-        try:
-            model.check_size(height, width)
-        except ValueError as error:
-            raise UserError(str(error)) from None
+    try:
+        model.check_size(height, width)
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
-def check_images(model, images) -> np.ndarray:
+def check_images(model: PixelModel, images) -> np.ndarray:
     """Returns images for ``model`` as an array.
 
     Args:
@@ -77,7 +77,7 @@ def check_images(model, images) -> np.ndarray:
     return images.astype(np.uint8)
 
 
-def labels_for(model, labels, n: int) -> np.ndarray | None:
+def labels_for(model: PixelModel, labels, n: int) -> np.ndarray | None:
     """Returns the labels of ``n`` images for ``model``.
 
     Args:
@@ -100,7 +100,7 @@ def labels_for(model, labels, n: int) -> np.ndarray | None:
     >>> labels_for(model, 7, 3).tolist()
     [7, 7, 7]
     """
-    n_classes = getattr(model, "n_classes", None)
+    n_classes = model.n_classes
     if n_classes is None:
         if labels is not None:
             raise UserError("labels: the model is not class-conditional; leave them out")

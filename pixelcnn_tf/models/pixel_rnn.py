@@ -1,5 +1,7 @@
 """PixelRNN: a masked input convolution, a stack of blocks, masked output layers."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -87,16 +89,11 @@ class PixelRNN(PixelModel):
         options = {"n_channels": n_channels, "dtype": self.dtype_policy}
         if n_classes is not None:
             options["n_classes"] = n_classes
-        self.blocks = [
+        self.blocks: list[Any] = [
             _make_block(pixel_layer, name=f"block_{i + 1}", **options) for i in range(n_layers)
         ]
         if isinstance(self.blocks[0], Block):
-            for name in ("n_channels", "n_classes"):
-                of_block, of_model = getattr(self.blocks[0], name), getattr(self, name)
-                if of_block != of_model:
-                    raise ValueError(
-                        f"{name}={of_model!r}: the blocks have {of_block!r}; must be the same"
-                    )
+            self._check_block(self.blocks[0])
             self.input_conv = self.blocks[0].input_layer(
                 features, 7, name="input_conv", dtype=self.dtype_policy
             )
@@ -111,6 +108,14 @@ class PixelRNN(PixelModel):
         self.head = [conv(out_dim * n_channels, 1, "B", f"head_{i + 1}") for i in range(2)]
         n_outputs = n_channels * self.likelihood.n_params
         self.output_conv = conv(n_outputs, 1, "B", "output_conv", dtype="float32")
+
+    def _check_block(self, block: Block) -> None:
+        for name, own, of_block in [
+            ("n_channels", self.n_channels, block.n_channels),
+            ("n_classes", self.n_classes, block.n_classes),
+        ]:
+            if of_block != own:
+                raise ValueError(f"{name}={own!r}: the blocks have {of_block!r}; must be the same")
 
     def build(self, images_shape, labels_shape=None):
         self.checked_shape(images_shape)

@@ -133,7 +133,7 @@ def _naive_loop(model, size, tables, results, first, stop):
     height, width = size
     channels, n = tables.images.shape[1:]
     choose = _chooser(tables, model.likelihood)
-    batch, unit = tf.range(n), getattr(model, "size_unit", 1)
+    batch, unit = tf.range(n), model.size_unit
     shape = [height, width, channels, n]
     images = tf.transpose(tf.reshape(results.images[:-1], shape), [3, 0, 1, 2])
 

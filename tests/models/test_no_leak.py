@@ -80,7 +80,7 @@ def test_blocks(variant, n_channels, rng):
 
 def closed_entries(model):
     """Every stored mask entry that is closed: (layer, index)."""
-    layers = [layer for layer in model._flatten_layers() if isinstance(layer, MaskedConv2D)]
+    layers = [layer for layer in model.incremental_layers() if isinstance(layer, MaskedConv2D)]
     return [(layer, tuple(where)) for layer in layers for where in np.argwhere(~layer.mask)]
 
 

@@ -50,7 +50,7 @@ def test_layers_are_those_of_the_paper():
 
 def test_reference_model_has_the_known_number_of_weights():
     model = build_model(load_config("configs/cifar10_pixelcnn.yml"))
-    convs = [layer for layer in model._flatten_layers() if isinstance(layer, MaskedConv2D)]
+    convs = [layer for layer in model.incremental_layers() if isinstance(layer, MaskedConv2D)]
     whole = sum(
         int(np.prod([*conv.kernel_size, *conv.kernel.shape[2:]])) + conv.filters for conv in convs
     )

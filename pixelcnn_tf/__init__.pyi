@@ -1,0 +1,49 @@
+"""The public names as type checkers and editors see them; ``__init__.py`` loads each when used."""
+
+from pixelcnn_tf.config.data import DataConfig as DataConfig
+from pixelcnn_tf.config.loading import load_config as load_config
+from pixelcnn_tf.config.plugins import load_plugin as load_plugin
+from pixelcnn_tf.config.registration import register_block as register_block
+from pixelcnn_tf.config.registration import register_likelihood as register_likelihood
+from pixelcnn_tf.config.registration import register_model as register_model
+from pixelcnn_tf.config.registration import register_source as register_source
+from pixelcnn_tf.config.schema import Config as Config
+from pixelcnn_tf.config.settings import BlockSettings as BlockSettings
+from pixelcnn_tf.config.settings import LikelihoodSettings as LikelihoodSettings
+from pixelcnn_tf.config.settings import ModelSettings as ModelSettings
+from pixelcnn_tf.config.settings import SourceSettings as SourceSettings
+from pixelcnn_tf.config.template import config_template as config_template
+from pixelcnn_tf.data.images import Images as Images
+from pixelcnn_tf.data.pipeline import get_dataset as get_dataset
+from pixelcnn_tf.data.sources import load_images as load_images
+from pixelcnn_tf.layers.conversion import masked_to_shifted as masked_to_shifted
+from pixelcnn_tf.layers.conversion import shifted_to_masked as shifted_to_masked
+from pixelcnn_tf.layers.masked_conv import MaskedConv2D as MaskedConv2D
+from pixelcnn_tf.layers.masks import get_mask as get_mask
+from pixelcnn_tf.layers.shifted_conv import ShiftedConv2D as ShiftedConv2D
+from pixelcnn_tf.likelihoods.base import Likelihood as Likelihood
+from pixelcnn_tf.likelihoods.base import NLLMetric as NLLMetric
+from pixelcnn_tf.likelihoods.bernoulli import Bernoulli as Bernoulli
+from pixelcnn_tf.likelihoods.categorical import Softmax as Softmax
+from pixelcnn_tf.likelihoods.logistic_mixture import LogisticMixture as LogisticMixture
+from pixelcnn_tf.likelihoods.registry import get_likelihood as get_likelihood
+from pixelcnn_tf.models.base import PixelModel as PixelModel
+from pixelcnn_tf.models.blocks import Block as Block
+from pixelcnn_tf.models.blocks import GatedBlock as GatedBlock
+from pixelcnn_tf.models.blocks import PixelCNNResBlock as PixelCNNResBlock
+from pixelcnn_tf.models.build import build_model as build_model
+from pixelcnn_tf.models.lstm_blocks import DiagonalBiLSTMBlock as DiagonalBiLSTMBlock
+from pixelcnn_tf.models.lstm_blocks import RowLSTMBlock as RowLSTMBlock
+from pixelcnn_tf.models.pixel_rnn import PixelRNN as PixelRNN
+from pixelcnn_tf.models.pixelcnn_pp import PixelCNNPlusPlus as PixelCNNPlusPlus
+from pixelcnn_tf.sampling.complete import complete_images as complete_images
+from pixelcnn_tf.sampling.generate import generate_images as generate_images
+from pixelcnn_tf.sampling.settings import SamplingSettings as SamplingSettings
+from pixelcnn_tf.scoring import compare as compare
+from pixelcnn_tf.scoring import score as score
+from pixelcnn_tf.training.run_folder import load_model as load_model
+from pixelcnn_tf.training.trainer import Trainer as Trainer
+from pixelcnn_tf.utils.errors import UserError as UserError
+from pixelcnn_tf.visualization.receptive_field import receptive_field as receptive_field
+
+__version__: str
