@@ -21,6 +21,8 @@ class PixelModel(IncrementalModel, keras.Model):
         n_channels: number of channels per pixel; 1 for greyscale images.
         n_classes: number of classes; None for a model that is not class-conditional.
         size_unit: height and width must be multiples of this.
+        n_initial_images: number of training images that ``initialize_from`` needs; 0 for a model
+            whose initial weights do not depend on data.
 
     Example:
         >>> model = pixelcnn_tf.PixelRNN(4, 4, n_layers=1, n_classes=10)
@@ -34,6 +36,7 @@ class PixelModel(IncrementalModel, keras.Model):
     n_channels: int
     n_classes: int | None = None
     size_unit: int = 1
+    n_initial_images: int = 0
 
     def check_size(self, height: int | None, width: int | None) -> None:
         """Raises ValueError for images whose sides the model cannot take."""
@@ -44,6 +47,13 @@ class PixelModel(IncrementalModel, keras.Model):
                 f"images of {height}x{width}: {type(self).__name__} halves them, so that both "
                 f"sides must be multiples of {unit}: {fits}, for example"
             )
+
+    def initialize_from(self, images, labels=None) -> None:
+        """Initializes the weights from images, before training; by default does nothing.
+
+        Args:
+            images, labels: as for ``call``, at least ``n_initial_images``.
+        """
 
     def checked_shape(self, images_shape):
         """Returns the shape of the images; ValueError for another number of channels."""

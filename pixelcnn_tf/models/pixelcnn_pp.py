@@ -72,6 +72,7 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
     """
 
     size_unit = 2 ** (N_LEVELS - 1)
+    n_initial_images = 100
 
     def __init__(
         self,

@@ -44,8 +44,8 @@ class Checkpoints:
         keep: how many to keep, at least 2, so that a damaged one is not the last.
 
     Attributes:
-        seconds: of training, as of the checkpoint that was restored; 0 if it has none, which is
-            so for those of versions before 0.2.
+        seconds: seconds of training at the checkpoint that was restored; 0 for checkpoints of
+            versions before 0.2, which do not store them.
 
     Raises:
         UserError: a folder with a wildcard character in its path.
@@ -78,7 +78,7 @@ class Checkpoints:
         parts = {"model": [weight.value for weight in weights]}
         if optimizer is not None:
             parts["optimizer"] = [variable.value for variable in optimizer.variables]
-            if averages(optimizer):  # under a name of their own as well; written only once
+            if averages(optimizer):  # also under their own name; written only once
                 parts["averages"] = [average.value for average in averages(optimizer)]
         self._complete = optimizer is not None
         step = tf.Variable(0, dtype=tf.int64)
@@ -91,7 +91,7 @@ class Checkpoints:
         self._damaged: set[int] = set()
 
     def save(self, step: int, seconds: float = 0.0) -> None:
-        """Write a checkpoint, complete on the disk when this returns.
+        """Write a checkpoint; it is complete on the disk when this method returns.
 
         Args:
             step: number of steps made.
@@ -123,8 +123,8 @@ class Checkpoints:
             flush(file)
         flush(self.folder)
         self._saved = step
-        # Only now that this one is safe. Later ones, and those that could not be read, are not
-        # counted, but are deleted as soon as training is past them.
+        # Old ones are deleted only now that this one is safe. Later ones, and those that could not
+        # be read, are not counted; they are deleted as soon as training has passed them.
         self._damaged.discard(step)
         earlier = [saved for saved in saved_steps(self.folder) if saved <= step]
         intact = [saved for saved in earlier if saved not in self._damaged]

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 
@@ -57,7 +57,13 @@ class Clock:
 
 
 class Means(NamedTuple):
-    """Means over the steps of a window: nats per image, gradient norm, images per second."""
+    """Means over the steps of a window: nats per image, gradient norm, images per second.
+
+    Example:
+
+    >>> pixelcnn_tf.training.clock.Means(80.0, 0.5, 200.0).nats
+    80.0
+    """
 
     nats: float
     gradient_norm: float
@@ -72,6 +78,14 @@ class Window:
     Args:
         batch_size: number of images per step.
         clock: counts the seconds of the steps.
+
+    Example:
+
+    >>> from pixelcnn_tf.training.clock import Clock, Window
+    >>> window = Window(4, Clock())
+    >>> window.add(320.0, 0.5)  # the sum over 4 images
+    >>> float(window.close(step=1).nats)
+    80.0
     """
 
     def __init__(self, batch_size: int, clock: Clock):
@@ -80,13 +94,13 @@ class Window:
         self._start_over()
 
     def _start_over(self) -> None:
-        self.results: list = []
+        self.results: list[tuple[SupportsFloat, SupportsFloat]] = []
         self._untimed = 0
         self._began = self.clock.seconds
         self._opened = time.perf_counter()
 
-    def add(self, nats, norm) -> None:
-        """Take the sum of nats over the batch and the gradient norm of one step."""
+    def add(self, nats: SupportsFloat, norm: SupportsFloat) -> None:
+        """Add the sum of nats over the batch and the gradient norm of one step."""
         self.results.append((nats, norm))
 
     def start_clock(self) -> None:
@@ -124,7 +138,7 @@ class Window:
         nats, norm = values.mean(axis=0)
         timed = len(values) - self._untimed
         seconds = self.clock.seconds - self._began
-        if not self.clock.running or not timed:  # all that there is, with compiling
+        if not self.clock.running or not timed:  # only steps that compiled: count them
             timed, seconds = len(values), time.perf_counter() - self._opened
         speed = timed * self.batch_size / max(seconds, 1e-9)
         self._start_over()

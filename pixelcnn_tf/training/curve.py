@@ -11,7 +11,7 @@ class Curve:
 
     Args:
         path: a JSON file, written at each ``add``.
-        unit: the name of the score that tells which point is best; lower is better.
+        unit: the name of the score that decides which point is best; lower is better.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""From a config to a trained model: all of ``main.py`` after its flags."""
+"""The ``train`` command after its flags: from a config to a trained model."""
 
 import functools
 import sys
@@ -30,8 +30,8 @@ from pixelcnn_tf.utils.errors import UserError
 def run_experiment(config: Config, fresh: bool = False) -> int:
     """Train, evaluate, sample and save as ``config`` says; returns the exit status.
 
-    Prints where everything is. The status is 130, 143 or 129 after Ctrl-C, SIGTERM or SIGHUP,
-    with the state saved.
+    Prints where everything is. After Ctrl-C, SIGTERM or SIGHUP
+    the state is saved, and the status is 130, 143 or 129.
 
     Args:
         config: from ``load_config``.

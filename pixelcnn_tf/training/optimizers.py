@@ -14,9 +14,8 @@ from pixelcnn_tf.config.training import TrainingConfig
 def build_optimizer(training: TrainingConfig) -> keras.optimizers.Optimizer:
     """Returns the optimizer and learning rate schedule that a config describes.
 
-    A cosine that ends with a time budget (``training.minutes``) is no function of the step: the
-    optimizer then has a learning rate that ``Trainer.fit`` sets before each step, to
-    ``rate_at``.
+    A cosine that ends with a time budget (``training.minutes``) is not a function of the step:
+    ``Trainer.fit`` then sets the learning rate before each step, to ``rate_at``.
 
     Example:
 
@@ -89,8 +88,8 @@ def averages(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
 
 @contextlib.contextmanager
 def restored(variables: list[keras.Variable]) -> Iterator[None]:
-    """After the ``with`` block, however it is left, the variables have their values again, to
-    the bit.
+    """Restores the values of the variables after the ``with`` block, bit for bit, also after an
+    exception.
 
     Example:
 

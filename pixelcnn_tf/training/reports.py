@@ -11,6 +11,7 @@ from tqdm import tqdm
 from pixelcnn_tf.config.training import TrainingConfig
 from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.models.blocks import PixelCNNResBlock
+from pixelcnn_tf.models.pixel_rnn import PixelRNN
 from pixelcnn_tf.training.checkpoints import saved_steps
 from pixelcnn_tf.training.clock import Window
 from pixelcnn_tf.utils.errors import TrainingDiverged
@@ -22,7 +23,22 @@ if TYPE_CHECKING:
 
 
 def progress_bar(training: TrainingConfig, step: int, seconds: float) -> tqdm:
-    """Returns the progress bar of a run: in seconds if it has a time budget, else in steps."""
+    """Returns the progress bar of a run: in seconds if it has a time budget, else in steps.
+
+    Args:
+        training: with the number of steps or minutes.
+        step: number of steps made.
+        seconds: of training so far.
+
+    Example:
+
+    >>> from pixelcnn_tf.training import reports
+    >>> training = pixelcnn_tf.config.TrainingConfig(steps=None, minutes=2)
+    >>> with reports.progress_bar(training, step=5, seconds=30.0) as bar:
+    ...     reports.update(bar, training, step=6, seconds=40.0)
+    ...     bar.n, bar.total, bar.unit
+    (40, 120, 's')
+    """
     if training.minutes is None:
         total, unit, done = training.steps, "step", step
     else:
@@ -31,7 +47,8 @@ def progress_bar(training: TrainingConfig, step: int, seconds: float) -> tqdm:
 
 
 def update(bar: tqdm, training: TrainingConfig, step: int, seconds: float) -> None:
-    """Advance the progress bar."""
+    """Advance the progress bar to the step or, with a time budget, to the second; see
+    ``progress_bar``."""
     done = step if training.minutes is None else min(int(seconds), bar.total)
     bar.update(done - bar.n)
 
@@ -41,15 +58,20 @@ def write_start(trainer: "Trainer", images: Images) -> None:
     real = images.test[: trainer.config.sampling.n_images]
     grid = image_grid(real, trainer.likelihood.n_values)
     trainer.summaries.image("imgs", "real", grid, trainer.step)
-    blocks = getattr(trainer.model, "blocks", [None])
-    if isinstance(blocks[0], PixelCNNResBlock):  # the others use few masks or none
-        masks = mask_panel(7, trainer.model.n_channels, blocks[0].kernel_size)
+    model = trainer.model
+    block = model.blocks[0] if isinstance(model, PixelRNN) else None
+    if isinstance(block, PixelCNNResBlock):  # the others use few masks or none
+        masks = mask_panel(7, model.n_channels, block.kernel_size)
         trainer.summaries.image("imgs", "masks", masks, trainer.step)
     trainer.summaries.text("train", "config", trainer.config.to_yaml(), trainer.step)
 
 
 def write_window(trainer: "Trainer", window: Window, bar: tqdm, n_dims: int) -> None:
-    """Write the means since the last line of the log to TensorBoard and the progress bar."""
+    """Write the means since the last line of the log to TensorBoard and the progress bar.
+
+    Raises:
+        TrainingDiverged: a loss or a gradient norm of the window is not finite.
+    """
     with naming_the_last_good_checkpoint(trainer.run.checkpoints):
         means = window.close(trainer.step)
     figures = trainer.likelihood.report(means.nats, n_dims)
@@ -64,7 +86,20 @@ def write_window(trainer: "Trainer", window: Window, bar: tqdm, n_dims: int) -> 
 
 @contextlib.contextmanager
 def naming_the_last_good_checkpoint(checkpoints: Path) -> Iterator[None]:
-    """Adds to ``TrainingDiverged`` which checkpoint is the last good one, and what to do."""
+    """Within the ``with`` block, a ``TrainingDiverged`` is extended by the last good checkpoint
+    and a remedy.
+
+    Example:
+
+    >>> from pathlib import Path
+    >>> from pixelcnn_tf.training.reports import naming_the_last_good_checkpoint
+    >>> from pixelcnn_tf.utils.errors import TrainingDiverged
+    >>> with naming_the_last_good_checkpoint(Path("none")):
+    ...     raise TrainingDiverged("the loss is not finite at step 7")
+    Traceback (most recent call last):
+        ...
+    pixelcnn_tf.utils.errors.TrainingDiverged: the loss ...; none was saved: lower ...
+    """
     try:
         yield
     except TrainingDiverged as error:

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.data.images import Images
+from pixelcnn_tf.layers.incremental import layers_of
 from pixelcnn_tf.layers.masked_conv import MaskedConv2D
 from pixelcnn_tf.likelihoods.base import format_report
 from pixelcnn_tf.sampling.scheduler import cores
@@ -30,17 +31,17 @@ def used_parameters(model: keras.Model) -> int:
     >>> pixelcnn_tf.training.results.used_parameters(model) < model.count_params()
     True
     """
-    parts = model._flatten_layers(include_self=False, recursive=True)
-    masks = [part.mask for part in parts if isinstance(part, MaskedConv2D)]
+    layers = layers_of(model.layers)
+    masks = [layer.mask for layer in layers if isinstance(layer, MaskedConv2D)]
     return model.count_params() - sum(int((~mask).sum()) for mask in masks)
 
 
 def write_results(trainer: Trainer, images: Images, test: dict[str, float], seconds: float) -> dict:
-    """Write ``results.json``, whole or not at all; returns the record.
+    """Write ``results.json``, atomically; returns the record.
 
     ``step`` and ``training_seconds`` are those of the whole run; ``seconds`` are those of the
-    last command, with loading, compiling, evaluations and samples. ``curve`` has the scores
-    during training of the set that ``curve_images`` names: ``validation`` or ``test``.
+    last command, including loading, compiling, evaluations and samples. ``curve`` holds the
+    scores during training on the set that ``curve_images`` names: ``validation`` or ``test``.
 
     Args:
         trainer: after ``fit``.
@@ -92,7 +93,20 @@ def _versions() -> dict[str, str]:
 
 
 def print_results(run: RunFolder) -> None:
-    """Print one line each for the scores of a finished run and where its files are."""
+    """Print the scores of a finished run and the paths of its files, one per line.
+
+    Example:
+
+    >>> import json, pathlib, tempfile
+    >>> run = pixelcnn_tf.training.run_folder.RunFolder(tempfile.mkdtemp())
+    >>> record = {"test": {"bits_per_dim": 3.5}, "test_images": 100, "step": 2000}
+    >>> _ = run.results.write_text(json.dumps(record))
+    >>> pixelcnn_tf.training.results.print_results(run)  # doctest: +ELLIPSIS
+    test         3.5000 bits per dim  (100 images, step 2,000)
+    samples      ...
+    model        ...
+    TensorBoard  ...
+    """
     record = json.loads(run.results.read_text(encoding="utf-8"))
     counted, best = f"({record['test_images']:,} images, step {record['step']:,})", ""
     if "validation" in record:
@@ -109,6 +123,7 @@ def _tensorboard() -> str:
     """Returns the command as it works here, also where the environment is not activated."""
     if shutil.which("tensorboard"):
         return "tensorboard"
-    beside = Path(sys.executable).with_name("tensorboard")
-    near = beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside
-    return shlex.quote(str(near))
+    path = Path(sys.executable).with_name("tensorboard")
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return shlex.quote(str(path))

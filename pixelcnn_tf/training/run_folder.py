@@ -130,9 +130,9 @@ class RunFolder:
         return self.images.exists() and self.images.read_text(encoding="utf-8") == _checksums(parts)
 
     def check_images(self, *parts: np.ndarray | None) -> None:
-        """Write down the checksums of a run's images and labels, or compare them with those that
-        it was started with: with one image more, test images may be among those that the model
-        was trained on.
+        """Record the checksums of a run's images and labels, or compare them with those that the
+        run was started with: a single additional image could move test images into the training
+        set.
 
         Raises:
             UserError: they differ.
@@ -274,8 +274,8 @@ def load_model(run_or_keras_path: str | Path):
     """Returns a trained model, from a run folder or a ``.keras`` file.
 
     Args:
-        run_or_keras_path: ``runs/NAME`` (its ``model.keras``, or its newest checkpoint
-            where that is newer, during training) or the path of a ``.keras`` file.
+        run_or_keras_path: ``runs/NAME`` (its ``model.keras``, or its latest checkpoint
+            if that is newer, during training) or the path of a ``.keras`` file.
 
     Returns:
         the ``PixelRNN`` or ``PixelCNNPlusPlus``, not compiled, with the averaged weights if the

@@ -26,14 +26,14 @@ class Interrupted(Exception):
 
 
 class StopRequested(Exception):
-    """Raised by ``DeferredSignals.check`` once a signal came."""
+    """Raised by ``DeferredSignals.check`` after a signal has arrived."""
 
 
 class DeferredSignals:
     """Within the ``with`` block, the first of these signals only makes ``check`` raise.
 
-    It is acknowledged on standard error at once. A second one does what it does without this
-    class. Outside the main thread, where Python allows no handlers, nothing changes.
+    It is acknowledged on standard error at once. A second signal has its usual effect. Outside
+    the main thread, where Python allows no handlers, signals are not deferred.
 
     Example:
 
@@ -44,7 +44,7 @@ class DeferredSignals:
     signum: int | None = None
 
     def check(self) -> None:
-        """Raise ``StopRequested`` if a signal came; called wherever the state is consistent."""
+        """Raise ``StopRequested`` after a signal. Called where the state is consistent."""
         if self.signum is not None:
             raise StopRequested
 

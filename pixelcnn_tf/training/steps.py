@@ -10,6 +10,7 @@ import tensorflow as tf
 from pixelcnn_tf.config.training import TrainingConfig
 from pixelcnn_tf.data.pipeline import filled_up
 from pixelcnn_tf.likelihoods.base import Likelihood, scale_to
+from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.inputs import check_size
 from pixelcnn_tf.training.optimizers import averages, has_averages, restored
 from pixelcnn_tf.training.signals import DeferredSignals
@@ -45,7 +46,7 @@ class Steps:
     def __init__(
         self,
         training: TrainingConfig,
-        model: keras.Model,
+        model: PixelModel,
         likelihood: Likelihood,
         optimizer: keras.optimizers.Optimizer,
         strategy: tf.distribute.Strategy | None = None,
@@ -144,8 +145,8 @@ class Steps:
     @contextlib.contextmanager
     def averaged_weights(self) -> Iterator[None]:
         """Within the ``with`` block the model has the moving averages of its weights, if the
-        optimizer keeps any and a step has been made; afterwards its weights again, to the bit,
-        however the block is left. May be nested; do not train or save checkpoints in it.
+        optimizer keeps any and a step has been made. Afterwards it has its own weights again, bit
+        for bit, also after an exception. May be nested; do not train or save checkpoints in it.
 
             with trainer.averaged_weights():
                 trainer.model.save("model.keras")

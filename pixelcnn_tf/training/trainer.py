@@ -13,6 +13,7 @@ from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.data.pipeline import get_dataset
 from pixelcnn_tf.likelihoods.base import Likelihood
+from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.sampling.generate import generate_images, supports_incremental
 from pixelcnn_tf.sampling.scheduler import plan_batches
 from pixelcnn_tf.sampling.settings import SamplingSettings
@@ -29,9 +30,6 @@ from pixelcnn_tf.utils.atomic_files import replacing
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.progress import sampling_progress
 from pixelcnn_tf.visualization.plots import image_grid, save_image
-
-#: ``model.initialize_from`` is given at least this many images.
-INITIAL_IMAGES = 100
 
 
 class Trainer(Steps):
@@ -79,7 +77,7 @@ class Trainer(Steps):
     def __init__(
         self,
         config: Config,
-        model: keras.Model,
+        model: PixelModel,
         likelihood: Likelihood,
         optimizer: keras.optimizers.Optimizer,
         run_dir: str | Path | RunFolder | None = None,
@@ -228,11 +226,11 @@ class Trainer(Steps):
         return get_dataset(images, split, size, seed, start_step, labels=labels)
 
     def initialize(self, images: Images) -> None:
-        """Show some training images to a new model that computes its initial weights from them
-        (PixelCNN++); call it before ``fit``, which takes the weights as they are."""
-        if hasattr(self.model, "initialize_from"):
+        """Initialize the weights of a new model from training images, if its architecture asks
+        for that (PixelCNN++). Call it before ``fit``, which takes the weights as they are."""
+        if self.model.n_initial_images:
             first = self._dataset(images, "train", self.config.seed)
-            enough = -(-INITIAL_IMAGES // self.config.training.batch_size)
+            enough = -(-self.model.n_initial_images // self.config.training.batch_size)
             batches = [tf.nest.flatten(batch) for batch in first.take(enough)]
             self.model.initialize_from(*(tf.concat(part, 0) for part in zip(*batches, strict=True)))
 
