@@ -51,7 +51,6 @@ def test_init_writes_a_config_for_the_block(folder):
 
 
 def test_python_of_the_page_runs():
-    pytest.importorskip("pixelcnn_tf.testing")
     names: dict = {}
     for block in python_blocks(TEXT):
         exec(block, names)
