@@ -13,22 +13,23 @@ from pixelcnn_tf.visualization.plots import figure_pixels, save_image
 
 INTRODUCTION = """# Results
 
-Written by `python -m experiments.results_table` from the files in [results/](results). Every
-figure of the tables is a training run of its own: the learning rate falls to 0 along a cosine, over
-the images or over the time, and a running average of the weights is scored. Compiling and
-evaluations do not count as training. Some of the training images are held out for the curves and
-for every choice; the test images were scored once, at the end. Masked-out weights are not counted.
+This page is written by `python -m experiments.results_table` from the files in
+[results/](results). Every score in the tables is that of a separate training run. The learning rate
+follows a cosine to 0, over the number of images or over the time, and a moving average of the
+weights is scored. Compilation and evaluation do not count as training time. Part of the training
+images is held out for the curves and for all choices of hyperparameters; the test images were
+scored once, at the end. Masked-out weights are excluded from the numbers of weights.
 
-Each command below trains one row; `python -m experiments.results_table --add runs/NAME` then takes
-it into this page. After each command: the version that measured the figure that stands here, and
-its seconds of training.
+Each command below trains the model of one score; `python -m experiments.results_table --add
+runs/NAME` then adds the run to this page. The comment after each command gives the version of the
+package that measured the score shown here, the seed, the number of cores and the training time.
 
-**Figures of version 0.1.0** were measured by a script of that version, not by these commands, which
-come nearest to it: same models, data, learning rates and budgets. Three things differ. That script
-averaged the weights over the last tenth of the steps, at most over the last 1,000, whereas
-`training.ema_decay` now is a constant; it held out other training images; and it scored the last
-weights, not those with the best score on held-out images. Expect scores near these, not equal to
-them.
+**The scores of version 0.1.0** were measured by a script of that version. The commands below are
+the closest equivalent: the models, the data, the learning rates and the budgets are the same, but
+three things differ. The script averaged the weights over the last tenth of the steps (at most the
+last 1,000), whereas `training.ema_decay` is now a constant; it held out different training
+images; and it scored the final weights instead of those with the best validation score. Expect
+similar scores, not identical ones.
 """
 
 
@@ -37,50 +38,69 @@ def write_page(records: list[dict], results: Path) -> None:
 
     Args:
         records: from ``read_record``.
-        results: the folder of their files and of images of samples.
+        results: the folder of these records and of their image files.
 
     Raises:
         UserError: there are no records, or two of the same row and budget.
     """
     docs = results.parent
-    if not records:
-        raise UserError(f"{results}: holds no results; add the folder of a run with --add")
-    lines = [INTRODUCTION]
-    for name, table in TABLES.items():
-        mine = [record for record in records if record["job"] == name]
-        order = list(table.models)
-        mine.sort(
-            key=lambda r, order=order: (
-                bool(_classes(r)),
-                r["binarization"] == "dynamic",
-                order.index(r["model"]),
-                r["minutes"] or 0,
-            )
-        )
-        _refuse_twins(mine, table, results)
-        if mine:
-            lines += _section(table, mine, results, f"curves_{name}.png")
-            curves = _curves([r for r in mine if not _classes(r)], table)
-            save_image(curves, docs / f"curves_{name}.png")
+    text = page_text(records, results)
+    for name, mine in _by_table(records).items():
+        curves = _curves([r for r in mine if not _classes(r)], TABLES[name])
+        save_image(curves, docs / f"curves_{name}.png")
     with replacing(docs / "results.md") as temporary:
-        temporary.write_text("\n".join(lines), encoding="utf-8")
-    print(f"written to {docs / 'results.md'} and the curves alongside")
+        temporary.write_text(text, encoding="utf-8")
+    print(f"written: {docs / 'results.md'} and its curves")
+
+
+def page_text(records: list[dict], results: Path) -> str:
+    """Returns the text of ``results.md``; arguments and errors as for ``write_page``."""
+    if not records:
+        raise UserError(f"{results}: holds no results; add those of a run with --add runs/NAME")
+    lines = [INTRODUCTION]
+    for name, mine in _by_table(records).items():
+        _refuse_twins(mine, TABLES[name], results)
+        lines += _section(TABLES[name], mine, results, f"curves_{name}.png")
+    return "\n".join(lines)
+
+
+def _by_table(records: list[dict]) -> dict[str, list[dict]]:
+    """Returns the records of each table that has any, in the order of its rows."""
+    tables = {}
+    for name, table in TABLES.items():
+        order = list(table.models)
+        mine = [
+            (
+                (
+                    bool(_classes(r)),
+                    r["binarization"] == "dynamic",
+                    order.index(r["model"]),
+                    r["minutes"] or 0,
+                ),
+                r,
+            )
+            for r in records
+            if r["job"] == name
+        ]
+        if mine:
+            tables[name] = [r for _, r in sorted(mine, key=lambda pair: pair[0])]
+    return tables
 
 
 def _refuse_twins(records: list[dict], table: Table, results: Path) -> None:
-    """Raises UserError for two records of the same cell."""
+    """Raises UserError if two records belong in the same cell of the table."""
     found: dict = {}
     for record in records:
         first = found.setdefault((_row_of(record, table), _budget(record)), record)
         if first is not record:
             raise UserError(
                 f"{results}: {first['name']}.json and {record['name']}.json are both "
-                f"{_title(record, table)}, {_words(*_budget(record))}; keep one"
+                f"{_title(record, table)}, {_words(*_budget(record))}; delete one of them"
             )
 
 
 def _section(table: Table, records: list[dict], results: Path, curves: str) -> list[str]:
-    """Returns the lines of one table and of its commands, curves and samples."""
+    """Returns the lines of one table, its commands, its curves and its samples."""
     rows = [r for r in records if not _classes(r)]
     budgets = sorted({_budget(r) for r in rows}, key=lambda b: (b[1], b[0]))
     titles = ["model", "weights"]
@@ -99,27 +119,27 @@ def _section(table: Table, records: list[dict], results: Path, curves: str) -> l
             if budget[1] == "minutes":
                 cells.append(f"{r['images_seen']:,}" if r else "-")
         lines.append(_row(*cells, n_train, n_test))
-    lines += [table.after, "Commands, in the order of the table:\n", "```"]
+    lines += [table.after, "Commands, in the order of the rows:\n", "```"]
     lines += [
         f"{r['command']}  # {r['versions']['pixelcnn_tf']}, seed {r['seed']}, "
-        f"cores {r['cores']}, {r['seconds']:,.0f} s"
+        f"{r['cores']} cores, {r['seconds']:,.0f} s"
         for r in records
     ]
-    lines += ["```\n", f"![Validation NLL in the course of training]({curves})\n"]
-    lines.append("*On at most 1,000 held-out training images.*\n")
-    for r in {_row_of(r, table): r for r in records}.values():  # the last of each model
+    lines += ["```\n", f"![Validation NLL during training]({curves})\n"]
+    lines.append("*Scores on at most 1,000 held-out training images.*\n")
+    for r in {_row_of(r, table): r for r in records}.values():  # the longest of each model
         if (results / f"{r['name']}.png").exists():
             lines.append(f"### {_title(r, table)}, {_words(*_budget(r))}\n")
             lines.append(f"![Samples](results/{r['name']}.png)\n")
             what = "one row per class" if _classes(r) else "40 images"
             score = f"{r['test']:.{table.digits}f} {table.unit.replace('_', ' ')}"
             lines.append(
-                f"*Drawn by this model ({score} on the test images), {what}, temperature 1, none "
-                "picked.*\n"
+                f"*Samples of this model ({score} on the test images): {what}, temperature 1, "
+                "uncurated.*\n"
             )
         if (results / f"{r['name']}_completions.png").exists():
             lines.append(f"![Completions](results/{r['name']}_completions.png)\n")
-            lines.append("*Test images, the half that the model is given, and completions.*\n")
+            lines.append("*Test images, the half given to the model, and its completions.*\n")
     return lines
 
 
@@ -128,21 +148,21 @@ def _classes(record: dict):
 
 
 def _title(record: dict, table: Table) -> str:
-    by_class = "by class" if _classes(record) else ""
+    by_class = "class-conditional" if _classes(record) else ""
     return ", ".join(
         filter(None, [table.models[record["model"]], by_class, record["binarization"]])
     )
 
 
 def _row_of(record: dict, table: Table) -> tuple[str, int, int, int]:
-    """Returns what the figures of one row have in common: title, weights, training and test
-    images."""
+    """Returns what the scores of one row have in common: the title, and the numbers of weights,
+    training images and test images."""
     counts = (record[name] for name in ("weights", "train_images", "test_images"))
     return (_title(record, table), *counts)
 
 
 def _budget(record: dict) -> tuple[float, str]:
-    """Returns what ended the training: a number of images or of minutes."""
+    """Returns the length of the training and its unit, images or minutes."""
     return (record["images"], "images") if record["images"] else (record["minutes"], "minutes")
 
 
@@ -171,8 +191,8 @@ def _curves(records: list[dict], table: Table) -> np.ndarray:
             axis.plot(x, curve[:, 2], label=title, **style)
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axis.locator_params(axis="x", nbins=5)
-        what = "training images seen (runs of that many images)"
-        axis.set_xlabel(what if unit == "images" else "minutes of training (runs of that long)")
+        what = "training images seen (runs of fixed length)"
+        axis.set_xlabel(what if unit == "images" else "minutes of training (runs of fixed time)")
     axes[0].set_ylabel(f"validation, {table.unit.replace('_', ' ')}")
     handles, labels = _first_of_each(*axes)
     columns = max(2, len(labels) // 2)

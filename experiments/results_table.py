@@ -1,7 +1,7 @@
 """Write the tables and figures of docs/results.md, from the files in docs/results.
 
-Every row is one run of main.py with a config of configs/TABLE_MODEL.yml. --add takes the results
-and the samples of a finished run into docs/results; without it, only the page is written again.
+Every row is one run of main.py with a config file configs/TABLE_MODEL.yml. --add copies the results
+and the samples of a finished run to docs/results; without it, only the page is rewritten.
 
 examples:
   python main.py --config configs/mnist_binary_row_lstm.yml
@@ -27,24 +27,21 @@ from pixelcnn_tf.utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"
-#: Names of models in files that version 0.1.0 wrote.
-OLD_NAMES = {
-    "masked": "pixelcnn",
-    "masked_softmax": "pixelcnn_softmax",
-    "gated": "gated_pixelcnn",
-    "plusplus": "pixelcnn_pp",
-}
-#: Settings that do not belong to the command of a row, or are written there in their own way.
+#: Settings that the command of a row omits or formats differently.
 _NOT_SHOWN = {"runs_dir", "data.source", "data.image_size", "model.n_channels"}
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = Parser(description=__doc__)
-    parser.add_argument("--add", metavar="RUN", help="the folder of a finished run: runs/NAME")
-    parser.add_argument("--name", help="of its files in docs/results (that of the run)")
+    parser.add_argument(
+        "--add", metavar="RUN", help="folder of a finished run, runs/NAME, to add to the page"
+    )
+    parser.add_argument(
+        "--name", help="--add: name of its files in docs/results (default: that of the run)"
+    )
     args = parser.parse_args(argv)
     if args.name is not None and not args.add:
-        raise UserError("--name: has no effect without --add")
+        raise UserError("--name: has no effect without --add RUN")
     if args.name is not None and not re.fullmatch(r"[\w.-]{1,80}", args.name):
         raise UserError(
             f"--name {args.name!r}: must be letters, digits, '_', '-' or '.', at most 80"
@@ -56,22 +53,20 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def read_record(path: Path) -> dict:
-    """Returns a results file, with today's names and the command that makes its row."""
-    record = json.loads(path.read_text(encoding="utf-8"))
-    record["name"] = path.stem
-    if "versions" not in record:
-        record["versions"] = {"pixelcnn_tf": "0.1.0"}
-        record["model"] = OLD_NAMES.get(record["model"], record["model"])
-        record["command"] = _nearest_command(record)
-    return record
+    """Returns the content of a results file, and ``name``, the name of the file.
+
+    Files of version 0.1.0 have a ``measured_by``: the command that measured them. Their ``command``
+    is the one of today that comes closest; see the introduction of the page.
+    """
+    return {"name": path.stem, **json.loads(path.read_text(encoding="utf-8"))}
 
 
 def add_run(folder: Path, name: str | None = None) -> None:
-    """Put the results and the samples of a finished run into docs/results.
+    """Copy the results and the samples of a finished run to docs/results.
 
     Raises:
-        UserError: no finished run, a run of no table, or one without validation images; a file
-            of this name from another command.
+        UserError: the folder holds no finished run, or one that belongs to no table or has no
+            validation images; a file of this name comes from another command.
     """
     run = RunFolder(folder)
     if not run.results.is_file() or not run.config.is_file():
@@ -83,7 +78,9 @@ def add_run(folder: Path, name: str | None = None) -> None:
     table, model = table_of(config, str(folder))
     unit, batch = TABLES[table].unit, config.training.batch_size
     published = config.model_dump(mode="json")
-    published["data"]["source"] = Path(config.data.source).name  # its folder belongs to a machine
+    published["data"]["source"] = Path(
+        config.data.source
+    ).name  # its folder is of no use on another machine
     record = {
         "job": table,
         "model": model,
@@ -110,7 +107,7 @@ def add_run(folder: Path, name: str | None = None) -> None:
     if path.exists():
         old = json.loads(path.read_text(encoding="utf-8"))["command"]
         if old != record["command"]:
-            raise UserError(f"{path}: is of {old!r}; delete it, or give another --name")
+            raise UserError(f"{path}: was measured by {old!r}; delete it, or choose another --name")
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     samples = run.samples / "final.png"
@@ -120,11 +117,11 @@ def add_run(folder: Path, name: str | None = None) -> None:
 
 
 def table_of(config: Config, where: str) -> tuple[str, str]:
-    """Returns the table that a run belongs to, and the name of its model there: those of the
-    config file with the same model.
+    """Returns the table that a run belongs to and the name of its model in that table, found by
+    the config file with the same model.
 
     Raises:
-        UserError: no config of a table has this model.
+        UserError: no config file of a table has this model.
     """
     for table, about in TABLES.items():
         for model in about.models:
@@ -137,8 +134,8 @@ def table_of(config: Config, where: str) -> tuple[str, str]:
 
 
 def command_of(config: Config, table: str, model: str) -> str:
-    """Returns the command that makes a run with this config, given the config file of the
-    table."""
+    """Returns the command that trains a model with this config, relative to the config file of
+    the table."""
     path = f"configs/{table}_{model}.yml"
     before = _flat(load_config(ROOT / path).model_dump(mode="json"))
     after = _flat(config.model_dump(mode="json"))
@@ -148,31 +145,6 @@ def command_of(config: Config, table: str, model: str) -> str:
     if source != before["data.source"]:
         settings["data.source"] = source
     return _command(path, settings)
-
-
-def _nearest_command(record: dict) -> str:
-    """Returns the command that comes nearest to what version 0.1.0 measured by a script of its
-    own: see the introduction of the page."""
-    path = f"configs/{record['job']}_{record['model']}.yml"
-    base, config = load_config(ROOT / path), record["config"]
-    settings: dict = {}
-    if record["binarization"] == "dynamic":
-        settings["data.binarize"] = "dynamic"
-    if config["model"]["n_classes"] is not None:
-        settings["model.n_classes"] = config["model"]["n_classes"]
-    if record["images"]:
-        settings["training.minutes"] = None
-        settings["training.steps"] = -(-record["images"] // record["batch_size"])
-        if settings["training.steps"] < 5000:
-            settings["training.ema_decay"] = 0.99
-    if config["training"]["learning_rate"] != base.training.learning_rate:
-        settings["training.learning_rate"] = config["training"]["learning_rate"]
-    if settings:
-        by_class = "by_class" if "model.n_classes" in settings else ""
-        budget = f"{record['images']}_images" if record["images"] else ""
-        parts = [base.name, by_class, record["binarization"], budget]
-        settings["name"] = "_".join(filter(None, parts))
-    return _command(path, {**settings, "data.source": Path(config["data"]["source"]).name})
 
 
 def _command(path: str, settings: dict) -> str:

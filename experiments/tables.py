@@ -7,12 +7,12 @@ class Table(NamedTuple):
     """A table of docs/results.md, named by the data set.
 
     Attributes:
-        title, before, after: text around the table.
-        models: their titles in the table, in order; the config of each is
+        title, before, after: the text around the table.
+        models: titles of the models in the table, by name, in order; the config file of each is
             configs/TABLE_MODEL.yml.
-        n_channels: of the images; those of one channel are binarized.
-        unit: of the scores, as ``Trainer.evaluate`` names it.
-        digits: of a score, after the decimal point.
+        n_channels: channels of the images; images of one channel are binarized.
+        unit: unit of the scores, one of those of ``Trainer.evaluate``.
+        digits: digits of a score after the decimal point.
     """
 
     title: str
@@ -28,30 +28,32 @@ TABLES = {
     "mnist_binary": Table(
         "Binarized MNIST",
         """
-Negative log-likelihood in nats per image (lower is better) on the first 3,000 test images of MNIST
-(all those in the `mnist.npz` of these runs), after the same number of training images and after the
-same time. Four models of 7 layers and about as many weights each
-(`configs/mnist_binary_*.yml`), Adam. The learning rate starts at 0.01, from short
-trials on the 5,000 training images held out. In longer runs it is 0.005 for the Gated PixelCNN,
-which at 0.01 diverged after 40,000 images (90.74 nats on held-out images at the end), and in the
-dynamic rows of 20 minutes also for the LSTMs: the static Row LSTM had stalled between 20,000 and
-40,000 images (87.83 and 87.65).
+Negative log-likelihood in nats per image (lower is better) on the first 3,000 test images of
+MNIST (the whole test set of the `mnist.npz` of these runs), after equal numbers of training
+images and after equal time. The four models have 7 layers each and nearly equal numbers of
+weights ([configs/mnist_binary_*.yml](../configs)); they were trained with Adam. The learning rate
+begins at 0.01, chosen in short trials on the 5,000 held-out training images. In longer runs it
+begins at 0.005 for the Gated PixelCNN, which diverged after 40,000 images at 0.01 (90.74 nats on
+held-out images at the end), and in the dynamic runs of 20 minutes also for the LSTMs, because the
+static Row LSTM had stalled between 20,000 and 40,000 images (87.83 and 87.65).
 
-*Static*: each pixel was drawn once with its intensity as probability (the seed is `data.seed`, 0;
-the draw of the papers is another one). *Dynamic*: training pixels are drawn again each time they
-are seen; the test images are those of the static rows. Only rows of one kind can be compared. The
-difference of two rows has a much smaller error than either, for the images are the same: `python
-scripts/evaluate.py --run runs/A --against runs/B` prints it with its standard error.
+*Static*: each pixel was drawn once, with its intensity as the probability of a one (`data.seed`
+is 0; the papers use a different draw). *Dynamic*: the pixels of training images are drawn again
+each time they are used; the test images are those of the static rows. Only rows of the same kind
+can be compared. The difference between two rows has a much smaller error than either score,
+because the test images are the same: `python scripts/evaluate.py --run runs/A --compare runs/B`
+prints it with its standard error.
 
-Of the rows of 20 minutes the static ones were measured on two cores of an Intel Xeon, with nothing
-else running but tests during the run of the Diagonal BiLSTM; the dynamic ones on two cores of an
-AMD EPYC, which in the same time sees 1.2 to 1.7 times as many images, with nothing else running but
-a minute or two of tests at idle priority during the runs of the masked PixelCNN and the Row LSTM.
+The static runs of 20 minutes were measured on two cores of an Intel Xeon, on an otherwise idle
+machine except for tests during the run of the Diagonal BiLSTM. The dynamic ones were measured on
+two cores of an AMD EPYC, which processes 1.2 to 1.7 times as many images in the same time, on an
+otherwise idle machine except for a minute or two of tests at idle priority during the runs of the
+masked PixelCNN and the Row LSTM.
 """,
         """
-For scale, the same quantity on all 10,000 test images, by models that were trained to the end:
-PixelCNN 81.30, Row LSTM 80.54, Diagonal BiLSTM (7 layers) 79.20 (van den Oord et al. 2016, arXiv
-1601.06759, table 4).
+For comparison, the same quantity on all 10,000 test images for fully trained models: PixelCNN
+81.30, Row LSTM 80.54, Diagonal BiLSTM (7 layers) 79.20 (van den Oord et al. 2016, arXiv 1601.06759,
+table 4).
 """,
         {
             "pixelcnn": "masked PixelCNN",
@@ -64,25 +66,25 @@ PixelCNN 81.30, Row LSTM 80.54, Diagonal BiLSTM (7 layers) 79.20 (van den Oord e
         digits=2,
     ),
     "cifar10_small": Table(
-        "CIFAR-10, a few images",
+        "CIFAR-10, small subset",
         """
-Bits per dimension (lower is better) after the same number of training images and after the same
-time, on few images of CIFAR-10: `cifar10_3k.npz` holds 2,700 for training, of which a tenth is held
-out, and 300 for the test. Four models of about as many weights each
-(`configs/cifar10_small_*.yml`), Adam; the learning rate starts at 0.003 for all, from
-trials of 2,000 images scored on the held-out ones: PixelCNN++ 5.74, 5.15 and 7.11 at 0.001, 0.003
-and 0.01, the masked PixelCNN with a mixture 6.32 and 5.93 at 0.001 and 0.003; the other two were
-not tried.
+Bits per dimension (lower is better) after equal numbers of training images and after equal time,
+on a small subset of CIFAR-10: `cifar10_3k.npz` holds 2,700 images for training, of which a tenth
+is held out, and 300 for testing. The four models have nearly equal numbers of weights
+([configs/cifar10_small_*.yml](../configs)); they were trained with Adam. The learning rate begins
+at 0.003 for all of them, chosen in trials of 2,000 images that were scored on the held-out
+images: PixelCNN++ reached 5.74, 5.15 and 7.11 at 0.001, 0.003 and 0.01, the masked PixelCNN with
+a mixture 6.32 and 5.93 at 0.001 and 0.003; the other two models were not tried.
 
-The rows of 20 minutes were measured on two cores of an AMD EPYC, with nothing else running. With so
-few images all models but PixelCNN++ see each of them 17 to 24 times, and PixelCNN++ 37 times. Of
-the rows of 25,000 images, the last three are from one core.
+The runs of 20 minutes were measured on two cores of an AMD EPYC, on an otherwise idle machine. The
+training set is so small that PixelCNN++ sees each image 37 times, and the other models 17 to 24
+times. The last three runs of 25,000 images were measured on one core.
 """,
         """
-For scale: a masked PixelCNN of about 707,000 weights with a softmax over 256 values was at 5.03 on
-other images held out of the same 3,000 after 24,064 images (Adam, 0.001). On the whole of CIFAR-10
-and by a model trained to the end: PixelCNN++ 2.92 (arXiv 1701.05517, section 3), after 5 days on 8
-GPUs.
+For comparison: a masked PixelCNN of about 707,000 weights with a softmax over 256 values reached
+5.03 after 24,064 images (Adam, 0.001), on other images held out of the same 3,000. A fully
+trained PixelCNN++ reaches 2.92 on the whole of CIFAR-10 (arXiv 1701.05517, section 3), after 5
+days on 8 GPUs.
 """,
         {
             "pixelcnn_softmax": "masked PixelCNN, softmax over 256 values",

@@ -55,7 +55,7 @@ def test_colour_measures_its_models(tmp_path, monkeypatch, capsys):
     figures = measured(tmp_path, "colour")
     assert list(figures) == ["pixelcnn"]
     assert all(min(row.values()) > 0 for row in figures.values())
-    assert "CIFAR-10, a few images, 4x4x3, 2 per batch" in capsys.readouterr().out
+    assert "CIFAR-10, small subset, 4x4x3, 2 per batch" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -9,6 +9,7 @@ from command_line import ROOT
 from PIL import Image
 
 from experiments import results_table
+from experiments.results_page import page_text
 from experiments.tables import TABLES
 from pixelcnn_tf import load_config, load_images, load_model
 from pixelcnn_tf.cli import train as train_command
@@ -77,7 +78,7 @@ def test_a_row_and_the_page(name, title, configs, tmp_path, capsys):
 
     path.write_text(json.dumps({**record, "command": "another"}))
     assert exit_with(lambda: results_table.main(["--add", str(tmp_path / name), "--name", "small"]))
-    assert "small.json: is of 'another'; delete it" in capsys.readouterr().err
+    assert "small.json: was measured by 'another'; delete it" in capsys.readouterr().err
     (results_table.RESULTS / "twin.json").write_text(path.read_text())
     assert exit_with(lambda: results_table.main([])) == 2
     assert f"are both {title}, after" in capsys.readouterr().err
@@ -111,6 +112,14 @@ def test_every_published_row_has_a_command_that_gives_its_model_data_and_budget(
     if record["images"]:
         assert config.training.steps == -(-record["images"] // record["batch_size"])
     assert record["model"] in TABLES[record["job"]].models
+
+
+def test_the_published_page_is_what_its_records_give():
+    records = [results_table.read_record(path) for path in PUBLISHED]
+    page = page_text(records, results_table.RESULTS)
+    assert page == (ROOT / "docs" / "results.md").read_text()
+    for record in records:
+        assert f"\n{record['command']}  # {record['versions']['pixelcnn_tf']}, " in page
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
