@@ -69,7 +69,11 @@ def depths(graph: dict[str, set[str]]) -> dict[str, int]:
     def depth(part: str) -> int:
         return max((depth(user) + 1 for user in graph if part in graph[user]), default=0)
 
-    return {part: depth(part) for part in graph}
+    found = {part: depth(part) for part in graph}
+    for part in graph:  # what nothing imports is drawn just above what it imports
+        if not any(part in others for others in graph.values()) and graph[part]:
+            found[part] = min(found[other] for other in graph[part]) - 1
+    return found
 
 
 def diagram() -> str:

@@ -17,7 +17,7 @@ def test_python_runs_as_it_stands(page, n_blocks, tmp_path, monkeypatch, capsys)
     assert len(blocks) == n_blocks
     names = {}
     for block in blocks:
-        exec(block.replace("epochs=5", "epochs=1"), names)
+        exec(block.replace("epochs=5", "epochs=1").replace("n_layers=4", "n_layers=1"), names)
     images = names["images"]
     assert images.shape == (16, 8, 8, 1)
     if page == "README.md":
