@@ -1,26 +1,26 @@
-"""Can shifted convolutions replace masked ones? The figures and tables of
-docs/masked_or_shifted.md, for several kernels.
+"""Measure the tables and draw the figure of docs/masked_or_shifted.md: can shifted convolutions
+replace masked ones?
 
-Three models of binarized MNIST, one colour a pixel, whose residual blocks differ in nothing but
-their convolutions: masked k x k; shifted, one stack; shifted, two stacks (a vertical one that
-feeds a horizontal one). All have about the same number of weights.
+Three models of binarized MNIST are compared. Their residual blocks differ only in the convolutions:
+masked k x k; shifted, one stack; shifted, two stacks (a vertical one that feeds a horizontal one).
+All have about the same number of weights.
 
 parts:
-  fields  which pixels each stack sees (docs/masked_or_shifted.png), and the arithmetic
-  cost    a masked layer against its two-part shifted twin; forward, training and sampling time of
-          the three, as ratios in one run, taken in turns
+  fields  receptive fields (docs/masked_or_shifted.png) and multiplications per pixel
+  cost    a masked layer and the equivalent shifted pair; forward, training and sampling speed of
+          the three models, with interleaved runs
   train   bits per dimension on the test images after equal training
-  page    writes the tables of the page anew from docs/results_convolutions; its text stays
-  all     the four, about half an hour on two cores, most of it training
+  page    rewrite the tables of the page from docs/results_convolutions; the text is kept
+  all     all four: about half an hour on two cores, most of it training
 
-What is in docs was measured with the usual settings (but for --seed), on the first 3,000 test
-images: with others, --docs must name another folder, which gets a page of its own. Training that is
-stopped goes on after the models that it has scored.
+The results in docs/ were measured with the default settings, except --seed, on the first 3,000
+test images. With other settings, --docs must name another folder, which gets a page of its own.
+The same command continues stopped training after the last model that was scored.
 
 examples:
   python -m experiments.masked_or_shifted fields
   python -m experiments.masked_or_shifted all --test-images 3000    or: --data mnist.npz
-  python -m experiments.masked_or_shifted train --seed 1    a further row of figures; then: page
+  python -m experiments.masked_or_shifted train --seed 1    one more run of each model; then: page
   python -m experiments.masked_or_shifted train --kernels 3 --minutes 5 --docs trial
 """
 
@@ -60,14 +60,14 @@ def main(argv: list[str] | None = None) -> int:
     args.command = typed_command(__file__, argv, args.data)
     if parts != ["page"]:
         startup.import_tensorflow()
-        logging.getLogger("tensorflow").setLevel("ERROR")  # it takes many models for retracings
+        logging.getLogger("tensorflow").setLevel("ERROR")  # it takes models for retracing
         startup.find_devices()
     if "train" in parts:
         args.loaded = load(args)  # before long work begins
         n = len(args.loaded[1].test)
         if args.docs.resolve() == DOCS and n != 3000:
             raise UserError(
-                f"--test-images: the figures in {DOCS.name} are of 3000, not {n}; give that or "
+                f"--test-images: the results in {DOCS.name} are for 3000, not {n}; give that or "
                 "another --docs"
             )
     for part in parts:
@@ -78,50 +78,58 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> Parser:
     parser = Parser(description=__doc__)
     parser.add_argument(
-        "part", choices=["fields", "cost", "train", "page", "all"], help="see above"
+        "part",
+        choices=["fields", "cost", "train", "page", "all"],
+        help="what to measure; see above",
     )
     add, whole = parser.add_argument, whole_number
-    add("--kernels", type=odd_numbers, default=[3, 5, 7], metavar="K,K", help="odd sides (3,5,7)")
+    add(
+        "--kernels",
+        type=odd_numbers,
+        default=[3, 5, 7],
+        metavar="K,K",
+        help="odd kernel sizes (3,5,7)",
+    )
     add("--layers", type=whole, default=7, help="blocks per model (7)")
-    add("--weights", type=whole, default=65_000, help="per model, about (65000)")
+    add("--weights", type=whole, default=65_000, help="approximate number per model (65000)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
-        "--images", type=whole, default=20_000, help="of training for each model (20000)"
+        "--images", type=whole, default=20_000, help="training images for each model (20000)"
     )
     length.add_argument(
-        "--minutes", type=positive_number, help="of training for each model, in place of images"
+        "--minutes", type=positive_number, help="training time of each model, instead of --images"
     )
     add("--batch", type=whole, default=16, help="images per step (16)")
-    add("--side", type=whole, default=28, help="cost: of images (28)")
-    add("--features", type=whole, default=64, help="cost: of the layer and its twin (64)")
+    add("--side", type=whole, default=28, help="cost: height and width of images (28)")
+    add("--features", type=whole, default=64, help="cost: features of the single layer (64)")
     add("--rounds", type=whole, default=9, help="cost: repetitions (9)")
     add(
         "--data",
         metavar="FILE",
         type=npz_file,
-        help="a .npz file with x_train and x_test, in place of the download of MNIST",
+        help="a .npz file with x_train and x_test, instead of downloading MNIST",
     )
     add("--test-images", type=whole, help="train: score only the first N test images (all)")
-    add("--seed", type=int, default=0, help="of weights and order (0)")
+    add("--seed", type=int, default=0, help="of the weights and of the order of images (0)")
     add(
         "--docs",
         type=Path,
         default=DOCS,
         metavar="FOLDER",
-        help="of the page and its figures (docs)",
+        help="folder of the page, its figure and its results (docs)",
     )
     return parser
 
 
 def _check(parser: Parser, args, parts: list[str]) -> None:
-    """Raises UserError for flags that do not go together; makes the folder and its page."""
+    """Raises UserError for flags that contradict each other; makes the folder and its page."""
     if args.seed < 0:
         raise UserError(f"--seed {args.seed}: must be an integer from 0 up")
     parser.refuse_unused(args, parts, {**USERS, "test_images": "train"})
     for name in [name for name in USERS if name != "seed" or parts != ["train"]]:
         if getattr(args, name) != parser.get_default(name) and args.docs.resolve() == DOCS:
             raise UserError(
-                f"--{name}: the figures in {DOCS.name} are of the default; give another --docs"
+                f"--{name}: the results in {DOCS.name} are for the default; give another --docs"
             )
     if args.part != "page":
         make_folder(args.docs)
@@ -155,7 +163,7 @@ def fields(args) -> None:
         for kernel, depths in counts.items()
         for layers, counted in depths.items()
     ]
-    print_table("pixels seen", ["kernel, layers", *CONTESTANTS.values()], rows)
+    print_table("pixels in the receptive field", ["kernel, layers", *CONTESTANTS.values()], rows)
     print(f"written to {image}")
 
 

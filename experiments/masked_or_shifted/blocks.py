@@ -1,7 +1,7 @@
-"""The three that -m experiments.masked_or_shifted compares, as blocks of the same residual kind.
+"""The residual blocks that -m experiments.masked_or_shifted compares, for images of one channel.
 
-They are for one colour a pixel and differ in their convolutions alone: k x k masked; one shifted
-one that ends in its own pixel; two stacks of shifted ones.
+They differ only in their convolutions: k x k masked; shifted, in one stack that ends at the current
+pixel; shifted, in two stacks.
 """
 
 import keras
@@ -20,19 +20,19 @@ OUT_DIM = 32  # features of the output layers
 INPUT_KERNEL = 7  # of every PixelRNN
 
 
-def _check_one_colour(n_channels: int) -> None:
+def _check_one_channel(n_channels: int) -> None:
     if n_channels != 1:
         raise ValueError(
-            f"n_channels={n_channels}: must be 1; shifted convolutions keep no order of colours"
+            f"n_channels={n_channels}: must be 1; shifted convolutions do not order channels"
         )
 
 
 class ShiftedBlock(PixelCNNResBlock):
-    """``PixelCNNResBlock`` with shifted convolutions: the rows above and its own, up to its own
-    column. The 1x1 ones are then what masked ones are, for one colour.
+    """A ``PixelCNNResBlock`` with shifted convolutions, which end at the current row and column.
+    Its 1x1 convolutions equal masked ones, for one channel.
 
-    The input layer is the masked one, which sees the rows above to the right as well: of type A,
-    a shifted kernel of one stack would see nothing in the pixel's own column.
+    The input layer is masked, so that it also looks to the upper right: the output of a single
+    shifted kernel of type A would not depend on the column above the pixel.
 
     Args:
         kernel_size: odd k; the kernel has ``k // 2 + 1`` rows and columns.
@@ -40,7 +40,7 @@ class ShiftedBlock(PixelCNNResBlock):
     """
 
     def __init__(self, kernel_size: int | tuple[int, int] = 3, n_channels: int = 1, **kwargs):
-        _check_one_colour(n_channels)
+        _check_one_channel(n_channels)
         super().__init__(kernel_size, n_channels, **kwargs)
 
     def make_conv(self, name, features, filters, kernel_size=1):
@@ -49,11 +49,11 @@ class ShiftedBlock(PixelCNNResBlock):
 
 
 class Wait(LookaheadLayer, keras.layers.Layer):
-    """The identity. In incremental evaluation, features that were made ahead wait here until the
-    layers that they are added to have come as far.
+    """The identity. In incremental evaluation, it delays features that were computed ahead until
+    the layers whose output is added to them have reached the same pixel.
 
     Args:
-        steps: that those layers together reach to the right.
+        steps: how far these layers reach to the right, in columns.
     """
 
     def __init__(self, steps: int, **kwargs):
@@ -78,15 +78,15 @@ class Wait(LookaheadLayer, keras.layers.Layer):
 
 
 class TwoStackBlock(Block):
-    """The residual block in two stacks: all rows above, and what is left of the pixel in its own
-    row, which also sees, through a 1x1 convolution, the former.
+    """The residual block in two stacks: a vertical one for all rows above, and a horizontal one for
+    the pixels to the left in the current row, which a 1x1 convolution feeds from the vertical one.
 
     Args:
-        kernel_size: odd k; ``k // 2 + 1`` rows of k columns in the vertical stack, which has
-            left out the pixel's own row in its input layer; 1 x ``k // 2 + 1`` in the horizontal.
+        kernel_size: odd k; the vertical kernel has ``k // 2 + 1`` rows of k columns (the input
+            layer excludes the current row), the horizontal one is 1 x ``k // 2 + 1``.
         n_channels: 1.
 
-    Input and output: a pair of stacks, vertical and horizontal. Without classes and dropout.
+    Input and output: a pair of features, vertical and horizontal. Without classes and dropout.
 
     Source: the stacks of arXiv 1606.05328, figure 2, without gates, and with a residual connection
     in both, as in arXiv 1701.05517, section 2.3.
@@ -95,7 +95,7 @@ class TwoStackBlock(Block):
     features_per_channel = 2
 
     def __init__(self, kernel_size: int = 3, n_channels: int = 1, **kwargs):
-        _check_one_colour(n_channels)
+        _check_one_channel(n_channels)
         super().__init__(n_channels, **kwargs)
         self.kernel_size = kernel_size
 
@@ -161,7 +161,7 @@ class TwoStackBlock(Block):
         return {**super().get_config(), "kernel_size": self.kernel_size}
 
 
-#: The contestants: what makes a block for a kernel.
+#: Functions that return a block of a contestant, for a kernel size.
 BLOCKS = {
     "masked": lambda k, **options: PixelCNNResBlock(k, variant="preactivation", **options),
     "single": lambda k, **options: ShiftedBlock(k, variant="preactivation", **options),
@@ -170,43 +170,44 @@ BLOCKS = {
 
 
 def layer_products(kernel: int) -> dict[str, int]:
-    """Multiply-adds per pixel of one convolution, for each pair of an input and an output
-    feature: how many places its kernel has."""
+    """Returns the multiplications per pixel of one convolution, for each pair of an input and an
+    output feature: the number of entries of its kernel."""
     up = kernel // 2
     return {
-        "whole": kernel**2,  # masked, as most write it: the whole kernel, times its mask
-        "masked": (up + 1) * kernel,  # as here: its lower rows are cropped
-        "kept": up * kernel + up + 1,  # what the mask keeps; also the two-part shifted twin
+        "whole": kernel**2,  # masked, as in most libraries: the whole kernel times its mask
+        "masked": (up + 1) * kernel,  # as in this package: the lower rows are cropped
+        "kept": up * kernel + up + 1,  # unmasked entries; also the equivalent shifted pair
         "single": (up + 1) ** 2,
         "two": (up + 1) * kernel + (up + 1) + 1,  # vertical, horizontal, the 1x1 between them
     }
 
 
-#: In a block, besides: two 1x1 convolutions in each stack, between all features and half of them;
-#: and the one between the stacks takes all features, of which ``layer_products`` counts half.
+#: The other multiplications of a block, per ``hidden**2``: two 1x1 convolutions per stack, between
+#: all features and half of them; the one between the stacks takes all features, and
+#: ``layer_products`` counts only half of them.
 AROUND = {"masked": 4, "single": 4, "two": 9}
 
 
 def block_products(contestant: str, kernel: int, hidden: int) -> int:
-    """Multiply-adds per pixel of one block of ``2 * hidden`` features, which convolves half of
-    them."""
+    """Returns the multiplications per pixel of one block of ``2 * hidden`` features, whose k x k
+    convolution has ``hidden`` features."""
     return hidden**2 * (AROUND[contestant] + layer_products(kernel)[contestant])
 
 
 def weights_for(contestant: str, kernel: int, hidden: int, layers: int) -> int:
-    """How many weights the model has, those that a mask closes left out."""
+    """Returns the number of weights of the model, excluding masked-out ones."""
     products = layer_products(kernel)
-    closed = products["masked"] - products["kept"] if contestant == "masked" else 0
+    masked_out = products["masked"] - products["kept"] if contestant == "masked" else 0
     # Biases and slopes: eight times half the features in each stack, three times in the join.
     linear, stacks = (19, 2) if contestant == "two" else (8, 1)
-    block = block_products(contestant, kernel, hidden) - closed * hidden**2 + linear * hidden
+    block = block_products(contestant, kernel, hidden) - masked_out * hidden**2 + linear * hidden
     first = 2 * hidden * (INPUT_KERNEL**2 // 2 + stacks)
     head = (2 * hidden + 1) * OUT_DIM + (OUT_DIM + 1) * OUT_DIM + OUT_DIM + 1
     return first + layers * block + head
 
 
 def hidden_for(contestant: str, kernel: int, weights: int, layers: int) -> int:
-    """The ``hidden_dim`` whose model comes closest to so many weights."""
+    """Returns the ``hidden_dim`` whose model is closest to this number of weights."""
     hidden = 1
     while weights_for(contestant, kernel, hidden + 1, layers) <= weights:
         hidden += 1
@@ -217,7 +218,7 @@ def hidden_for(contestant: str, kernel: int, weights: int, layers: int) -> int:
 
 
 def contestant_model(contestant: str, kernel: int, weights: int, layers: int) -> PixelRNN:
-    """A built model of binary images with so many blocks, and about so many weights."""
+    """Returns a built model for binary images, with about ``weights`` weights."""
     model = PixelRNN(
         hidden_dim=hidden_for(contestant, kernel, weights, layers),
         out_dim=OUT_DIM,
@@ -231,11 +232,10 @@ def contestant_model(contestant: str, kernel: int, weights: int, layers: int) ->
 
 
 def kernels_of(layer) -> list:
-    """The layers within that have a kernel."""
+    """Returns the layers within a layer that have a kernel."""
     return [part for part in layers_of([layer]) if isinstance(part, MaskedConv2D | ShiftedConv2D)]
 
 
 def products_of(layer) -> int:
-    """Multiply-adds per pixel: each entry of each kernel that is convolved meets each pixel
-    once."""
+    """Returns the multiplications per pixel: one for each entry of each kernel."""
     return sum(int(np.prod(part.kernel.shape)) for part in kernels_of(layer))

@@ -1,4 +1,4 @@
-"""The time that masked and shifted convolutions take: of one layer, and of whole models."""
+"""The speed of masked and shifted convolutions: of one layer, and of whole models."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from pixelcnn_tf.utils.progress import progress
 
 
 def cost(args) -> None:
-    """Measure one layer against its twin, and the models."""
+    """Measure one masked layer and its equivalent shifted pair, and the models."""
     import keras
 
     keras.utils.set_random_seed(args.seed)
@@ -28,7 +28,7 @@ def cost(args) -> None:
 
 
 def _twins(args) -> dict:
-    """Measure a masked layer, cropped and masked, against the two shifted ones that it equals."""
+    """Measure a masked layer, cropped and masked, and the two shifted layers that it equals."""
     import tensorflow as tf
 
     from experiments.masked_or_shifted.blocks import products_of
@@ -68,14 +68,14 @@ def _twins(args) -> dict:
     for (kernel, name), seconds in interleave(runs, args.rounds).items():
         figures[str(kernel)][name] = 1e3 * seconds
     print_table(
-        f"a masked layer of {args.features} features, and its two-part shifted twin",
+        f"a masked layer of {args.features} features, and the equivalent shifted pair",
         [
             "kernel",
             "difference",
             "masked ms",
-            "twin ms",
+            "pair ms",
             "forward and backward: masked ms",
-            "twin ms",
+            "pair ms",
         ],
         [
             [f"{kernel}x{kernel}", f["difference"]]
@@ -115,9 +115,9 @@ def _models(args) -> dict:
         runs["forward"][kernel, name] = lambda f=forward: f(images)[0, 0, 0, 0, 0].numpy()
         runs["train"][kernel, name] = lambda t=trainer: float(t.train_step(images)[0])
         runs["sample"][kernel, name] = warmed(lambda m=model: generate_images(m, side, batch, 0))
-    for what, turns in runs.items():
-        self_timed = turns if what == "sample" else ()
-        for (kernel, name), seconds in interleave(turns, args.rounds, self_timed).items():
+    for what, functions in runs.items():
+        self_timed = functions if what == "sample" else ()
+        for (kernel, name), seconds in interleave(functions, args.rounds, self_timed).items():
             figures[str(kernel)][name][f"{what}_images_per_s"] = batch / seconds
     print_table(
         f"models of {args.layers} blocks, images of {side}x{side} per second, batches of {batch}",

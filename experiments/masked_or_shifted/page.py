@@ -1,7 +1,7 @@
-"""The tables of docs/masked_or_shifted.md, from what -m experiments.masked_or_shifted measured.
+"""The tables of docs/masked_or_shifted.md, from the measurements in docs/results_convolutions.
 
-Each stands between two comments of its own, ``<!-- table: NAME -->`` and ``<!-- end -->``; what is
-written around them stays.
+Each table lies between two comments, ``<!-- table: NAME -->`` and ``<!-- end -->``; the text around
+them is written by hand and kept.
 """
 
 import json
@@ -34,7 +34,7 @@ def write_record(args, name: str, record: dict) -> None:
 
 
 def check_page(docs: Path) -> None:
-    """Raises UserError unless there is a page with a place for every table."""
+    """Raises UserError unless there is a page with the comments that enclose every table."""
     page = docs / f"{PAGE}.md"
     if not page.is_file():
         raise UserError(f"--docs {docs}: holds no {PAGE}.md; must be the folder with the page")
@@ -47,20 +47,21 @@ def check_page(docs: Path) -> None:
 
 
 def copy_page(source: Path, docs: Path) -> None:
-    """The page of ``source`` with its tables empty, for figures of other settings."""
+    """Copies the page of ``source``, with empty tables, for measurements with other settings."""
     page = (source / f"{PAGE}.md").read_text(encoding="utf-8")
     for name in TABLES:
         page = _filled(page, name, ["(not measured)"])
-    note = "> *The tables are of other settings than the text, which is that of the usual ones.*"
+    note = "> *The tables were measured with other settings than those that the text describes.*"
     with replacing(docs / f"{PAGE}.md") as temporary:
         temporary.write_text(f"{note}\n\n{page}", encoding="utf-8")
 
 
 def write_page(docs: Path) -> None:
-    """Renew the tables whose figures there are.
+    """Rewrite the tables that have been measured.
 
     Raises:
-        UserError: there are none; no page; results files that do not go together.
+        UserError: there are no measurements or no page, or the runs of several seeds differ in
+            their settings.
     """
     check_page(docs)
     records = {
@@ -88,14 +89,15 @@ def _place(name: str) -> re.Pattern:
 
 
 def _filled(page: str, name: str, lines: list[str]) -> str:
-    """The text of a page with other lines in the place of a table."""
+    """Returns the text of a page with the lines of a table replaced."""
     found = _place(name).search(page)
     body = "".join(f"{line}\n" for line in lines)
     return f"{page[: found.start(1)]}{body}{page[found.end(1) :]}"
 
 
 def _together(records: list[dict]) -> dict:
-    """Runs of several seeds as one record, each figure a list; they must be alike."""
+    """Returns runs of several seeds, of equal settings, as one record in which each figure is a
+    list."""
     first = records[0]
     settings = ("layers", "weights", "batch", "images", "minutes", "learning_rate", "test_images")
     for record in records[1:]:
@@ -134,12 +136,12 @@ def _fields(record: dict) -> list[str]:
         [
             f"{kernel}x{kernel}",
             layers,
-            *(f"{seen[name]:,}" for name in ("masked", "single", "single_first", "two")),
+            *(f"{counted[name]:,}" for name in ("masked", "single", "single_first", "two")),
         ]
         for kernel, depths in record["pixels"].items()
-        for layers, seen in depths.items()
+        for layers, counted in depths.items()
     ]
-    first = f"{CONTESTANTS['single']}, the first masked"
+    first = f"{CONTESTANTS['single']}, first layer masked"
     header = [CONTESTANTS["masked"], CONTESTANTS["single"], first, CONTESTANTS["two"]]
     return _table(["kernel", "layers", *header], rows)
 
@@ -148,13 +150,13 @@ def _arithmetic(record: dict) -> list[str]:
     rows = [
         [
             f"{kernel}x{kernel}",
-            *(str(p[way]) for way in ("whole", "masked", "kept", "single", "two")),
+            *(str(p[name]) for name in ("whole", "masked", "kept", "single", "two")),
         ]
         for kernel, p in record["products"].items()
     ]
     header = [
-        "kernel", "masked, the whole kernel", "masked, cropped (as here)",
-        "what the mask keeps: the two-part twin", "shifted, one stack", "shifted, two stacks",
+        "kernel", "masked, whole kernel", "masked, cropped (this package)",
+        "unmasked entries (equivalent shifted pair)", "shifted, one stack", "shifted, two stacks",
     ]  # fmt: skip
     return _table(header, rows)
 
@@ -172,10 +174,12 @@ def _twins(record: dict) -> list[str]:
         for kernel, f in record["twins"].items()
     ]
     both = "forward and backward, ms: masked"
-    header = ["kernel", "largest difference", "products a pixel: masked", "twin"]
-    header += ["forward, ms: masked", "twin", both, "twin"]
-    what = f"One layer of {record['features']} features, {_images(record)}; in brackets against"
-    return _table(header, rows) + _note(f"{what} masked.", record["command"], cores=record["cores"])
+    header = ["kernel", "largest difference", "multiplications per pixel: masked", "shifted pair"]
+    header += ["forward, ms: masked", "shifted pair", both, "shifted pair"]
+    what = f"One layer of {record['features']} features; {_images(record)}; ratios to masked in"
+    return _table(header, rows) + _note(
+        f"{what} parentheses.", record["command"], cores=record["cores"]
+    )
 
 
 def _times(figures: dict, what: str) -> list[str]:
@@ -185,7 +189,7 @@ def _times(figures: dict, what: str) -> list[str]:
 
 def _images(record: dict) -> str:
     size = f"{record['side']}x{record['side']}"
-    return f"{record['batch']} images of {size} at once, medians of {record['rounds']} rounds"
+    return f"{record['batch']} images of {size} per batch; medians of {record['rounds']} rounds"
 
 
 def _models(record: dict) -> list[str]:
@@ -204,11 +208,11 @@ def _models(record: dict) -> list[str]:
         for name, f in models.items()
     ]
     earlier = (record["side"] // 2) * (record["side"] + 1)
-    header = ["kernel", "convolutions", "features", "weights", "products a pixel"]
-    header += [f"sees, of {earlier:,}", "forward", "training", "sampling"]
+    header = ["kernel", "convolutions", "features", "weights", "multiplications per pixel"]
+    header += [f"receptive field, of {earlier:,} pixels", "forward", "training", "sampling"]
     return _table(header, rows) + _note(
-        f"{record['layers']} blocks; images a second, {_images(record)}; in brackets against "
-        "masked.",
+        f"{record['layers']} blocks; images per second; {_images(record)}; ratios to masked in "
+        "parentheses.",
         record["command"],
         cores=record["cores"],
     )
@@ -231,11 +235,15 @@ def _training(record: dict) -> list[str]:
     length = (
         f"{record['images']:,} images" if record["images"] else f"{record['minutes']:g} minutes"
     )
-    header = ["kernel", "convolutions", "weights", "bits/dim", "nats an image"]
+    header = ["kernel", "convolutions", "weights", "bits per dimension", "nats per image"]
     header += ["images seen", "seconds"]
     return _table(header, rows) + _note(
         f"After {length} of training, on {record['test_images']:,} test images"
-        + ("; mean, least to most of the seeds." if len(record["commands"]) > 1 else "; one seed."),
+        + (
+            "; mean (minimum to maximum) over the seeds."
+            if len(record["commands"]) > 1
+            else "; one seed."
+        ),
         *record["commands"],
         cores=record["cores"],
     )
@@ -248,7 +256,7 @@ def _mean(values: list[float], form: str) -> str:
     return f"{mean} ({format(min(values), form)} to {format(max(values), form)})"
 
 
-#: By name: the results file that it is made from, and what makes its lines.
+#: By name: the results file with its measurements, and the function that returns its lines.
 TABLES = {
     "twins": ("cost", _twins),
     "fields": ("fields", _fields),

@@ -1,4 +1,4 @@
-"""Equal training of the models that masked_or_shifted compares."""
+"""Training of the compared models with equal settings."""
 
 import json
 import sys
@@ -14,13 +14,13 @@ from pixelcnn_tf.utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "configs" / "mnist_binary_pixelcnn.yml"
-#: Test images are scored once, and nothing is drawn.
+#: Test images are scored once, at the end, and no samples are drawn.
 NEVER = 10**9
 
 
 def training_config(args) -> Config:
-    """Returns the config by which all models are trained, but for the model: as the masked one
-    of docs/results.md."""
+    """Returns the config with which all models are trained, except for its model: that of the
+    masked PixelCNN of docs/results.md."""
     overrides = [f"seed={args.seed}", "data.seed=0"]  # one set of test images
     overrides += ["data.validation_share=null", f"training.batch_size={args.batch}"]
     if args.minutes:
@@ -46,14 +46,16 @@ def load(args) -> tuple:
     images = load_for(config.data, None)
     images = images._replace(test=images.test[: args.test_images])
     if images.train.shape[3] != 1:
-        raise UserError(f"--data {args.data}: has several channels; must be images of one")
+        raise UserError(
+            f"--data {args.data}: has {images.train.shape[3]} channels; must be images of one"
+        )
     check_values(images, get_likelihood("bernoulli"))
     return config.resolved(*images.train.shape[1:]), images
 
 
 def train(args) -> None:
-    """Measure bits per dimension after equal training. If the command is stopped, what it has
-    measured stays in a file of its own, and the same command continues from there."""
+    """Measure bits per dimension after equal training. If the command is stopped, the results so
+    far stay in a separate file, from which the same command continues."""
     config, images = args.loaded
     record = {
         **{name: getattr(args, name) for name in ("seed", "layers", "weights", "batch")},
@@ -83,7 +85,9 @@ def train(args) -> None:
                 write_record(args, part.name, {**record, "results": results})
     except KeyboardInterrupt:
         if results:
-            print(f"{part}: the same command continues after the models in it", file=sys.stderr)
+            print(
+                f"{part}: the same command continues after the models in this file", file=sys.stderr
+            )
         raise
     results = {str(kernel): results[str(kernel)] for kernel in args.kernels}
     write_record(args, file, {**record, "results": results})
@@ -91,8 +95,8 @@ def train(args) -> None:
 
 
 def measured_before(part: Path, record: dict) -> dict:
-    """Returns the results in the file that a stopped command with the settings of ``record``
-    left; none if there is no such file."""
+    """Returns the results that a stopped command with the settings of ``record`` has left in its
+    file; empty if there is no such file."""
     try:
         before = json.loads(part.read_text(encoding="utf-8"))
         same = all(before[name] == value for name, value in record.items())
@@ -102,7 +106,7 @@ def measured_before(part: Path, record: dict) -> dict:
 
 
 def train_one(config: Config, name: str, kernel: int, images, args) -> dict:
-    """Train a contestant; returns the scores of the averaged weights on the test images."""
+    """Train one model; returns the scores of the averaged weights on the test images."""
     import keras
 
     from experiments.masked_or_shifted.blocks import contestant_model

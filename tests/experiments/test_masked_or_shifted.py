@@ -58,7 +58,7 @@ def test_both_samplers_draw_the_same_images(contestant):
 
 
 @pytest.mark.parametrize("contestant", NEW)
-def test_several_colours_are_refused(contestant):
+def test_several_channels_are_refused(contestant):
     with pytest.raises(ValueError, match="n_channels=3: must be 1"):
         blocks.BLOCKS[contestant](3, n_channels=3)
 
@@ -123,9 +123,9 @@ def test_two_stacks_see_all_that_is_within_reach(kernel):
         assert fields.field(fields.two_stacks, kernel, layers).sum() == 2 * reach * (reach + 1)
 
 
-def test_only_masked_layers_order_the_colours_of_a_pixel():
-    masked = fields.field(fields.masked_stack, 3, 2, colours=3, colour=1)
-    shifted = fields.field(fields.two_stacks, 3, 2, colours=3, colour=1)
+def test_only_masked_layers_order_the_channels_of_a_pixel():
+    masked = fields.field(fields.masked_stack, 3, 2, channels=3, channel=1)
+    shifted = fields.field(fields.two_stacks, 3, 2, channels=3, channel=1)
     centre = len(masked) // 2
     assert masked[centre, centre].tolist() == [True, False, False]
     assert shifted[centre, centre].tolist() == [False, False, False]
@@ -148,7 +148,16 @@ def test_python_of_the_page_says_the_truth(rng):
     names = {}
     exec(re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)[0], names)
     x = rng.normal(size=(1, 6, 7, 64)).astype("float32")
-    np.testing.assert_allclose(names["masked"](x), names["above"](x) + names["left"](x), atol=1e-4)
+    np.testing.assert_allclose(
+        names["masked"](x), names["vertical"](x) + names["horizontal"](x), atol=1e-4
+    )
+
+
+def test_the_published_tables_are_what_their_records_give(tmp_path):
+    shutil.copytree(PAGE.parent / "results_convolutions", tmp_path / "results_convolutions")
+    shutil.copy(PAGE, tmp_path)
+    assert compare_convolutions.main(["page", "--docs", str(tmp_path)]) == 0
+    assert (tmp_path / PAGE.name).read_text() == PAGE.read_text()
 
 
 # The command
@@ -190,7 +199,7 @@ def test_everything_from_end_to_end(place, capsys):
         re.sub, r"(<!-- table: \w+ -->\n).*?<!-- end -->", r"\1", flags=re.DOTALL
     )
     assert text(page).endswith(text(before))  # what is written by hand stays
-    assert "tables are of other settings" in page and "(not measured)" not in page
+    assert "tables were measured with other settings" in page and "(not measured)" not in page
     assert "| 3x3 | 8 | 116 | 72 | 88 | 144 |" in page and "| 7x7 |" not in page
     assert "| 3x3 | 9 | 6 | 5 | 4 | 9 |" in page
     assert "After 8 images of training, on 8 test images; one seed." in page
@@ -200,7 +209,9 @@ def test_everything_from_end_to_end(place, capsys):
     other = place / "results_convolutions" / "train_seed1.json"
     other.write_text(json.dumps({**record, "seed": 1}))
     assert compare_convolutions.main(flags(place, "page")) == 0
-    assert "mean, least to most of the seeds" in (place / "masked_or_shifted.md").read_text()
+    assert (
+        "mean (minimum to maximum) over the seeds" in (place / "masked_or_shifted.md").read_text()
+    )
     other.write_text(json.dumps({**record, "seed": 1, "images": 4}))
     assert exit_with(lambda: compare_convolutions.main(flags(place, "page"))) == 2
     assert "has images 4, train_seed0.json 8; must be the same" in capsys.readouterr().err
@@ -259,8 +270,8 @@ def test_stopped_training_goes_on(place, monkeypatch, capsys):
         (["train", "--seed", "-1"], "--seed -1: must be an integer from 0 up"),
         (["train", "--rounds", "2"], "--rounds: train has no use for it; it is for cost"),
         (["page", "--kernels", "3"], "--kernels: page has no use for it; it is for fields cost"),
-        (["train", "--images", "320"], "--images: the figures in docs are of the default; give"),
-        (["cost", "--seed", "1"], "--seed: the figures in docs are of the default; give"),
+        (["train", "--images", "320"], "--images: the results in docs are for the default; give"),
+        (["cost", "--seed", "1"], "--seed: the results in docs are for the default; give"),
     ],
 )
 def test_wrong_flags_are_one_line(argv, words, monkeypatch, capsys):
@@ -275,14 +286,14 @@ def test_figures_of_other_test_images_are_not_put_into_docs(place, monkeypatch, 
     argv = ["train", "--docs", str(place), "--data", str(place / "images.npz")]
     (place / "masked_or_shifted.md").write_text(PAGE.read_text())
     assert exit_with(lambda: compare_convolutions.main(argv)) == 2
-    assert "are of 3000, not 8; give that or another --docs" in capsys.readouterr().err
+    assert "are for 3000, not 8; give that or another --docs" in capsys.readouterr().err
 
 
-def test_images_of_several_colours_are_refused(tmp_path, rng, capsys):
+def test_images_of_several_channels_are_refused(tmp_path, rng, capsys):
     images = rng.integers(256, size=(8, 6, 6, 3)).astype(np.uint8)
     np.savez(tmp_path / "images.npz", x_train=images, x_test=images)
     assert exit_with(lambda: compare_convolutions.main(flags(tmp_path, "train"))) == 2
-    assert "has several channels; must be images of one" in capsys.readouterr().err
+    assert "has 3 channels; must be images of one" in capsys.readouterr().err
 
 
 def test_a_page_without_places_or_results_is_told_so(tmp_path, capsys):
