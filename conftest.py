@@ -3,9 +3,8 @@
 import gc
 import os
 
-os.environ["PIXELCNN_TF_XLA"] = (
-    "0"  # compiling takes seconds, hundreds of times; tests of XLA ask for it
-)
+# Compiling takes seconds, hundreds of times; tests of XLA ask for it.
+os.environ["PIXELCNN_TF_XLA"] = "0"
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the figures in the tests are those of a CPU
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores: threads would only wait
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")

@@ -280,7 +280,7 @@ def incremental_outputs(layer: Any, inputs: np.ndarray, n_channels: int) -> np.n
         results = []
         for channel, group in enumerate(groups):
             pixels.channel = channel
-            if layer.mask_type == "A":
+            if isinstance(layer, IncrementalLayer) and layer.mask_type == "A":
                 results.append(layer.step(None, pixels))
                 layer.observe(tf.constant(group), pixels)
             else:
