@@ -120,6 +120,16 @@ class IncrementalLayer(Incremental):
             pixels: the active pixels; ``pixels[self]`` is the ``LayerState`` of this layer.
         """
 
+    def observe(self, x, pixels: ActivePixels) -> None:
+        """Takes in the next channel group of the input, once it is known; for a layer of type A,
+        whose ``step`` did not have it.
+
+        Args:
+            x: ``[lanes, features / n_channels]``.
+            pixels: the active pixels.
+        """
+        return None
+
     def end_pixel(self, layer_state: LayerState, pixels: ActivePixels) -> Nest:
         """Returns the state after the active pixels, all of whose channels are known."""
         return layer_state.state
