@@ -4,8 +4,9 @@ Run it after editing the notebook: ``python -m docs.generate.tutorial``.
 """
 
 import os
-import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import nbformat
 from nbclient import NotebookClient
@@ -14,25 +15,23 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "docs" / "tutorial.ipynb"
 
 
-def execute(timeout: int = 300, epochs: int | None = None):
+def execute(timeout: int = 300, replace: Mapping[str, str] = MappingProxyType({})):
     """Returns the notebook with the outputs of a fresh execution.
 
     Args:
         timeout: seconds that one cell may take.
-        epochs: number of epochs to train for; that of the notebook if None.
+        replace: pieces of code to be replaced before the execution, and what replaces them.
 
     Raises:
+        ValueError: a piece of code that the notebook does not contain.
         nbclient.exceptions.CellExecutionError: a cell raised an exception.
     """
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    if epochs is not None:
+    for old, new in replace.items():
+        if not any(old in cell.source for cell in notebook.cells):
+            raise ValueError(f"the notebook does not contain {old!r}")
         for cell in notebook.cells:
-            cell.source = re.sub(
-                r"^epochs, batch_size = \d+",
-                f"epochs, batch_size = {epochs}",
-                cell.source,
-                flags=re.M,
-            )
+            cell.source = cell.source.replace(old, new)
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),

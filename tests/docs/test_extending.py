@@ -12,6 +12,7 @@ from pixelcnn_tf.cli import train as train_command
 from pixelcnn_tf.cli.main import main
 from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.config import plugins
+from pixelcnn_tf.testing import check_causal
 
 TEXT = (ROOT / "docs" / "extending.md").read_text()
 FILES = dict(
@@ -94,3 +95,13 @@ def test_a_block_without_step_gives_the_line_that_the_page_shows(folder):
         load_config("my_block.yml")
     shown = re.search(r"^error: /home/me/(.*)$", TEXT, flags=re.MULTILINE)
     assert shown and str(error.value) == f"{folder}/{shown[1]}"
+
+
+def test_a_leak_gives_the_message_that_the_page_shows():
+    conv = 'tf.keras.layers.Conv2D(features, 3, padding="same")'
+    right = 'self.make_conv("around", features, features, self.width)'
+    names: dict = {}
+    exec(FILES["my_block.py"].replace(right, conv), names)
+    with pytest.raises(AssertionError) as error:
+        check_causal(names["SiluBlock"](name="silu"), (5, 6))
+    assert f"AssertionError: {error.value}\n" in TEXT
