@@ -57,7 +57,7 @@ def check_causal(
         >>> check_causal(pixelcnn_tf.PixelRNN(2, 2, n_layers=1), (4, 5))
         >>> check_causal(pixelcnn_tf.GatedBlock(), (4, 5))
     """
-    subject = _subject(part, features)
+    subject = _subject(part, features, image_size)
     saved = subject.layer.get_weights()
     rng = np.random.default_rng(seed)
     try:
@@ -99,7 +99,7 @@ def check_incremental(
         >>> check_incremental(pixelcnn_tf.PixelRNN(2, 2, n_layers=1), (4, 5))
         >>> check_incremental(pixelcnn_tf.RowLSTMBlock(), (4, 5))
     """
-    subject = _subject(part, features)
+    subject = _subject(part, features, image_size)
     if isinstance(subject.layer, keras.Model):
         has_step = supports_incremental(subject.layer)
     else:
@@ -166,7 +166,16 @@ class _Subject(NamedTuple):
         return np.reshape(outputs, [n, height * width * self.groups, -1])
 
 
-def _subject(part: keras.layers.Layer, features: int | None) -> _Subject:
+def _subject(
+    part: keras.layers.Layer, features: int | None, image_size: tuple[int, int]
+) -> _Subject:
+    """``part``, or a model of it, with all its weights, including those made by the first call."""
+    subject = _subject_of(part, features)
+    subject.call(subject.random_inputs(np.random.default_rng(0), 1, image_size))
+    return subject
+
+
+def _subject_of(part: keras.layers.Layer, features: int | None) -> _Subject:
     if isinstance(part, IncrementalBlock):
         part = _model_of(part, features)
     if isinstance(part, keras.Model):
