@@ -40,6 +40,16 @@ def on_page_markdown(markdown: str, page, **_) -> str:
     )
 
 
+def on_page_content(content: str, **_) -> str:
+    """Marks flags in code spans, which browsers would break between their two hyphens."""
+    flag = r'<span class="flag">\1</span>'
+    return re.sub(
+        r"<code>[^<]*</code>",
+        lambda code: re.sub(r"(?<= )(--[a-z-]+)", flag, code[0]),
+        content,
+    )
+
+
 def _is_no_page(target: str, outside: str) -> bool:
     """Whether a link leads to a file outside of docs/, to a folder, or to a file of figures."""
     if "://" in target:

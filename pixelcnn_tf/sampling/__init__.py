@@ -2,6 +2,6 @@
 
 Question: how is a model evaluated one sub-pixel after another, exactly and fast?
 
-Imports: ``models``, ``layers``, ``likelihoods`` and ``utils``.
-Imported by: ``scoring``, ``visualization``, ``testing``, ``training`` and ``cli``.
+Imports: ``models``, ``layers`` and ``utils``.
+Imported by: ``scoring``, ``testing``, ``training`` and ``cli``.
 """

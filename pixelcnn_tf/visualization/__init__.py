@@ -2,6 +2,6 @@
 
 Question: what do images, masks and models look like?
 
-Imports: ``sampling``, ``models``, ``layers`` and ``utils``.
+Imports: ``models``, ``layers`` and ``utils``.
 Imported by: ``training`` and ``cli``.
 """
