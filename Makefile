@@ -49,7 +49,7 @@ clean:
 	rm -rf .venv
 
 # The stamps are written last: an installation that was interrupted is done again.
-.venv/.installed: requirements.txt
+.venv/.installed: requirements.txt pyproject.toml
 ifneq ($(UV),)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 else
@@ -59,7 +59,7 @@ else
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --upgrade pip
 endif
-	$(INSTALL) -r requirements.txt
+	$(INSTALL) -r requirements.txt --editable .
 	@touch $@
 
 .venv/.installed-dev: .venv/.installed requirements-dev.txt requirements-docs.txt
