@@ -183,7 +183,8 @@ def flags(place, part, **settings):
     return [part, *(text for pair in given.items() for text in pair)]
 
 
-def test_everything_from_end_to_end(place, capsys):
+def test_everything_from_end_to_end(place, monkeypatch, capsys):
+    monkeypatch.setattr(fields, "DEPTHS", (1, 8))
     before = PAGE.read_text()
     assert compare_convolutions.main(flags(place, "all")) == 0
     assert Image.open(place / "masked_or_shifted.png").size[0] > 800

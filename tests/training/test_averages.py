@@ -60,8 +60,15 @@ def put_averages_in_for_good(trainer):
 # What is averaged
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-@pytest.mark.parametrize("strategy", [None, two_devices])
+@pytest.mark.parametrize(
+    ("strategy", "precision"),
+    [
+        (None, "float32"),
+        (two_devices, "mixed_bfloat16"),
+        pytest.param(None, "mixed_bfloat16", marks=pytest.mark.slow),
+        pytest.param(two_devices, "float32", marks=pytest.mark.slow),
+    ],
+)
 def test_averages_are_those_of_numpy(strategy, precision, tmp_path, images):
     """The first one is the weights after the first step, not zeros or the first weights."""
     config = small_config(tmp_path, optimizer="sgd", learning_rate=1.0, ema_decay=DECAY)
@@ -83,9 +90,8 @@ def test_training_goes_on_with_the_plain_weights(tmp_path, images):
     """Evaluated and sampled on the way, it ends with the bits of a run without averages."""
     ends = []
     for decay in (None, DECAY):
-        config = small_config(
-            tmp_path / str(decay), optimizer="adam", ema_decay=decay, eval_every=2, sample_every=3
-        )
+        often = {} if decay is None else {"eval_every": 2, "sample_every": 3}
+        config = small_config(tmp_path / str(decay), optimizer="adam", ema_decay=decay, **often)
         trainer = make_trainer(config)
         trainer.fit(images)
         ends.append(weights(trainer))

@@ -1,5 +1,7 @@
 """Training by the clock, and scores of held-out training images."""
 
+import contextlib
+import io
 import json
 import signal
 
@@ -138,16 +140,29 @@ def test_the_clock_counts_only_what_it_is_started_for(monkeypatch):
     assert clock.seconds == 12.0
 
 
-def test_a_timed_run_of_the_command(tmp_path, capsys):
-    settings = {"training.steps": "null", "training.minutes": 0.005, "training.warmup_steps": 0}
-    assert train(tmp_path, **settings) == 0
-    record = json.loads((tmp_path / "small" / "results.json").read_text())
+TIMED = {"training.steps": "null", "training.minutes": 0.005, "training.warmup_steps": 0}
+TIMED |= {"data.validation_share": 0.2, "training.eval_every": 20}
+TIMED |= {f"training.{what}_every": 10**6 for what in ("sample", "checkpoint")}
+
+
+@pytest.fixture(scope="module")
+def timed_run(tmp_path_factory):
+    """The folder of a run of the command for 0.3 seconds, and what it printed."""
+    folder, printed = tmp_path_factory.mktemp("timed"), io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert train(folder, **TIMED) == 0
+    return folder, printed.getvalue()
+
+
+def test_a_timed_run_of_the_command(timed_run, capsys):
+    folder, _ = timed_run
+    record = json.loads((folder / "small" / "results.json").read_text())
     assert record["training_seconds"] >= 0.3
     assert record["images_seen"] == 4 * record["step"]
     assert (record["minutes"], record["steps"]) == (0.005, None)
     assert set(record["versions"]) >= {"pixelcnn_tf", "tensorflow", "keras"}
     assert 0 < record["used_parameters"] < record["parameters"]
-    assert train(tmp_path, **settings) == 0
+    assert train(folder, **TIMED) == 0
     assert "small is already trained" in capsys.readouterr().out
 
 
@@ -251,12 +266,11 @@ def test_a_resumed_run_has_the_same_curve(tmp_path, images):
     assert [point["step"] for point in resumed.curve.points] == [4, 8]
 
 
-def test_the_command_says_which_set_a_score_is_of(tmp_path, capsys):
-    assert train(tmp_path, **{"data.validation_share": 0.2}) == 0
-    out = capsys.readouterr().out
+def test_the_command_says_which_set_a_score_is_of(timed_run):
+    folder, out = timed_run
     assert "validation and 180 test images of" in out
     lines = dict(line.split(maxsplit=1) for line in out.splitlines() if line)
-    record = json.loads((tmp_path / "small" / "results.json").read_text())
+    record = json.loads((folder / "small" / "results.json").read_text())
     assert f"({record['validation_images']:,} images, step" in lines["validation"]
     assert f"({record['test_images']:,} images, step" in lines["test"]
     assert record["curve_images"] == "validation"

@@ -85,10 +85,10 @@ def test_a_signal_at_the_very_end_saves_and_the_next_fit_is_done(tmp_path, image
 
 
 def test_two_processes_do_not_train_in_one_folder(tmp_path, images):
-    trainer = make_trainer(small_config(tmp_path))
+    trainer = make_trainer(small_config(tmp_path, steps=2))
     trainer.run.create(trainer.config)
     before = trainer.run.config.read_text()
-    other = make_trainer(small_config(tmp_path, log_every=1))
+    other = make_trainer(small_config(tmp_path, steps=2, log_every=1))
     with trainer.run.locked():
         with pytest.raises(UserError, match="another process trains here"):
             other.fit(images)
@@ -154,7 +154,7 @@ def test_a_kill_in_the_very_first_save_is_no_obstacle(tmp_path, images):
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
 def test_restoring_brings_every_number_back(optimizer, tmp_path, images):
-    """Into a model of other first weights (and another name), with and without optimizer."""
+    """Into a model of other initial weights (and another name), with and without optimizer."""
     config = small_config(tmp_path, optimizer=optimizer)
     trained = make_trainer(config)
     trained.fit(images)
@@ -184,10 +184,10 @@ def test_states_of_random_generators_are_saved_too(tmp_path):
     np.testing.assert_array_equal(*drawn)
 
 
-def test_load_model_takes_what_is_newest(tmp_path, images):
+def test_load_model_takes_what_is_newest(finished, tmp_path, images):
     """The model file of a shorter run is no answer while a longer one trains."""
-    trainer = make_trainer(small_config(tmp_path, steps=4))
-    trainer.fit(images)
+    trainer = make_trainer(finished(steps=4))
+    assert trainer.checkpoints.restore() == 4
     trainer.model.save(trainer.run.model)
     trainer.run.results.write_text('{"step": 4}')
     old = load_model(tmp_path / "small").get_weights()
@@ -223,7 +223,7 @@ def test_speed_counts_training_only(monkeypatch):
     assert window.close(step=7) == (4.0, 1.0, 5.0)
 
 
-# Trains the runs of these names, but for "killed" if it is not the only one: it dies at step 20.
+# Trains the runs of these names, but for "killed" if it is not the only one: it dies at step 8.
 TRAIN = """
 import os, signal, sys
 from pixelcnn_tf.utils import startup
@@ -232,7 +232,7 @@ from pixelcnn_tf.training.checkpoints import Checkpoints
 save = Checkpoints.save
 def save_and_die(self, step, seconds):
     save(self, step, seconds)
-    if step == 20:
+    if step == 8:
         os.kill(os.getpid(), signal.SIGKILL)
 from pixelcnn_tf import Trainer
 Trainer.write_samples = lambda *_: None  # not compared
@@ -255,11 +255,11 @@ def train_in_a_process(names, tmp_path):
         "model.n_layers": 1,
         "model.hidden_dim": 4,
         "model.out_dim": 4,
-        "training.steps": 40,
+        "training.steps": 16,
         "training.batch_size": 4,
-        "training.warmup_steps": 5,
+        "training.warmup_steps": 2,
         "training.ema_decay": 0.9,
-        "training.checkpoint_every": 10,
+        "training.checkpoint_every": 4,
         "training.eval_every": 1000,
         "sampling.n_images": 1,
     }
@@ -279,7 +279,7 @@ def test_killed_and_resumed_is_the_same_to_the_last_bit(tmp_path):
     assert train_in_a_process("straight killed", tmp_path).returncode == -signal.SIGKILL
     assert (tmp_path / "straight" / "model.keras").exists()
     assert not (tmp_path / "killed" / "model.keras").exists()
-    assert saved_steps(tmp_path / "killed" / "checkpoints") == [20, 10]
+    assert saved_steps(tmp_path / "killed" / "checkpoints") == [8, 4]
     resumed = train_in_a_process("killed", tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     one, two = (load_model(tmp_path / name).get_weights() for name in ("straight", "killed"))
@@ -290,7 +290,7 @@ def test_killed_and_resumed_is_the_same_to_the_last_bit(tmp_path):
     ]
     assert results[0]["test"] == results[1]["test"]
     # The model file has averages; weights and the optimizer's state are here.
-    paths = [str(tmp_path / n / "checkpoints" / "ckpt-40") for n in ("straight", "killed")]
+    paths = [str(tmp_path / n / "checkpoints" / "ckpt-16") for n in ("straight", "killed")]
     one, two = (tf.train.load_checkpoint(path) for path in paths)
     names = [n for n in one.get_variable_to_shape_map() if n.startswith(("model", "opt", "aver"))]
     assert {name.split("/")[0] for name in names} == {"model", "optimizer", "averages"}
@@ -298,14 +298,10 @@ def test_killed_and_resumed_is_the_same_to_the_last_bit(tmp_path):
         np.testing.assert_array_equal(one.get_tensor(name), two.get_tensor(name))
 
 
-def test_divergence_stops_and_keeps_the_last_good_checkpoint(tmp_path, images):
-    config = small_config(tmp_path, steps=4, optimizer="sgd", learning_rate=1e-3)
-    first = make_trainer(config)
-    first.run.create(config)
-    first.fit(images)
+def test_divergence_stops_and_keeps_the_last_good_checkpoint(finished, tmp_path, images):
+    finished(steps=4)
     good = load_model(tmp_path / "small").get_weights()
-    config = small_config(tmp_path, steps=50, optimizer="sgd", learning_rate=1e-3)
-    trainer = make_trainer(config)
+    trainer = make_trainer(small_config(tmp_path, steps=50))
     restore = trainer.checkpoints.restore
 
     def restore_and_blow_up():

@@ -7,16 +7,16 @@ from helpers import make_trainer, small_config
 from pixelcnn_tf import UserError
 
 
-def test_a_run_goes_on_with_its_own_images_only(tmp_path, images):
-    """One picture more would move test images into training."""
-    make_trainer(small_config(tmp_path, steps=2)).fit(images)
+def test_a_run_goes_on_with_its_own_images_only(finished, tmp_path, images):
+    """A single additional image could move test images into training."""
+    finished(steps=4)
     more = images._replace(train=np.concatenate([images.train, images.train[:1]]))
     for others in (more, images._replace(test=images.test ^ 1)):
         with pytest.raises(
             UserError, match="was started with other images or labels; restore them"
         ):
-            make_trainer(small_config(tmp_path, steps=3)).fit(others)
-    make_trainer(small_config(tmp_path, steps=3)).fit(images)
+            make_trainer(small_config(tmp_path, steps=5)).fit(others)
+    make_trainer(small_config(tmp_path, steps=5)).fit(images)
 
 
 @pytest.mark.parametrize("name", ["lr[1]", "a*", "a?"])

@@ -61,7 +61,7 @@ def test_clipping_bounds_the_step(tmp_path, images):
     assert change == pytest.approx(1e-3, rel=1e-2)
 
 
-@pytest.mark.parametrize("clip_norm", [None, 1e-2])
+@pytest.mark.parametrize("clip_norm", [pytest.param(None, marks=pytest.mark.slow), 1e-2])
 def test_two_devices_train_as_one(clip_norm, tmp_path, images):
     results = []
     for number, strategy in enumerate([None, two_devices()]):
@@ -95,7 +95,7 @@ def test_batch_must_divide_by_the_devices(tmp_path):
 
 
 @pytest.mark.parametrize("strategy", [None, two_devices])
-@pytest.mark.parametrize("batch_size", [3, 7, 64])
+@pytest.mark.parametrize("batch_size", [3, pytest.param(7, marks=pytest.mark.slow), 64])
 def test_evaluate_is_the_exact_average(batch_size, strategy, tmp_path, images):
     trainer = make_trainer(small_config(tmp_path), strategy() if strategy else None)
     draw_weights(trainer.model)
