@@ -31,6 +31,16 @@ def test_first_use_is_quiet():
     assert (result.stdout, result.stderr) == ("", "")
 
 
+def test_a_module_that_is_imported_directly_registers_all_classes():
+    """Although it is only half imported when it imports Keras."""
+    code = """
+import pixelcnn_tf.models.blocks, keras
+print(*(keras.saving.get_registered_object(f"pixelcnn_tf>{name}").__name__
+        for name in ("RowLSTMBlock", "PixelCNNPlusPlus", "LogisticMixture")))
+"""
+    assert run(code).stdout == "RowLSTMBlock PixelCNNPlusPlus LogisticMixture\n"
+
+
 def test_another_keras_backend_is_refused_in_one_line():
     code = (
         "import os; os.environ['KERAS_BACKEND'] = 'jax'; import pixelcnn_tf; pixelcnn_tf.PixelRNN"

@@ -1,4 +1,4 @@
-"""Convolutions with normalized weights."""
+"""Convolutions with weight normalization."""
 
 import keras
 import tensorflow as tf
@@ -10,19 +10,28 @@ from pixelcnn_tf.utils.serialization import PACKAGE
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class NormalizedConv2D(RowLayer, ShiftedConv2D):
-    """A shifted convolution whose kernels have a length of their own, ``gain``, apart from their
-    direction: ``gain * v / |v|`` (Salimans and Kingma 2016, arXiv 1602.07868, equation 2).
+    """A shifted convolution with weight normalization: the kernel of each output feature is
+    ``gain * v / |v|``, so that its length, ``gain``, is a weight of its own.
 
     Args:
         filters, kernel_size, direction, mask_type: as in ``ShiftedConv2D``.
-        strides: 1, or 2: only every second row and column of outputs, the first ones.
-        init_scale: standard deviation of the outputs after ``initialize_from``.
+        strides: 1, or 2 for every second row and column of outputs, starting with the first.
+        init_scale: standard deviation of the outputs after ``initialize_from`` of the model.
 
     Input: ``[batch, height, width, features]``.
     Output: ``[batch, height / strides, width / strides, filters]``, rounded up.
 
     Raises:
         ValueError: as ``ShiftedConv2D``; other strides; no bias, or an activation.
+
+    Source: Salimans and Kingma 2016, arXiv 1602.07868, equation 2.
+
+    Example:
+
+    >>> from pixelcnn_tf.layers.normalized_conv import NormalizedConv2D
+    >>> layer = NormalizedConv2D(6, (2, 3), "down", strides=2)
+    >>> layer(np.zeros([1, 8, 8, 3], "float32")).shape
+    TensorShape([1, 4, 4, 6])
     """
 
     autocast_kernel = False
@@ -42,7 +51,7 @@ class NormalizedConv2D(RowLayer, ShiftedConv2D):
         if strides not in (1, 2):
             raise ValueError(f"strides={strides!r}: must be 1 or 2")
         if not self.use_bias or self.activation is not keras.activations.linear:
-            raise ValueError("use_bias, activation: must be True and None, for the first weights")
+            raise ValueError("use_bias, activation: must be True and None, for the initialization")
         self.strides = strides
         self.init_scale = init_scale
         #: Whether the next call sets gain and bias.
@@ -55,7 +64,7 @@ class NormalizedConv2D(RowLayer, ShiftedConv2D):
         )
 
     def used_kernel(self):
-        """In float32 until it is whole, whatever the precision policy."""
+        """The normalized kernel, computed in float32 whatever the precision policy is."""
         kernel = self.gain * tf.math.l2_normalize(self.kernel, axis=[0, 1, 2])
         return tf.cast(kernel, self.compute_dtype)
 
@@ -65,19 +74,19 @@ class NormalizedConv2D(RowLayer, ShiftedConv2D):
         return super().call(inputs)
 
     def _initialize(self, inputs):
-        """Gain and bias such that these inputs give outputs of mean 0 and the standard deviation
+        """Sets gain and bias such that these inputs give outputs of mean 0 and standard deviation
         ``init_scale`` in every feature (arXiv 1602.07868, section 3)."""
         self.initializing = False
         self.gain.assign(tf.ones_like(self.gain))
         self.bias.assign(tf.zeros_like(self.bias))
         mean, variance = tf.nn.moments(tf.cast(super().call(inputs), tf.float32), [0, 1, 2])
-        # What hardly varies (of a tiny or flat image, say) is not blown up.
+        # Features with almost no variance (of tiny or constant images) are not scaled up.
         gain = self.init_scale * tf.where(variance > 1e-3, tf.math.rsqrt(variance), 1.0)
         self.gain.assign(gain)
         self.bias.assign(-gain * mean)
 
-    # Incremental evaluation of 'down': whole rows, when the row above is complete. One row of
-    # inputs, the last one, is the state.
+    # Incremental evaluation for direction 'down': a row at a time, as soon as the row above is
+    # complete. The state is the last row of inputs.
 
     def init_state(self, schedule):
         if self.direction == "down_right":
@@ -87,8 +96,14 @@ class NormalizedConv2D(RowLayer, ShiftedConv2D):
         shape = [schedule.width, schedule.batch, self.kernel.shape[2]]
         return tf.zeros(shape, self.compute_dtype)
 
+    def next_row(self, x, pixels):
+        """Evaluates the next row and keeps its inputs; as ``row``, then ``observe_row``."""
+        outputs = self.row(x, pixels)
+        self.observe_row(x, pixels)
+        return outputs
+
     def row(self, x, pixels):
-        """Outputs of the next row of pixels; ``observe_row`` comes after.
+        """Evaluates the next row.
 
         Args:
             x: inputs of this row, ``[width, batch, features]``.
@@ -96,17 +111,25 @@ class NormalizedConv2D(RowLayer, ShiftedConv2D):
         Returns:
             ``[width / strides, batch, filters]``.
         """
-        slot = pixels[self]
-        above = [slot.state] if self.kernel_size[0] == 2 else []
-        return self.row_from([*above, x], slot.weights)
+        own = pixels[self]
+        above = [own.state] if self.kernel_size[0] == 2 else []
+        return self.row_from([*above, x], own.weights)
 
     def observe_row(self, x, pixels):
+        """Keeps the inputs ``x`` of a row for the row below."""
         if self.kernel_size[0] == 2:
             pixels[self].state = x
 
     def row_from(self, rows, weights):
-        """Outputs of one row from the rows of inputs that it sees, ``[width, batch, features]``
-        each, upper first."""
+        """Evaluates one row from the rows of inputs that it depends on.
+
+        Args:
+            rows: ``[width, batch, features]`` each, from top to bottom.
+            weights: kernel and bias.
+
+        Returns:
+            ``[width / strides, batch, filters]``.
+        """
         kernel, bias = weights
         width, sides = rows[0].shape[0], [self._left, self._right]
         padded = [tf.pad(row, [sides, [0, 0], [0, 0]]) for row in rows]

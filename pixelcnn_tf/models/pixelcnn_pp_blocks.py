@@ -1,6 +1,6 @@
-"""Blocks of PixelCNN++."""
+"""The blocks of PixelCNN++, and the part of its streams at one resolution."""
 
-from typing import NamedTuple
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -17,18 +17,30 @@ KERNELS = {"down": (2, 3), "down_right": (2, 2)}
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class GatedResnet(Incremental, keras.layers.Layer):
-    """Two convolutions of concatenated ELUs and a gate, added to the input.
+    """A gated residual block: two convolutions of concatenated ELUs and a gate.
+
+    With ``e(x) = [elu(x), elu(-x)]``, the convolutions ``c1`` and ``c2``, a 1x1 convolution ``j``
+    of the auxiliary features and the bias ``b`` of the label::
+
+        a, g = split(c2(dropout(e(c1(e(x)) + j(e(aux))))) + b)
+        output = x + a * sigmoid(g)
 
     Args:
-        direction: of its convolutions: ``'down'`` (2 x 3) or ``'down_right'`` (2 x 2).
-        n_classes: for a class-conditional model: a bias for each class within the gate.
-        dropout: the share of features left out before the second convolution, in training.
+        direction: that of the convolutions: ``'down'`` (2x3) or ``'down_right'`` (2x2).
+        n_classes: number of classes of a class-conditional model.
+        dropout: dropout rate before the second convolution, in training.
 
-    Input: ``[batch, height, width, features]``; an auxiliary map of any features (the other
-    stream, or what an earlier layer made), which enters through a 1x1 convolution; integer
-    labels ``[batch]``. Output: of the shape of the input.
+    Input: ``[batch, height, width, features]``; auxiliary features ``[batch, height, width, any]``
+    (of the other stream, or of an earlier layer); integer labels ``[batch]``.
+    Output: of the shape of the input.
 
-    Source: arXiv 1701.05517, section 2.5, and the code that its section 3 names, for the gate.
+    Source: arXiv 1701.05517, section 2.5, and the code named in its section 3 for the gate.
+
+    Example:
+
+    >>> from pixelcnn_tf.models.pixelcnn_pp_blocks import GatedResnet
+    >>> GatedResnet("down")(np.zeros([2, 8, 8, 6], "float32")).shape
+    TensorShape([2, 8, 8, 6])
     """
 
     def __init__(self, direction: str, n_classes: int | None = None, dropout: float = 0.5, **kw):
@@ -58,36 +70,30 @@ class GatedResnet(Incremental, keras.layers.Layer):
             self.bias = ClassBias(self.n_classes, 1, name="class", **options)
             self.bias.build((None, None, None, 2 * features))
 
+    def incremental_layers(self) -> list[IncrementalLayer]:
+        return layers_of([self.first, self.second, self.join, self.bias])
+
     def call(self, inputs, aux=None, labels=None, training=False):
         x = self.first(concat_elu(inputs))
-        if aux is not None:
+        if self.join is not None:
             x += self.join(concat_elu(aux))
         x = concat_elu(x)
         x = self.second(x if self._drop is None else self._drop(x, training=training))
         return _gated(inputs, x if self.bias is None else self.bias(x, labels))
 
-    def incremental_layers(self) -> list[IncrementalLayer]:
-        return layers_of([self.first, self.second, self.join, self.bias])
-
     def row(self, inputs, aux, pixels):
-        """Incremental evaluation of ``'down'``: a whole row, ``[width, batch, features]``."""
-
-        def conv(layer, x):
-            x = concat_elu(x)
-            outputs = layer.row(x, pixels)
-            layer.observe_row(x, pixels)
-            return outputs
-
-        x = conv(self.first, inputs)
-        if aux is not None:
-            x += conv(self.join, aux)
-        x = conv(self.second, x)
+        """Evaluates a block of direction ``'down'`` for the next row,
+        ``[width, batch, features]``."""
+        x = self.first.next_row(concat_elu(inputs), pixels)
+        if self.join is not None:
+            x += self.join.next_row(concat_elu(aux), pixels)
+        x = self.second.next_row(concat_elu(x), pixels)
         return _gated(inputs, x if self.bias is None else x + pixels[self.bias].state)
 
     def step(self, inputs, aux, pixels):
-        """Incremental evaluation of ``'down_right'``: one pixel, ``[batch, features]``."""
-        x = self.first.step(concat_elu(inputs), pixels)
-        if aux is not None:
+        """Evaluates a block of direction ``'down_right'`` at one pixel, ``[batch, features]``."""
+        x: Any = self.first.step(concat_elu(inputs), pixels)
+        if self.join is not None:
             x += self.join.step(concat_elu(aux), pixels)
         x = self.second.step(concat_elu(x), pixels)
         return _gated(inputs, x if self.bias is None else self.bias.step(x, pixels))
@@ -105,84 +111,82 @@ class GatedResnet(Incremental, keras.layers.Layer):
 
 
 def _gated(inputs, x):
-    a, b = tf.split(x, 2, axis=-1)
-    return inputs + a * tf.sigmoid(b)
+    a, gate = tf.split(x, 2, axis=-1)
+    return inputs + a * tf.sigmoid(gate)
 
 
 class Stream(Incremental, keras.layers.Layer):
-    """One of the two streams at one resolution: blocks on the way to half the resolution, blocks
-    on the way back from it.
+    """The part of one of the two streams at one resolution: blocks of the down path and of the
+    up path, and the convolutions to and from half the resolution.
 
     Args:
-        direction: ``'down'`` (the stream above) or ``'down_right'`` (the left one).
-        filters: feature maps.
-        n_resnet: blocks on the way there.
-        deepest: whether there is no half resolution below.
+        direction: ``'down'`` (the vertical stream) or ``'down_right'`` (the horizontal one).
+        filters: number of feature maps.
+        n_resnet: number of blocks of the down path.
+        is_deepest: whether there is no lower resolution.
         options: for ``GatedResnet``.
 
-    Its maps are ``[batch, height, width, filters]``, at half the resolution of half the height and
-    width.
+    Attributes:
+        there, back: the blocks of the down path and of the up path.
+        shrink, grow: the convolutions to and from half the resolution; only if not
+            ``is_deepest``.
+
+    Attributes that hold layers have the names that model files and checkpoints contain.
+
+    All feature maps are ``[batch, height, width, filters]``, with half the height and width at
+    each lower resolution.
+
+    Example:
+
+    >>> from pixelcnn_tf.models.pixelcnn_pp_blocks import Stream
+    >>> stream = Stream("down", filters=4, n_resnet=1, is_deepest=False, name="above_0")
+    >>> len(stream.there), len(stream.back)
+    (1, 2)
+    >>> stream.upsampled(np.zeros([1, 2, 2, 4], "float32")).shape
+    TensorShape([1, 4, 4, 4])
     """
 
-    def __init__(self, direction: str, filters: int, n_resnet: int, deepest: bool, name, **options):
+    shrink: NormalizedConv2D
+    grow: NormalizedConv2D
+
+    def __init__(
+        self, direction: str, filters: int, n_resnet: int, is_deepest: bool, name: str, **options
+    ):
         super().__init__(name=name, dtype=options.get("dtype"))
-        dtype = {"dtype": self.dtype_policy}
-        n_back = n_resnet + (not deepest)
-        self.there = [GatedResnet(direction, name=f"there_{i}", **options) for i in range(n_resnet)]
-        self.back = [GatedResnet(direction, name=f"back_{i}", **options) for i in range(n_back)]
-        self.shrink = self.grow = None
-        if not deepest:
-            size = KERNELS[direction]
+        n_up = n_resnet + (not is_deepest)
+
+        def blocks(n, name):
+            return [GatedResnet(direction, name=f"{name}_{i}", **options) for i in range(n)]
+
+        self.there, self.back = blocks(n_resnet, "there"), blocks(n_up, "back")
+        if not is_deepest:
+            size, dtype = KERNELS[direction], self.dtype_policy
             self.shrink = NormalizedConv2D(
-                filters, size, direction, strides=2, name="shrink", **dtype
+                filters, size, direction, strides=2, name="shrink", dtype=dtype
             )
-            self.grow = NormalizedConv2D(4 * filters, 1, direction, name="grow", **dtype)
-        self.filters = filters
-        above = direction == "down"
+            self.grow = NormalizedConv2D(4 * filters, 1, direction, name="grow", dtype=dtype)
+        self.filters, self.is_deepest = filters, is_deepest
+        is_vertical = direction == "down"
         shape = (None, None, None, filters)
         for block in self.there:
-            block.build(shape, None if above else shape)
+            block.build(shape, None if is_vertical else shape)
         for block in self.back:
-            block.build(shape, shape if above else (*shape[:-1], 2 * filters))
-        for conv in () if deepest else (self.shrink, self.grow):
+            block.build(shape, shape if is_vertical else (*shape[:-1], 2 * filters))
+        for conv in self._resampling():
             conv.build(shape)
         self.built = True
 
     def incremental_layers(self) -> list[IncrementalLayer]:
-        return layers_of([*self.there, *self.back, self.shrink, self.grow])
+        return layers_of([*self.there, *self.back, *self._resampling()])
 
-    def enlarged(self, x):
-        """``[batch, height, width, features]`` to twice the height and width."""
+    def _resampling(self) -> list[NormalizedConv2D]:
+        return [] if self.is_deepest else [self.shrink, self.grow]
+
+    def upsampled(self, x):
+        """Upsamples ``[batch, height, width, filters]`` to twice the height and width."""
         return tf.nn.depth_to_space(self.grow(x), 2)
 
     def schedule(self, schedule: Schedule, level: int) -> Schedule:
-        """The walk of ``schedule`` as this level sees it, row by row."""
+        """Returns the schedule of the image as this level sees it: row by row."""
         height, width = schedule.height >> level, schedule.width >> level
         return Schedule(self, schedule.batch, height, width, schedule.labels, lag=width)
-
-
-class Above(NamedTuple):
-    """What is known of the stream above at one level, at some row.
-
-    Attributes:
-        layers: the states of its layers.
-        made: what its blocks made of this row, ``[width, batch, features]`` each.
-        grown: what came from the next level for two rows, ``[2, width, batch, features]``.
-    """
-
-    layers: list
-    made: list
-    grown: tf.Tensor | tuple = ()
-
-
-class Left(NamedTuple):
-    """What is known of the left stream at one level, at some pixel.
-
-    Attributes:
-        layers: the states of its layers.
-        grown: what came from the next level, ``[width / 2, batch, 4 * features]``: for two rows,
-            as far as it has been made.
-    """
-
-    layers: list
-    grown: tf.Tensor | tuple = ()

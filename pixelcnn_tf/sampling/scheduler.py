@@ -1,5 +1,6 @@
 """Batches of images in the loops: their size, and how many run at the same time."""
 
+import abc
 import contextlib
 import math
 import os
@@ -52,7 +53,7 @@ def images_of(table: np.ndarray, height: int, width: int) -> np.ndarray:
     return images.reshape(len(images), height, width, *images.shape[2:])
 
 
-class _Batch:
+class _Batch(abc.ABC):
     """A batch of images in a loop.
 
     Args:
@@ -76,6 +77,10 @@ class _Batch:
             self.results.images.numpy()  # waits for the result
         self.done = stop
 
+    @abc.abstractmethod
+    def _run(self, first: tf.Tensor, stop: tf.Tensor) -> None:
+        """Makes the steps from ``first`` to before ``stop``."""
+
 
 class IncrementalBatch(_Batch):
     """Images made by ``incremental_loop``.
@@ -94,10 +99,11 @@ class IncrementalBatch(_Batch):
         super().__init__(model, results or Results(tables.images))
         self._arguments = model, size, weights, tables
         self._jit_compile = jit_compile
-        schedule = Schedule(model, tables.images.shape[2], *size, tables.labels)
+        height, width = size
+        schedule = Schedule(model, tables.images.shape[2], height, width, tables.labels)
         self._states = schedule.init_states()
         if unknown.size:
-            row, column = np.divmod(unknown // model.n_channels, size[1])
+            row, column = np.divmod(unknown // model.n_channels, width)
             self.n_steps = schedule.head_start + int(schedule.step_of(row, column).max()) + 1
 
     def _run(self, first, stop) -> None:

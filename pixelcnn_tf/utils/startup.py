@@ -7,6 +7,7 @@ TensorFlow announces its build and the absence of a GPU on standard error at eve
 import contextlib
 import importlib
 import importlib.abc
+import importlib.machinery
 import importlib.util
 import os
 import re
@@ -86,12 +87,16 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
 
     ``keras.models.load_model`` only finds classes that are already registered, and
     registering needs Keras. Importing it here would make ``import pixelcnn_tf`` take
-    seconds; this waits until the program does so itself.
+    seconds; this waits until the program does so itself. Where a module of this package
+    imports Keras, it waits until that module is complete: the others may need it.
     """
 
-    searching = False
+    searching = keras_is_there = False
+    depth = 0  # modules of this package that are being imported
 
     def find_spec(self, name, path=None, target=None):
+        if name.startswith("pixelcnn_tf."):
+            return self._find_own(name, path)
         if name != "keras" or self.searching:
             return None
         self.searching = True  # the search below asks this finder again
@@ -104,13 +109,36 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
         run_keras = spec.loader.exec_module
 
         def run_keras_then_register(module):
-            if self in sys.meta_path:
-                sys.meta_path.remove(self)
             run_keras(module)
-            importlib.import_module("pixelcnn_tf.models.build")
+            self.keras_is_there = True
+            self._register()
 
         spec.loader.exec_module = run_keras_then_register
         return spec
+
+    def _find_own(self, name, path):
+        """A spec that registers the classes after the module, if it imports Keras."""
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        if spec is None or spec.loader is None:
+            return spec
+        run = spec.loader.exec_module
+
+        def run_then_register(module):
+            self.depth += 1
+            try:
+                run(module)
+            finally:
+                self.depth -= 1
+            self._register()
+
+        spec.loader.exec_module = run_then_register
+        return spec
+
+    def _register(self) -> None:
+        """Imports the classes, once Keras is there and no module is half imported."""
+        if self.keras_is_there and self.depth == 0 and self in sys.meta_path:
+            sys.meta_path.remove(self)
+            importlib.import_module("pixelcnn_tf.models.build")
 
 
 def register_with_keras() -> None:

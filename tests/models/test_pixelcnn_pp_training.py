@@ -85,7 +85,8 @@ def test_dropout_acts_in_training_only_and_in_every_block(rng, monkeypatch):
     np.testing.assert_array_equal(model(images), plain(images))
     first, second = (model(images, training=True) for _ in range(2))
     assert np.abs(first - second).max() > 1e-3
-    blocks = [b for b in model._flatten_layers() if isinstance(b, GatedResnet)]
+    streams = [*model.above, *model.left]
+    blocks = [block for s in streams for block in [*s.there, *s.back]]
     assert len(blocks) == 2 * (3 + 5)
     honest, told = GatedResnet.call, []
 
