@@ -112,7 +112,7 @@ def test_every_earlier_pixel_is_seen():
 CASES = [
     (1, None, (8, 12), 1),
     (1, 3, (12, 4), 2),
-    (3, None, (4, 8), 2),
+    (3, None, (4, 8), 1),
     (3, 3, (8, 12), 1),
 ]
 
@@ -155,7 +155,7 @@ def test_incremental_evaluation_equals_call(n_channels, n_classes, size, n_resne
 def test_both_samplers_draw_the_same_grey_images():
     model = small_pixelcnn_pp(1)
     incremental = generate_images(model, (4, 8), 4, 2, jit_compile=False)
-    naive = generate_images(model, (4, 8), 4, 2, method="naive")
+    naive = generate_images(model, (4, 8), 4, 2, method="naive", jit_compile=False)
     assert_same_but_for_ties(model, naive, incremental, 2)
     assert len(np.unique(naive)) > 20
 
@@ -168,7 +168,7 @@ def test_samplers_draw_the_same_with_and_without_xla(rng):
     same = {"known": known, "labels": labels}
     naive, graph, xla = (
         generate_images(model, 8, 3, 5, given, **same, method=method, jit_compile=compiled)
-        for method, compiled in (("naive", None), ("incremental", False), ("incremental", True))
+        for method, compiled in (("naive", False), ("incremental", False), ("incremental", True))
     )
     assert (naive[:, known] == given[:, known]).all()
     assert len(np.unique(naive[:, ~known])) > 20
