@@ -1,5 +1,5 @@
 """The recurrent and gated layers straight from the papers' equations: float64 NumPy, one pixel
-at a time. Feature maps of n colours come in n groups, each with its own gates. And the network of
+at a time. Feature maps of n channels come in n groups, each with its own gates. And the network of
 PixelCNN++, of its blocks."""
 
 import numpy as np

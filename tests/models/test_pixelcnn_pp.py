@@ -96,8 +96,8 @@ def test_the_network_is_that_of_the_paper(n_channels, n_classes, n_resnet, rng):
     images = random_images(rng, 2, 8, 12, n_channels, 256)
     labels = None if n_classes is None else np.array([2, 0], "int32")
     params = pixelcnn_pp_parameters(model, images, labels)
-    colours = list(np.moveaxis(images.astype("float32"), -1, 0))
-    expected = np.stack(PixelMixture(model.likelihood, n_channels).per_channel(params, colours), -2)
+    values = list(np.moveaxis(images.astype("float32"), -1, 0))
+    expected = np.stack(PixelMixture(model.likelihood, n_channels).per_channel(params, values), -2)
     np.testing.assert_allclose(model(images, labels), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -108,7 +108,7 @@ def test_every_earlier_pixel_is_seen():
     assert (seen.ravel() == (np.arange(144) < 6 * 12 + 6)).all()
 
 
-#: Colours, classes, size (the third level of images of 8x12 has two rows of three pixels), blocks.
+#: Channels, classes, size (the third level of images of 8x12 has two rows of three pixels), blocks.
 CASES = [
     (1, None, (8, 12), 1),
     (1, 3, (12, 4), 2),

@@ -59,7 +59,7 @@ def test_the_trainer_takes_it_by_class_and_with_dropout(images, tmp_path, monkey
 
 @pytest.mark.usefixtures("two_levels")
 def test_two_devices_train_as_one(images, tmp_path):
-    """The first weights, by images, and what is made of them."""
+    """Both the initial weights, from images, and the trained ones are the same."""
     results, images = [], images._replace(train_labels=None, test_labels=None)
     for number, strategy in enumerate([None, two_devices()]):
         training = {"optimizer": "sgd", "learning_rate": 1e-3, "steps": 3}
