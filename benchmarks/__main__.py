@@ -1,4 +1,4 @@
-"""Measure speed, as ratios of interleaved runs.
+"""Measure the speed of models, layers and samplers, as ratios of interleaved runs.
 
 examples:
   python -m benchmarks train             a training step: whole against cropped kernels
@@ -7,12 +7,12 @@ examples:
   python -m benchmarks conv              one masked convolution with several kinds of padding
   python -m benchmarks sample            naive sampling, incremental sampling, scoring; image sizes
   python -m benchmarks sample --batches 16 --sides 32 --whole-naive
-  python -m benchmarks family            training, scoring, sampling of each kind of model, on MNIST
+  python -m benchmarks family            training, scoring and sampling of each model, on MNIST
   python -m benchmarks colour            the same on colour images, with PixelCNN++
-  python -m benchmarks tfp               PixelCNN++ here and in TensorFlow Probability
+  python -m benchmarks tfp               PixelCNN++ of this package and of TensorFlow Probability
 
-Absolute figures depend on the machine and the moment; compare the ratios. What is compared runs
-interleaved, round after round, so that a slow moment slows all alike; figures are medians.
+Absolute figures depend on the machine and its load; compare the ratios. The alternatives run
+interleaved, round after round, so that a slow moment affects all of them; figures are medians.
 """
 
 import json
@@ -44,7 +44,7 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 #: The config of a job, and the side of its images, where they are not cifar10_pixelcnn.yml and 32.
 JOB_CONFIGS = {"tfp": CONFIGS / "cifar10_pixelcnn_pp_small.yml"}
 JOB_SIDES = {"family": 28}
-#: Jobs that measure the models of a table of docs/results.md.
+#: Jobs that measure the models of a table of docs/results.md, and the table.
 TABLES = {"family": "mnist_binary", "colour": "cifar10_small"}
 #: Flags that only some jobs use, and those jobs.
 USERS = {"config": "train conv sample tfp", "whole_naive": "sample tfp"}
@@ -52,7 +52,7 @@ USERS |= {"batches": "sample", "sides": "sample"}
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = Parser(description=__doc__)
+    parser = Parser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("job", choices=sorted(JOBS), help="what to measure")
     parser.add_argument(
         "--config",
@@ -81,11 +81,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--whole-naive",
         action="store_true",
-        help="sample, tfp: run the naive sampler, or that of TensorFlow Probability, to its end, "
-        "many minutes, in place of extrapolating",
+        help="sample, tfp: run the naive sampler, or that of TensorFlow Probability, to its end "
+        "instead of extrapolating (many minutes)",
     )
     parser.add_argument("--rounds", type=whole_number, default=9, help="repetitions (9)")
-    parser.add_argument("--json", metavar="FILE", help="also write the figures here")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
     args = parser.parse_args(argv)
     parser.refuse_unused(args, [args.job], USERS)
     out = check_writable(args.json) if args.json else None
@@ -144,7 +144,7 @@ def whole_kernel_conv():
 
 
 def check_masked(job: str, config: Config) -> None:
-    """Raises UserError for a model of other blocks than masked convolutions."""
+    """Raises UserError for a model whose blocks are not masked convolutions."""
     if config.model.pixel_layer != "resblock":
         raise UserError(f"{job}: measures masked convolutions; must have pixel_layer 'resblock'")
 

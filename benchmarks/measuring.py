@@ -75,7 +75,7 @@ def make_folder(folder: Path) -> None:
 
 
 def typed_command(script: str, argv: list[str] | None, data: str | None) -> str:
-    """Returns the command line of a script for publication, without the folder of ``data``."""
+    """Returns the command line of an experiment for publication, without the folder of ``data``."""
     place = {data: Path(data).name, f"--data={data}": f"--data={Path(data).name}"} if data else {}
     flags = [place.get(flag, flag) for flag in argv or sys.argv[1:]]
     path = Path(script)

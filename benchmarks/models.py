@@ -89,7 +89,7 @@ def _measure(table: str, about: Table, args) -> dict:
 
 
 def nats(model) -> Callable:
-    """Returns a function from images to nats ``[batch]``: more than the model alone, since a
+    """Returns a function from images to nats ``[batch]``. It includes the likelihood, since a
     softmax over 256 values takes time."""
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""The benchmark of PixelCNN++ here and in TensorFlow Probability.
+"""The benchmark of PixelCNN++ in this package and in TensorFlow Probability.
 
 TensorFlow Probability is not needed for anything else. It takes the layers of its
 networks from ``tf_keras`` (Keras 2), which runs in the same process as Keras 3.
@@ -78,10 +78,10 @@ def tfp(config: Config, args) -> dict:
         ],
     )
     print(
-        "* its sampler run whole"
+        "* its sampler run to the end"
         if args.whole_naive
-        else f"* sampling: a turn of its loop, which runs the network on whole images for every "
-        f"pixel, times {side * side + 1:,} turns"
+        else f"* sampling: one iteration of its loop, which runs the network on whole images for "
+        f"every pixel, times {side * side + 1:,} iterations"
     )
     extrapolated = not args.whole_naive
     return {**figures, "ratios": ratios, "their_sampling_is_extrapolated": extrapolated}
@@ -93,7 +93,7 @@ def _row(name: str, figures: dict) -> list:
 
 
 def _packages() -> tuple[ModuleType, ModuleType]:
-    """TensorFlow Probability, and the Keras that it uses."""
+    """Returns TensorFlow Probability and the version of Keras that it uses."""
     try:
         import tensorflow_probability
         import tf_keras
@@ -105,7 +105,7 @@ def _packages() -> tuple[ModuleType, ModuleType]:
 
 
 def _check(config: Config) -> None:
-    """Raises UserError for what the two do not have in common."""
+    """Raises UserError for settings that TensorFlow Probability does not have."""
     wrong = {
         f"architecture {config.model.architecture!r}": config.model.architecture != "pixelcnn_pp",
         f"precision {config.precision!r}": config.precision != "float32",
@@ -116,12 +116,12 @@ def _check(config: Config) -> None:
 
 
 class _PixelCNN:
-    """What is measured of ``tfp.distributions.PixelCNN``.
+    """The measured functions of ``tfp.distributions.PixelCNN``.
 
     Args:
         probability, tf_keras: the packages.
         config: hyperparameters, learning rate, size and channels.
-        images: the batch that weights are set by, and that is trained on and scored.
+        images: the batch that initializes the weights, and that is trained on and scored.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class _PixelCNN:
             num_logistic_mix=m.n_mix,
             dropout_p=m.dropout,
         )
-        self.distribution.log_prob(self.images)  # sets the weights by these images
+        self.distribution.log_prob(self.images)  # initializes the weights from these images
         optimizer = tf_keras.optimizers.Adam(config.training.learning_rate)
         optimizer.build(self.distribution.trainable_variables)
 
@@ -147,7 +147,7 @@ class _PixelCNN:
             weights = self.distribution.trainable_variables
             with tf.GradientTape() as tape:
                 loss = -tf.reduce_mean(self.distribution.log_prob(x, training=True))
-            # The optimizer is also what keeps the closed weights at 0, as constraints of theirs.
+            # The constraints of the weights, which keep masked-out ones at 0, need the optimizer.
             optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
             return loss
 
@@ -164,7 +164,7 @@ class _PixelCNN:
         self._score(self.images).numpy()
 
     def weights(self) -> tuple[int, int]:
-        """How many there are, and less those that masks close."""
+        """Returns the number of weights, and the number excluding masked-out ones."""
         import tensorflow as tf
 
         weights = self.distribution.trainable_variables
@@ -173,11 +173,11 @@ class _PixelCNN:
         return tuple(sum(int(tf.reduce_sum(x)) for x in part) for part in (ones, kept))
 
     def seconds_to_sample(self, whole: bool) -> Callable[[], float]:
-        """What measures how long its sampler takes for as many images.
+        """Returns a function that measures the seconds that its sampler takes for a batch.
 
-        A loop of one turn a pixel, and one before: each runs the network on whole images and draws
-        every pixel. So every turn takes as long as any other, and unless ``whole`` three are
-        timed.
+        The sampler is a loop of one iteration per pixel, and one before it. Each runs the network
+        on whole images and draws every pixel, so that all iterations take equally long; unless
+        ``whole``, three of them are timed.
         """
         import tensorflow as tf
 
@@ -186,17 +186,17 @@ class _PixelCNN:
             sample = tf.function(lambda: self.distribution.sample(n), autograph=False)
             return warmed(lambda: sample().numpy())
 
-        def turn(x):
+        def iterate(x):
             return self.distribution._sample_channels(*self.distribution.network(x, training=False))
 
-        turn, turns = tf.function(turn, autograph=False), 3
+        iteration, n_timed = tf.function(iterate, autograph=False), 3
 
         def measure() -> float:
-            x = turn(self.images / 127.5 - 1)
+            x = iteration(self.images / 127.5 - 1)
             start = time.perf_counter()
-            for _ in range(turns):
-                x = turn(x)
+            for _ in range(n_timed):
+                x = iteration(x)
             x.numpy()
-            return (time.perf_counter() - start) / turns * (height * width + 1)
+            return (time.perf_counter() - start) / n_timed * (height * width + 1)
 
         return measure

@@ -32,7 +32,7 @@ _NOT_SHOWN = {"runs_dir", "data.source", "data.image_size", "model.n_channels"}
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = Parser(description=__doc__)
+    parser = Parser(prog="python -m experiments.results_table", description=__doc__)
     parser.add_argument(
         "--add", metavar="RUN", help="folder of a finished run, runs/NAME, to add to the page"
     )

@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(description=__doc__)
+    parser = Parser(prog="python -m experiments.masked_or_shifted", description=__doc__)
     parser.add_argument(
         "part",
         choices=["fields", "cost", "train", "page", "all"],

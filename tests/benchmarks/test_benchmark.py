@@ -96,4 +96,4 @@ def test_tfp_measures_both_libraries(whole, tmp_path, capsys):
         assert ratio == pytest.approx(ours / theirs)
     assert figures["their_sampling_is_extrapolated"] is not whole
     assert figures["theirs"]["used_weights"] < figures["theirs"]["weights"]
-    assert ("run whole" if whole else "times 17 turns") in capsys.readouterr().out
+    assert ("run to the end" if whole else "times 17 iterations") in capsys.readouterr().out

@@ -183,8 +183,19 @@ def flags(place, part, **settings):
     return [part, *(text for pair in given.items() for text in pair)]
 
 
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
 def test_everything_from_end_to_end(place, monkeypatch, capsys):
     monkeypatch.setattr(fields, "DEPTHS", (1, 8))
+    train_one = training.train_one
+
+    def train_eagerly(*arguments):  # two steps take less time than compiling them
+        tf.config.run_functions_eagerly(True)
+        try:
+            return train_one(*arguments)
+        finally:
+            tf.config.run_functions_eagerly(False)
+
+    monkeypatch.setattr(training, "train_one", train_eagerly)
     before = PAGE.read_text()
     assert compare_convolutions.main(flags(place, "all")) == 0
     assert Image.open(place / "masked_or_shifted.png").size[0] > 800
