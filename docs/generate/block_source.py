@@ -22,7 +22,7 @@ def methods(class_name: str, *names: str) -> str:
     found = {node.name: node for node in block.body if isinstance(node, ast.FunctionDef)}
     lines = text.splitlines()
     sources = ["\n".join(lines[found[n].lineno - 1 : found[n].end_lineno]) for n in names]
-    return textwrap.dedent("\n\n".join(sources))
+    return textwrap.dedent("\n\n\n".join(sources))  # as ruff formats it
 
 
 def page() -> str:
