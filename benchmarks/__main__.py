@@ -10,6 +10,7 @@ examples:
   python -m benchmarks family            training, scoring and sampling of each model, on MNIST
   python -m benchmarks colour            the same on colour images, with PixelCNN++
   python -m benchmarks tfp               PixelCNN++ of this package and of TensorFlow Probability
+  python -m benchmarks checkouts --other ../old   this checkout and another one, all models
 
 Absolute figures depend on the machine and its load; compare the ratios. The alternatives run
 interleaved, round after round, so that a slow moment affects all of them; figures are medians.
@@ -23,6 +24,7 @@ from unittest import mock
 
 import numpy as np
 
+from benchmarks.checkouts import checkouts
 from benchmarks.measuring import (
     channels_of,
     interleave,
@@ -48,7 +50,7 @@ JOB_SIDES = {"family": 28}
 TABLES = {"family": "mnist_binary", "colour": "cifar10_small"}
 #: Flags that only some jobs use, and those jobs.
 USERS = {"config": "train conv sample tfp", "whole_naive": "sample tfp"}
-USERS |= {"batches": "sample", "sides": "sample"}
+USERS |= {"batches": "sample", "sides": "sample", "other": "checkouts"}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -83,6 +85,9 @@ def main(argv: list[str] | None = None) -> int:
         action="store_true",
         help="sample, tfp: run the naive sampler, or that of TensorFlow Probability, to its end "
         "instead of extrapolating (many minutes)",
+    )
+    parser.add_argument(
+        "--other", metavar="DIR", help="checkouts: the folder of another checkout of this project"
     )
     parser.add_argument("--rounds", type=whole_number, default=9, help="repetitions (9)")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
@@ -243,6 +248,7 @@ JOBS = {
     "sample": sample,
     **{job: models_of(table) for job, table in TABLES.items()},
     "tfp": tfp,
+    "checkouts": checkouts,
 }
 
 if __name__ == "__main__":

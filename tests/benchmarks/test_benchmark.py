@@ -7,6 +7,7 @@ import keras
 import pytest
 
 from benchmarks import __main__ as benchmark
+from benchmarks import checkouts as benchmark_checkouts
 from benchmarks import models as benchmark_models
 from benchmarks.measuring import random_model
 from experiments.tables import TABLES
@@ -97,3 +98,23 @@ def test_tfp_measures_both_libraries(whole, tmp_path, capsys):
     assert figures["their_sampling_is_extrapolated"] is not whole
     assert figures["theirs"]["used_weights"] < figures["theirs"]["weights"]
     assert ("run to the end" if whole else "times 17 iterations") in capsys.readouterr().out
+
+
+def test_checkouts_compares_two_of_them(tmp_path, monkeypatch, capsys):
+    worker = "import os, sys\nfor line in sys.stdin:\n"
+    worker += "    print(2.0 if 'other' in os.getcwd() else 1.0, flush=True)\n"
+    monkeypatch.setattr(benchmark_checkouts, "_WORKER", worker)
+    package = tmp_path / "other" / "pixelcnn_tf"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    figures = measured(tmp_path, "checkouts", "--other", str(package.parent))
+    assert set(figures["ratios"]) == set(benchmark_checkouts.MODELS)
+    assert {v for found in figures["ratios"].values() for v in found.values()} == {2.0}
+    assert "above 1: faster" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flags", [[], ["--other", "no/such/folder"]])
+def test_checkouts_wants_another_checkout(flags, capsys):
+    assert exit_with(lambda: benchmark.main(["checkouts", *flags])) == 2
+    error = capsys.readouterr().err
+    assert "must be the folder of another checkout" in error and error.count("\n") == 1

@@ -9,7 +9,7 @@ from test_incremental import SMALL
 
 from pixelcnn_tf import MaskedConv2D, ShiftedConv2D, masked_to_shifted, shifted_to_masked
 from pixelcnn_tf.layers.gated import VerticalToHorizontal
-from pixelcnn_tf.layers.incremental import Incremental
+from pixelcnn_tf.layers.incremental import IncrementalLayer
 from pixelcnn_tf.testing import draw_weights, incremental_outputs, leaks
 
 KERNELS = [(2, 3), (2, 2), (1, 3), (3, 3), (2, 1), (1, 1), (3, 4)]
@@ -64,7 +64,7 @@ def test_activation_and_bias(rng):
     np.testing.assert_allclose(layer(x), np.tanh(reference(twin, x)), atol=1e-5)
 
 
-class TwoStacks(Incremental, keras.layers.Layer):
+class TwoStacks(IncrementalLayer, keras.layers.Layer):
     """The layers of a small PixelCNN++: features of the rows above, and features of all that
     comes before, which see the former at their own place.
 
@@ -114,7 +114,7 @@ class TwoStacks(Incremental, keras.layers.Layer):
             layer.observe(x, pixels)
 
 
-class Down(Incremental, keras.layers.Layer):
+class Down(IncrementalLayer, keras.layers.Layer):
     """A layer of 'down' of type A, and one of type B after it if there is one."""
 
     mask_type = "A"
