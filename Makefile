@@ -29,6 +29,7 @@ test: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/pyright
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 # Repair what can be repaired by itself.
