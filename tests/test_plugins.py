@@ -279,7 +279,7 @@ def test_files_that_are_no_plugins(tmp_path):
         "none.py": "none.py: no such file; name it with --plugin FILE",
         "words.txt": r"words.txt: must be a Python file \(.py\)",
         ".": "must be a Python file",
-        "latin.py": "latin.py:1: no valid Python: .*utf-8",
+        "latin.py": "latin.py:1: not valid Python: .*utf-8",
     }.items():
         with pytest.raises(UserError, match=words):
             plugins.load_plugin(name, tmp_path)

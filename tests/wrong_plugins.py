@@ -20,7 +20,7 @@ class Good(pixelcnn_tf.PixelCNNResBlock):
 #: By the name of the file: what follows ``BLOCK`` in it, and words of the error, in which
 #: ``LINE`` stands for the number of the line that is marked ``# here``.
 WRONG_PLUGINS = {
-    "syntax": ("def f(:  # here", "syntax.py:LINE: no valid Python: invalid syntax"),
+    "syntax": ("def f(:  # here", "syntax.py:LINE: not valid Python: invalid syntax"),
     "null": ("\0", "null.py"),
     "exception": ("1 / 0  # here", "exception.py:LINE: ZeroDivisionError: division by zero"),
     "inside": (

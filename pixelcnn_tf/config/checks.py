@@ -1,4 +1,7 @@
-"""Checks of what is registered. Each problem is one line; a plugin's gets its file and line."""
+"""Checks of registrations. Every problem is reported on one line.
+
+``plugins`` puts the file and the line of the plugin before it.
+"""
 
 import importlib
 import inspect
@@ -34,7 +37,7 @@ _METHODS: dict[Kind, tuple[str, ...]] = {
     "likelihood": ("log_probs", "probabilities"),
 }
 
-#: What configs and ``build_model`` give themselves; no setting may have such a name.
+#: Arguments that configs and ``build_model`` set themselves; no setting may have such a name.
 _RESERVED: dict[Kind, set[str]] = {
     "block": {"architecture", "pixel_layer", "n_channels", "n_classes", "name", "dtype"},
     "model": {"architecture", "n_channels", "n_classes", "name", "dtype"},
@@ -44,7 +47,17 @@ _RESERVED: dict[Kind, set[str]] = {
 
 
 def check_name(kind: Kind, name: Any) -> None:
-    """Raises UserError unless a name may stand in a config."""
+    """Checks that a name can be written in a config.
+
+    Raises:
+        UserError: it cannot.
+
+    Example:
+        >>> from pixelcnn_tf.config.checks import check_name
+        >>> check_name("block", "My block")
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: register_block: the name 'My block' must be ...
+    """
     if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(
             f"register_{kind}: the name {name!r:.80} must be lower-case letters, digits and '_', "
@@ -53,7 +66,17 @@ def check_name(kind: Kind, name: Any) -> None:
 
 
 def check_settings(kind: Kind, name: str, settings: Any) -> None:
-    """Raises UserError unless settings are a pydantic model that a config can contain."""
+    """Checks that the settings of a registration are a pydantic model that a config can contain.
+
+    Raises:
+        UserError: they are not.
+
+    Example:
+        >>> from pixelcnn_tf.config.checks import check_settings
+        >>> check_settings("block", "wide", {"width": 3})
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: block 'wide': settings must be a pydantic model ...
+    """
     where = f"{NOUNS[kind]} {name!r}: settings"
     if not (isinstance(settings, type) and issubclass(settings, BaseModel)):
         raise UserError(
@@ -81,7 +104,17 @@ def check_settings(kind: Kind, name: str, settings: Any) -> None:
 
 
 def check_function(name: str, target: Any) -> None:
-    """Raises UserError unless a data source is a function of one argument."""
+    """Checks that a data source is a function of one argument.
+
+    Raises:
+        UserError: it is not.
+
+    Example:
+        >>> from pixelcnn_tf.config.checks import check_function
+        >>> check_function("noise", "noise.npz")
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: data source 'noise' must be a function, not 'noise.npz'
+    """
     if not callable(target):
         raise UserError(f"data source {name!r} must be a function, not {target!r:.80}")
     try:
@@ -94,7 +127,17 @@ def check_function(name: str, target: Any) -> None:
 
 
 def check_class(kind: Kind, name: str, target: Any) -> None:
-    """Raises UserError unless a class has the right base class and all methods."""
+    """Checks that a class has the base class and the methods that its kind requires.
+
+    Raises:
+        UserError: it lacks one of them.
+
+    Example:
+        >>> from pixelcnn_tf.config.checks import check_class
+        >>> check_class("block", "wide", dict)
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: block 'wide': dict must be a subclass of Block
+    """
     noun, base = NOUNS[kind], _load(_BASES[kind])
     if not (isinstance(target, type) and issubclass(target, base)):
         given = target.__name__ if isinstance(target, type) else repr(target)[:80]
@@ -105,15 +148,29 @@ def check_class(kind: Kind, name: str, target: Any) -> None:
 
 
 def _has(target: type, method: str, base: type) -> bool:
-    """Whether a class has a method of its own, not that of the base class or of Keras, which raise
-    NotImplementedError."""
+    """Returns whether a class implements a method.
+
+    The methods of the base class and of Keras do not count: they raise NotImplementedError.
+    """
     found = next((cls for cls in target.__mro__ if method in vars(cls)), base)
     abstract = method in getattr(target, "__abstractmethods__", ())
     return not (abstract or issubclass(base, found))
 
 
 def check_arguments(kind: Kind, target: type, settings: type[BaseModel]) -> None:
-    """Raises UserError unless all settings are arguments of the class."""
+    """Checks that all settings are arguments of the class.
+
+    Raises:
+        UserError: one of them is not.
+
+    Example:
+        >>> from pixelcnn_tf.config.checks import check_arguments
+        >>> class Settings(pixelcnn_tf.BlockSettings):
+        ...     rate: int = 2
+        >>> check_arguments("block", pixelcnn_tf.PixelCNNResBlock, Settings)
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: block: Settings has the field 'rate', which is no ...
+    """
     derived = getattr(settings, "derived", ())
     accepted = arguments(target)
     unknown = [name for name in settings.model_fields if name not in {*accepted, *derived}]
@@ -125,8 +182,16 @@ def check_arguments(kind: Kind, target: type, settings: type[BaseModel]) -> None
 
 
 def arguments(target: type) -> list[str]:
-    """The names of the arguments of a class, and of its bases for as long as the constructors hand
-    on their keyword arguments."""
+    """Returns the names of the arguments of a constructor.
+
+    They include those of the base classes, as long as each constructor passes its keyword
+    arguments on.
+
+    Example:
+        >>> from pixelcnn_tf.config.checks import arguments
+        >>> arguments(pixelcnn_tf.LogisticMixture)[:2]
+        ['n_mixtures', 'name']
+    """
     found: list[str] = []
     for cls in target.__mro__:
         if "__init__" not in vars(cls):

@@ -11,7 +11,7 @@ from pixelcnn_tf.config.types import Real, Section, Seed, Size
 
 
 class DataConfig(Section):
-    """Where images come from.
+    """The ``data`` section of a config: the source of the images and their preparation.
 
     Example:
         >>> from pixelcnn_tf.config import DataConfig
@@ -26,18 +26,19 @@ class DataConfig(Section):
     )
     image_size: Size | None = Field(
         default=None,
-        description="a side or [height, width], to which digits and folders are resized; null: "
-        "that of the images (digits: 12)",
+        description="one side or [height, width]; digits and image files are resized to it; null: "
+        "the size of the images (digits: 12)",
     )
     fit: Literal["crop", "resize"] = Field(
         default="crop",
-        description="folders: crop to that shape, or resize regardless of proportions",
+        description="folders: crop to that shape, or resize without keeping proportions",
     )
     train_key: str = Field(default="x_train", description=".npz: the name of the training images")
     test_key: str = Field(default="x_test", description=".npz: the name of the test images, if any")
     class_names: list[str] | None = Field(
         default=None,
-        description="folders: the sub-folders that are classes, by label; null: all, sorted",
+        description="folders: the sub-folders that are classes, in the order of their labels; "
+        "null: all of them, sorted",
     )
     train_label_key: str = Field(
         default="y_train", description=".npz: the name of the training labels, integers from 0 up"
@@ -45,24 +46,24 @@ class DataConfig(Section):
     test_label_key: str = Field(default="y_test", description=".npz: the name of the test labels")
     test_share: Annotated[Real, Field(gt=0, lt=1)] = Field(
         default=0.1,
-        description="the fraction held out where the source has no test images of its own",
+        description="the fraction held out for testing if the source has no test images of its own",
     )
     validation_share: Annotated[Real, Field(gt=0, lt=1)] | None = Field(
         default=None,
         description="the fraction of the training images held out for the scores during training "
-        "and for choosing the best weights; null: scores are of the test images, and the last "
-        "weights are kept",
+        "and for choosing the best weights; null: the test images are scored during training, and "
+        "the last weights are kept",
     )
     binarize: Literal["threshold", "sample", "dynamic"] | None = Field(
         default=None,
-        description="zeros and ones, for likelihood bernoulli: threshold (at half intensity), "
-        "sample (drawn once, with the intensity as probability) or dynamic (training images drawn "
-        "again each time they are seen); null: as they are",
+        description="binary images, for likelihood bernoulli: threshold (at half intensity), "
+        "sample (drawn once, with the intensity as probability) or dynamic (training images are "
+        "drawn again each time they are seen); null: images stay as they are",
     )
     seed: Seed = Field(
         default=0,
-        description="of what is drawn once: the held-out fraction, the colors of the digits, the "
-        "binarization (of 'dynamic': that of the test images)",
+        description="the seed of everything that is drawn once: the held-out images, the colours "
+        "of the digits, the binarization (with 'dynamic', that of the test images)",
     )
 
 
@@ -73,10 +74,10 @@ def data_section(values: Any) -> Any:
         values: the keys and values of the file.
 
     Returns:
-        a ``DataConfig``; ``values`` itself if it is no dictionary.
+        a ``DataConfig``; ``values`` itself if it is not a dictionary.
 
     Raises:
-        ValidationError: an unknown key, a wrong value.
+        ValidationError: an unknown key or a wrong value.
 
     Example:
         >>> from pixelcnn_tf.config.data import data_section

@@ -1,4 +1,4 @@
-"""Config files, checked before anything else happens."""
+"""Loading of config files, which are checked before anything else happens."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,18 +15,19 @@ from pixelcnn_tf.utils.errors import UserError
 def load_config(
     path: str | Path, overrides: Sequence[str] = (), plugins: Sequence[str] = ()
 ) -> Config:
-    """Returns the config of a file, checked. Its plugins are run.
+    """Returns the checked config of a file. Its plugins are run.
 
     Args:
-        path: a YAML file; keys that it leaves out take their defaults.
-        overrides: ``'section.key=value'`` each, the value in YAML; they win over the file.
-        plugins: Python files that register what the config names, in addition to those that it
-            lists; relative to the working directory.
+        path: a YAML file; keys that are left out take their defaults.
+        overrides: texts ``'section.key=value'`` with the value in YAML, which take precedence over
+            the file.
+        plugins: Python files, relative to the working directory, that are run in addition to the
+            plugins that the config lists.
 
     Raises:
-        UserError: no such file, bad YAML, unknown keys, wrong types, impossible values or
-            contradictions; names the key, the value and what would be right. A wrong plugin; names
-            its file and line.
+        UserError: no such file, invalid YAML, unknown keys, wrong types, impossible values or
+            contradictions; the message names the key, the value and what would be right. Or a
+            wrong plugin; the message names its file and line.
 
     Example:
         >>> from pathlib import Path
@@ -42,7 +43,7 @@ def load_config(
         _apply(values, override)
     for section in ("data", "model", "training", "sampling"):
         if section in values and values[section] is None:
-            values[section] = {}  # all its keys are commented out
+            values[section] = {}  # all of its keys are commented out
     _find_plugins(values, path, plugins)
     try:
         return Config.model_validate(values)
@@ -52,16 +53,16 @@ def load_config(
         if typed:
             raise UserError(f"--set {problem}") from None
         if overrides:
-            load_config(path)  # raises what is wrong with the file alone
+            load_config(path)  # raises an error if the file is wrong even without them
             raise UserError(f"{path} with --set: {problem}") from None
         raise UserError(f"{path}: {problem}") from None
 
 
 def load_plugins_of(path: str | Path) -> None:
-    """Runs the plugins that a config file lists, whatever else is in it.
+    """Runs the plugins that a config file lists, without checking the rest of the file.
 
     Raises:
-        UserError: no such file, bad YAML, a wrong plugin.
+        UserError: no such file, invalid YAML, or a wrong plugin.
 
     Example:
         >>> pixelcnn_tf.config.load_plugins_of("none.yml")
@@ -74,7 +75,7 @@ def load_plugins_of(path: str | Path) -> None:
 
 def _find_plugins(values: dict, path: Path, more: Sequence[str] = ()) -> None:
     """Runs the plugins of a config and puts their absolute paths into ``values``."""
-    extra = load_plugins(list(more))  # first: they may stand for files that were moved
+    extra = load_plugins(list(more))  # first: they may replace files that were moved
     if "plugins" in values:
         values["plugins"] = load_plugins(values["plugins"], path.parent)
     if extra and isinstance(values.setdefault("plugins", []), list):
@@ -82,10 +83,10 @@ def _find_plugins(values: dict, path: Path, more: Sequence[str] = ()) -> None:
 
 
 def _read(path: Path) -> dict:
-    """The keys and values of a YAML file.
+    """Returns the keys and values of a YAML file.
 
     Raises:
-        UserError: no such file, bad YAML, or another thing than keys and values.
+        UserError: no such file, invalid YAML, or something other than keys and values.
     """
     try:
         values = _parse_yaml(path.read_text(encoding="utf-8"))
@@ -104,7 +105,7 @@ def _read(path: Path) -> dict:
 
 
 def _apply(values: dict, override: str) -> None:
-    """Sets one ``a.b=value`` in nested ``values``."""
+    """Applies one override ``a.b=value`` to nested ``values``."""
     keys, equals, text = override.partition("=")
     *sections, last = keys.strip().split(".")
     if not equals or not all([*sections, last]):
@@ -123,10 +124,10 @@ def _apply(values: dict, override: str) -> None:
 
 
 def _parse_yaml(text: str) -> Any:
-    """The value of a YAML text.
+    """Returns the value of a YAML text.
 
     Raises:
-        ValueError: no valid YAML, or a key that occurs twice in one section.
+        ValueError: invalid YAML, or a key that occurs twice in one section.
     """
     try:
         _refuse_duplicates(yaml.compose(text, yaml.SafeLoader))
@@ -141,7 +142,7 @@ def _parse_yaml(text: str) -> Any:
 
 
 def _refuse_duplicates(node: yaml.Node | None) -> None:
-    """Raises an error for two equal keys, of which YAML would keep the last without a word."""
+    """Raises an error for a key that occurs twice, of which YAML would silently keep the last."""
     if not isinstance(node, yaml.MappingNode):
         return
     seen = set()

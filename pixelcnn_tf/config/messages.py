@@ -1,4 +1,4 @@
-"""What is wrong with a config, in one line of the user's words."""
+"""Error messages about configs: one line, in the terms of the config file."""
 
 import reprlib
 
@@ -9,10 +9,10 @@ from pixelcnn_tf.utils.errors import suggestion
 
 
 def first_problem(error: ValidationError, root: type[BaseModel]) -> str:
-    """Returns one line for the first of pydantic's errors, in the user's words.
+    """Returns one line on the first of pydantic's errors, in the terms of the config file.
 
     Args:
-        error: raised by the validation of a config or a part of it.
+        error: the error that the validation of a config, or of a part of it, has raised.
         root: the class that was validated.
 
     Example:
@@ -36,7 +36,7 @@ def first_problem(error: ValidationError, root: type[BaseModel]) -> str:
         hint = suggestion(location[-1], known) or f"; known keys: {', '.join(known)}"
         return f"{key}: unknown key{hint}{more}"
     if kind == "invalid_key":
-        return f"{key and key + ': '}{shown} is no key; keys are words{more}"
+        return f"{key and key + ': '}{shown} is not a key; keys are words{more}"
     if kind == "value_error":
         named = f"{shown} " if key and not isinstance(value, dict | Section) else ""
         return f"{key + ': ' if key else ''}{named}{context['error']}{more}"
@@ -54,7 +54,7 @@ def first_problem(error: ValidationError, root: type[BaseModel]) -> str:
 
 
 def _keys_at(root: type[BaseModel], location: list[str]) -> list[str]:
-    """The keys that exist in the section at ``location``."""
+    """Returns the keys that exist in the section at ``location``."""
     model = root
     for key in location:
         annotation = model.model_fields[key].annotation
@@ -64,5 +64,5 @@ def _keys_at(root: type[BaseModel], location: list[str]) -> list[str]:
 
 
 def _key(problem) -> str:
-    """``section.key`` of a problem; positions within a list are left out."""
+    """Returns the ``section.key`` of a problem, without positions within lists."""
     return ".".join(part for part in problem["loc"] if isinstance(part, str) and part != "[key]")

@@ -15,9 +15,10 @@ _KINDS: tuple[Kind, ...] = ("model", "block")
 
 
 class ModelConfig(Section):
-    """The network: the keys below, the settings of its architecture, and those of its block.
+    """The ``model`` section of a config.
 
-    A setting of another architecture or block is None.
+    It holds the keys below, the settings of the architecture, and those of the block. Settings of
+    other architectures and blocks are None.
 
     Example:
         >>> from pixelcnn_tf.config.model import model_section
@@ -31,11 +32,11 @@ class ModelConfig(Section):
     )
     n_classes: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         default=None,
-        description="a number: class-conditional, with the labels of the data source; null: "
-        "without classes",
+        description="the number of classes of a class-conditional model, with the labels of the "
+        "data source; null: not class-conditional",
     )
     n_channels: Annotated[int, Field(ge=1, le=64)] | None = Field(
-        default=None, description="channels per pixel; null: those of the images"
+        default=None, description="channels per pixel; null: as many as the images have"
     )
 
     def __getattr__(self, name: str) -> Any:
@@ -45,11 +46,11 @@ class ModelConfig(Section):
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """The architecture and, where it is a stack of blocks, the block."""
+        """The architecture and, if it is a stack of blocks, the block."""
         return _entries(self.architecture, self.__dict__.get("pixel_layer"))
 
     def block_options(self) -> dict[str, Any]:
-        """Returns the settings of the block, ``pixel_layer``."""
+        """Returns the settings of the block that ``pixel_layer`` names."""
         return registry.get("block", self.pixel_layer).arguments(self)
 
 
@@ -57,16 +58,22 @@ def model_section(values: Any) -> Any:
     """Returns the ``model`` section of a config.
 
     Args:
-        values: the keys and values of the file. What is left out takes its default, also with
-            ``null``, which the files of earlier versions have for what other architectures know.
+        values: the keys and values of the file. A setting that is left out takes its default, and
+            so does one that is ``null``: files of earlier versions contain the settings of other
+            architectures in this way.
 
     Returns:
         a ``ModelConfig`` with the settings of the architecture and the block; ``values`` itself if
-        it is no dictionary.
+        it is not a dictionary.
 
     Raises:
-        ValidationError: an unknown name or key, a wrong value, a setting of another architecture
-            or block.
+        ValidationError: an unknown name or key, a wrong value, or a setting of another
+            architecture or block.
+
+    Example:
+        >>> from pixelcnn_tf.config.model import model_section
+        >>> model_section({"architecture": "pixelcnn_pp", "n_mix": 5}).likelihood
+        'logistic-5'
     """
     if not isinstance(values, dict):
         return values
@@ -100,7 +107,7 @@ def _check_name(kind: Kind, key: str, name: Any) -> None:
 
 
 def _refuse_foreign(values: dict, entries: tuple[Entry, ...]) -> None:
-    """Raises an error for settings that another architecture or block has."""
+    """Raises an error for settings that belong to another architecture or block."""
     own = {*ModelConfig.model_fields, *(k for e in entries for k in e.settings.model_fields)}
     foreign = [
         key

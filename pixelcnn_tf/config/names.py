@@ -1,4 +1,4 @@
-"""Settings whose value is the name of something registered."""
+"""Settings whose values are registered names."""
 
 import re
 from dataclasses import dataclass
@@ -14,13 +14,20 @@ from pixelcnn_tf.utils.errors import suggestion
 
 @dataclass(frozen=True)
 class NameOf:
-    """Marks a setting whose values are the registered names of a kind."""
+    """A mark for settings whose values are the registered names of a kind.
+
+    Example:
+        >>> from typing import Annotated
+        >>> from pixelcnn_tf.config.names import NameOf
+        >>> Annotated[str, NameOf("block")].__metadata__
+        (NameOf(kind='block'),)
+    """
 
     kind: Kind
 
 
 def one_of(words: list[str]) -> str:
-    """Returns ``"'a', 'b' or 'c'"``.
+    """Returns quoted words as a list in a sentence: ``"'a', 'b' or 'c'"``.
 
     Example:
         >>> from pixelcnn_tf.config.names import one_of
@@ -32,9 +39,9 @@ def one_of(words: list[str]) -> str:
 
 
 def parse_likelihood(name: str) -> tuple[Entry, BaseModel]:
-    """Returns the registered likelihood of a config name, and its settings.
+    """Returns the likelihood that a name in a config stands for, and its settings.
 
-    A name is the registered name followed by the values of the settings: ``'softmax-256'``,
+    The name is the registered name, followed by the values of the settings: ``'softmax-256'``,
     ``'logistic-10'``, ``'bernoulli'``.
 
     Raises:
@@ -64,8 +71,7 @@ def parse_likelihood(name: str) -> tuple[Entry, BaseModel]:
 
 
 def likelihood_values(name: str) -> int | None:
-    """Returns how many values a sub-pixel has under a likelihood; None if its settings do not
-    say.
+    """Returns the number of values of a sub-pixel; None if the likelihood does not state it.
 
     Example:
         >>> from pixelcnn_tf.config.names import likelihood_values
@@ -76,7 +82,7 @@ def likelihood_values(name: str) -> int | None:
 
 
 def example_name(entry: Entry) -> str:
-    """Returns the config name of a likelihood with its default settings, ``'softmax-256'``.
+    """Returns the name of a likelihood with its default settings, as ``'softmax-256'``.
 
     Example:
         >>> from pixelcnn_tf.config import registry
@@ -89,14 +95,14 @@ def example_name(entry: Entry) -> str:
 
 
 def _number(text: str) -> int | float:
-    """The number that a text is; ValueError unless it is digits, or digits with a point."""
+    """Returns the number that a text of digits, with or without a decimal point, stands for."""
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         raise ValueError(f"{text!r}: must be a number")
     return float(text) if "." in text else int(text)
 
 
 def _spelling(entry: Entry) -> str:
-    """``"'softmax-256' (or 'softmax-N', N values from 2 to 256)"``."""
+    """Returns ``"'softmax-256' (or 'softmax-N', N values from 2 to 256)"``, for example."""
     fields = entry.settings.model_fields
     if not fields:
         return f"{entry.name!r}"
@@ -130,6 +136,6 @@ def _block(value: str) -> str:
 #: The name of a likelihood with its numbers: ``'softmax-256'``.
 LikelihoodName = Annotated[str, AfterValidator(_likelihood), NameOf("likelihood")]
 
-#: The name of a block. An architecture that has a setting of this type, ``pixel_layer``, is built
-#: with a block of that name, whose settings stand in the same section of the config.
+#: The name of a block. An architecture with a setting ``pixel_layer`` of this type is a stack of
+#: such blocks; their settings are in the same section of the config.
 BlockName = Annotated[str, AfterValidator(_block), NameOf("block")]

@@ -1,8 +1,8 @@
-"""Plugins: Python files of the user's own that register blocks, architectures, likelihoods and
-data sources.
+"""Plugins: Python files by the user that register blocks, architectures, likelihoods and data
+sources.
 
-A plugin is run like a script, once in a process. It is named by the config key ``plugins`` or the
-flag ``--plugin``, never by a model file.
+A plugin is run like a script, once per process. Only the config key ``plugins`` and the flag
+``--plugin`` name plugins, never a model file.
 """
 
 import contextlib
@@ -21,23 +21,29 @@ from pixelcnn_tf.config import registry
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.errors import UserError, first_line
 
-#: Loaded plugins by their path, with a hash of their text.
+#: The hash of each loaded plugin, by its path.
 _loaded: dict[Path, str] = {}
 
 
 def load_plugins(paths: Any, folder: str | Path = ".") -> Any:
-    """Runs plugins that have not been run in this process.
+    """Runs those plugins that have not been run in this process.
 
     Args:
-        paths: Python files; ``~`` is the home folder.
-        folder: where relative paths begin.
+        paths: Python files; ``~`` stands for the home folder.
+        folder: the folder that relative paths start from.
 
     Returns:
-        their absolute paths, as text; ``paths`` itself if it is no list of texts.
+        their absolute paths, as text; ``paths`` itself if it is not a list of texts.
 
     Raises:
-        UserError: no such file, no Python, or an exception when it is run; in one line, with file
-            and line.
+        UserError: a file does not exist, is not valid Python, or raises an exception. The message
+            names the file and the line.
+
+    Example:
+        >>> from pixelcnn_tf.config.plugins import load_plugins
+        >>> load_plugins(["none.py"])
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: plugin .../none.py: no such file; name it with ...
     """
     if not isinstance(paths, Sequence) or not all(isinstance(path, str) for path in paths):
         return paths
@@ -47,20 +53,28 @@ def load_plugins(paths: Any, folder: str | Path = ".") -> Any:
 
 
 def load_plugin(path: str | Path, folder: str | Path = ".") -> Path:
-    """Runs a plugin, unless that has been done in this process.
+    """Runs a plugin, unless it has been run in this process.
 
-    A file that is not there any more is taken for the loaded plugin of the same name: a run names
-    the place where its plugin was, ``--plugin`` the place where it is.
+    If the file does not exist, a loaded plugin with the same file name takes its place: the config
+    of a run contains the path that its plugin had then, ``--plugin`` the one that it has now.
 
     Args:
-        path: a Python file; ``~`` is the home folder.
-        folder: where a relative path begins.
+        path: a Python file; ``~`` stands for the home folder.
+        folder: the folder that a relative path starts from.
 
     Returns:
         the absolute path of the file that was run.
 
     Raises:
         UserError: as ``load_plugins``.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from pixelcnn_tf.config.plugins import restored
+        >>> with tempfile.TemporaryDirectory() as folder, restored():
+        ...     _ = pathlib.Path(folder, "mine.py").write_text("rate = 3")
+        ...     pixelcnn_tf.load_plugin("mine.py", folder).name
+        'mine.py'
     """
     path = Path(os.path.abspath(Path(folder) / os.path.expanduser(path)))
     if path in _loaded:
@@ -80,9 +94,9 @@ def load_plugin(path: str | Path, folder: str | Path = ".") -> Path:
     except OSError as error:
         raise UserError(f"plugin {path}: cannot be read: {error.strerror}") from None
     except SyntaxError as error:
-        raise UserError(f"{path}:{error.lineno}: no valid Python: {error.msg}") from None
+        raise UserError(f"{path}:{error.lineno}: not valid Python: {error.msg}") from None
     except ValueError as error:  # null bytes
-        raise UserError(f"plugin {path}: no valid Python: {first_line(error)}") from None
+        raise UserError(f"plugin {path}: not valid Python: {first_line(error)}") from None
     checksum = hashlib.sha256(source).hexdigest()
     if checksum not in _loaded.values():
         _run(path, code, source)
@@ -91,7 +105,7 @@ def load_plugin(path: str | Path, folder: str | Path = ".") -> Path:
 
 
 def _run(path: Path, code: Any, source: bytes) -> None:
-    """Runs the code of a plugin as a module; what it has registered goes if it fails."""
+    """Runs the code of a plugin as a module; if it fails, its registrations are undone."""
     if re.search(rb"\b(tensorflow|keras)\b|\b(from|import) pixelcnn_tf\.", source):
         startup.import_tensorflow()  # quietly, and before a part of this package imports Keras
     name = _module_name(path)
@@ -113,11 +127,20 @@ def _module_name(path: Path) -> str:
 
 @contextlib.contextmanager
 def errors_of(path: str | Path) -> Iterator[None]:
-    """Within the ``with`` block an exception that passes through a file becomes a UserError that
-    names the file and the line.
+    """Turns an exception within the ``with`` block into one that names the line of a file.
+
+    Args:
+        path: the file, through which the exception has passed.
 
     Raises:
-        UserError: see above.
+        UserError: an exception was raised.
+
+    Example:
+        >>> from pixelcnn_tf.config.plugins import errors_of
+        >>> with errors_of("mine.py"):
+        ...     1 / 0
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: mine.py: ZeroDivisionError: division by zero
     """
     try:
         yield
@@ -134,7 +157,13 @@ def _text(error: BaseException) -> str:
 
 
 def file_of(target: Any) -> str | None:
-    """Returns the file of the plugin that defines a class or function; None for other ones."""
+    """Returns the plugin that defines a class or function; None if no plugin does.
+
+    Example:
+        >>> from pixelcnn_tf.config.plugins import file_of
+        >>> file_of(pixelcnn_tf.PixelCNNResBlock) is None
+        True
+    """
     module: ModuleType | None = sys.modules.get(getattr(target, "__module__", ""))
     path = getattr(module, "__file__", None)
     return path if path is not None and Path(path) in _loaded else None
@@ -142,7 +171,16 @@ def file_of(target: Any) -> str | None:
 
 @contextlib.contextmanager
 def restored() -> Iterator[None]:
-    """Within the ``with`` block plugins may be loaded; afterwards none of them is."""
+    """Removes the plugins that are loaded within the ``with`` block at its end.
+
+    Example:
+        >>> from pixelcnn_tf.config import registry
+        >>> from pixelcnn_tf.config.plugins import restored
+        >>> with restored():
+        ...     _ = pixelcnn_tf.register_block("mine", pixelcnn_tf.PixelCNNResBlock)
+        >>> "mine" in registry.names("block")
+        False
+    """
     before = dict(_loaded)
     try:
         with registry.restored():

@@ -1,8 +1,9 @@
 """``register_block``, ``register_model``, ``register_likelihood``, ``register_source``.
 
-Each is a decorator for a class (a function, for a data source) in a file of the user's own, which
-the config key ``plugins`` or the flag ``--plugin`` names; see docs/extending.md. What is registered
-is known everywhere: in configs, in ``--help``, in error messages, and in ``.keras`` files.
+Each is a decorator for a class (for a function, in the case of a data source) in a plugin, a Python
+file by the user that the config key ``plugins`` or the flag ``--plugin`` names; see
+docs/extending.md. Registered names are available everywhere: in configs, ``--help``, error
+messages and ``.keras`` files.
 """
 
 import importlib
@@ -28,7 +29,7 @@ def register_block(
     settings: type[BaseModel] = BlockSettings,
     summary: str = "",
 ) -> Any:
-    """Registers a block, what an architecture such as ``PixelRNN`` is a stack of.
+    """Registers a block, of which architectures such as ``PixelRNN`` stack several.
 
     Args:
         name: the value of ``model.pixel_layer`` in a config: lower-case letters, digits and
@@ -36,15 +37,15 @@ def register_block(
         target: a subclass of ``Block``, or ``'module:Class'``; left out in a decorator.
         settings: a pydantic model, usually a subclass of ``BlockSettings``. Every field is an
             argument of the class and a key of the config section ``model``.
-        summary: a few words for help and comments; the first line of the class docstring if
-            left out.
+        summary: a few words for ``--help`` and the comments of configs; by default the first
+            line of the docstring of the class.
 
     Returns:
-        the class; a decorator, without ``target``.
+        the class; without ``target``, a decorator.
 
     Raises:
-        UserError: the name is taken or not valid; a class that is no block or lacks ``call`` or
-            ``step``; settings that are no pydantic model or no arguments of the class.
+        UserError: the name is taken or not valid; the class is not a block or lacks ``call`` or
+            ``step``; the settings are not a pydantic model or not arguments of the class.
 
     Example:
         >>> from pixelcnn_tf.config import registry
@@ -71,13 +72,13 @@ def register_model(
         name: the value of ``model.architecture`` in a config.
         target: a subclass of ``PixelModel``, or ``'module:Class'``; left out in a decorator. It is
             called with its settings and ``n_channels``, ``n_classes``, ``dtype`` and ``name``.
-        settings: as for ``register_block``, usually a subclass of ``ModelSettings``; it must have
-            a field ``likelihood``. With a field ``pixel_layer: BlockName`` the class is given a
-            block of that name, whose settings stand in the same section.
-        summary: as for ``register_block``.
+        settings: as in ``register_block``, usually a subclass of ``ModelSettings``; it must have
+            a field ``likelihood``. With a field ``pixel_layer: BlockName`` the architecture is a
+            stack of blocks of that name, whose settings are in the same section.
+        summary: as in ``register_block``.
 
     Returns:
-        the class; a decorator, without ``target``.
+        the class; without ``target``, a decorator.
 
     Raises:
         UserError: as ``register_block``.
@@ -103,12 +104,12 @@ def register_likelihood(
         name: the value of ``model.likelihood`` in a config, followed by the values of the
             settings: ``'NAME-10'``.
         target: a subclass of ``Likelihood``, or ``'module:Class'``; left out in a decorator.
-        settings: as for ``register_block``, usually a subclass of ``LikelihoodSettings``; all
+        settings: as in ``register_block``, usually a subclass of ``LikelihoodSettings``; all
             fields are numbers.
-        summary: as for ``register_block``.
+        summary: as in ``register_block``.
 
     Returns:
-        the class; a decorator, without ``target``.
+        the class; without ``target``, a decorator.
 
     Raises:
         UserError: as ``register_block``.
@@ -135,22 +136,23 @@ def register_source(
 
     Args:
         name: the value of ``data.source`` in a config.
-        target: a function that takes the ``data`` section of the config and returns uint8 images
-            ``[n, height, width, channels]``, of which ``data.test_share`` is held out as the test
-            set, or ``Images``, training and test images with labels; or ``'module:function'``;
-            left out in a decorator.
+        target: a function that takes the ``data`` section of the config, or
+            ``'module:function'``; left out in a decorator. The function returns ``Images``, or
+            one array of uint8 images ``[n, height, width, channels]``, of which
+            ``data.test_share`` is held out as the test set.
         settings: a pydantic model. Every field is a key of the config section ``data``.
-        summary: as for ``register_block``.
-        channels: channels of the images; None if only the images show it.
-        n_values: the images take the values 0 to ``n_values - 1``; None if only they show it.
-        resizes: whether the function heeds ``data.image_size``.
+        summary: as in ``register_block``.
+        channels: the number of channels; None if it is not known before the images are loaded.
+        n_values: the values of the images are 0 to ``n_values - 1``; None if that is not known
+            before they are loaded.
+        resizes: whether the function resizes the images to ``data.image_size``.
 
     Returns:
-        the function; a decorator, without ``target``.
+        the function; without ``target``, a decorator.
 
     Raises:
-        UserError: the name is taken or not valid; no function; settings that are no pydantic
-            model or have the name of another key of ``data``.
+        UserError: the name is taken or not valid; ``target`` is not a function; the settings are
+            not a pydantic model, or one of them has the name of another key of ``data``.
 
     Example:
         >>> from pixelcnn_tf.config import registry
@@ -169,7 +171,7 @@ def register_source(
 def _register(
     kind: Kind, name: str, target: Any, settings: Any, summary: str, facts: dict | None = None
 ) -> Any:
-    """Adds an entry to the registry; without ``target``, returns a decorator that does."""
+    """Adds an entry to the registry; without ``target``, returns a decorator that does so."""
     if target is None:
         return lambda target: _register(kind, name, target, settings, summary, facts)
     checks.check_name(kind, name)
@@ -187,14 +189,14 @@ def _register(
 
 
 def _register_with_keras(kind: Kind, name: str, target: type) -> None:
-    """Makes a class known to ``keras.models.load_model``, unless it is already."""
+    """Registers a class for ``keras.models.load_model``, unless that has been done."""
     saving = importlib.import_module("keras").saving  # imported already, by the base class
     if saving.get_registered_name(target) == target.__name__:
         saving.register_keras_serializable("plugin", f"{kind}_{name}")(target)
 
 
 def _first_line(target: Any) -> str:
-    """The first line of a docstring, as part of a sentence."""
+    """Returns the first line of a docstring, in the form that it has within a sentence."""
     doc = inspect.getdoc(target) or ""
     line = doc.splitlines()[0].rstrip(".") if doc else ""
     return line[:1].lower() + line[1:]

@@ -1,12 +1,12 @@
 """The registry: every block, architecture, likelihood and data source by its name.
 
-An entry knows its class or function (or where to import it from, so that a config can be checked
-without TensorFlow) and the pydantic model of its settings. The config schema, error messages,
-``--help``, the comments of a generated ``config.yml`` and ``build_model`` read the registry; no
-other place lists names.
+An entry holds a class or function (or its import path, so that a config can be checked without
+TensorFlow) and the pydantic model of its settings. The config schema, error messages, ``--help``,
+the comments of a generated ``config.yml`` and ``build_model`` read the registry; names are listed
+nowhere else.
 
-The entries of this package are added by the modules of ``_BUILT_INS``, those of a user by the
-functions of ``pixelcnn_tf.config.registration``.
+The modules of ``_BUILT_INS`` add the entries of this package, the functions of
+``pixelcnn_tf.config.registration`` those of users.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from pixelcnn_tf.utils.errors import UserError, suggestion
 
 Kind = Literal["block", "model", "likelihood", "source"]
 
-#: What an error message calls an entry of each kind.
+#: The term for an entry of each kind in error messages.
 NOUNS: dict[Kind, str] = {
     "block": "block",
     "model": "architecture",
@@ -29,7 +29,7 @@ NOUNS: dict[Kind, str] = {
     "source": "data source",
 }
 
-#: The modules that register what belongs to this package; none imports TensorFlow.
+#: The modules that register the entries of this package; none imports TensorFlow.
 _BUILT_INS = (
     "pixelcnn_tf.models.registered",
     "pixelcnn_tf.likelihoods.registered",
@@ -43,11 +43,18 @@ class Entry:
 
     Attributes:
         kind: ``'block'``, ``'model'``, ``'likelihood'`` or ``'source'``.
-        name: as a config writes it.
+        name: the name in configs.
         target: the class or function, or ``'module:attribute'``.
         settings: a pydantic model: the settings, their defaults, limits and descriptions.
-        summary: a few words for help and comments.
-        facts: what else is known before ``target`` is loaded, as ``channels`` of a data source.
+        summary: a few words for ``--help`` and the comments of configs.
+        facts: further properties, available before ``target`` is loaded, such as the
+            ``channels`` of a data source.
+
+    Example:
+        >>> from pixelcnn_tf.config import registry
+        >>> entry = registry.get("block", "gated")
+        >>> entry.origin, entry.summary
+        ('pixelcnn_tf.models.blocks:GatedBlock', 'Gated PixelCNN')
     """
 
     kind: Kind
@@ -58,22 +65,24 @@ class Entry:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def load(self) -> Any:
-        """Returns the class or function, imported if it is not yet."""
+        """Returns the class or function, which is imported if necessary."""
         if not isinstance(self.target, str):
             return self.target
         module, _, attribute = self.target.partition(":")
         return getattr(importlib.import_module(module), attribute)
 
     def arguments(self, section: Any) -> dict[str, Any]:
-        """Returns the values of the settings, from a section of a config, that the constructor
-        takes: all but those that the settings class lists as ``derived``."""
+        """Returns the arguments of the constructor from a section of a config.
+
+        They are all settings except those that the settings class lists as ``derived``.
+        """
         derived = getattr(self.settings, "derived", ())
         names = [name for name in self.settings.model_fields if name not in derived]
         return {name: getattr(section, name) for name in names}
 
     @property
     def origin(self) -> str:
-        """Where ``target`` is defined: ``'module:name'``."""
+        """The module and the name of ``target``: ``'module:name'``."""
         if isinstance(self.target, str):
             return self.target
         return f"{self.target.__module__}:{self.target.__qualname__}"
@@ -92,11 +101,21 @@ def _load_built_ins() -> None:
 
 
 def add(entry: Entry) -> None:
-    """Adds an entry. A class that is defined again (a notebook cell that is run again) takes the
-    place of the first one.
+    """Adds an entry.
+
+    A class that is defined a second time, as in a notebook cell that is run again, replaces the
+    first one.
 
     Raises:
         UserError: the name is taken.
+
+    Example:
+        >>> from pixelcnn_tf.config import registry
+        >>> from pixelcnn_tf.config.settings import LikelihoodSettings
+        >>> with registry.restored():
+        ...     registry.add(registry.Entry("likelihood", "mine", "mine:Mine", LikelihoodSettings))
+        ...     registry.names("likelihood")
+        ['softmax', 'logistic', 'bernoulli', 'mine']
     """
     _load_built_ins()
     old = _entries.get((entry.kind, entry.name))
@@ -109,7 +128,7 @@ def add(entry: Entry) -> None:
 
 
 def entries(kind: Kind) -> list[Entry]:
-    """Returns all entries of a kind, those of this package first.
+    """Returns all entries of a kind, beginning with those of this package.
 
     Example:
         >>> from pixelcnn_tf.config import registry
@@ -132,7 +151,7 @@ def names(kind: Kind) -> list[str]:
 
 
 def find(kind: Kind, name: Any) -> Entry | None:
-    """Returns the entry of a name; None if there is none.
+    """Returns the entry with a name, or None.
 
     Example:
         >>> from pixelcnn_tf.config import registry
@@ -144,10 +163,10 @@ def find(kind: Kind, name: Any) -> Entry | None:
 
 
 def get(kind: Kind, name: Any) -> Entry:
-    """Returns the entry of a name.
+    """Returns the entry with a name.
 
     Raises:
-        ValueError: there is none; the message lists the names and suggests the closest.
+        ValueError: there is no such entry; the message lists the names and suggests the closest.
 
     Example:
         >>> from pixelcnn_tf.config import registry
@@ -163,7 +182,12 @@ def get(kind: Kind, name: Any) -> Entry:
 
 
 def import_modules() -> None:
-    """Imports the modules of all entries that are named by their import path."""
+    """Imports the modules of all entries whose target is an import path.
+
+    Example:
+        >>> from pixelcnn_tf.config import registry
+        >>> registry.import_modules()
+    """
     _load_built_ins()
     for entry in _entries.values():
         if isinstance(entry.target, str) and entry.kind != "source":
@@ -172,7 +196,15 @@ def import_modules() -> None:
 
 @contextlib.contextmanager
 def restored() -> Iterator[None]:
-    """Within the ``with`` block the registry may be added to; afterwards it is as before."""
+    """Removes the entries that are added within the ``with`` block at its end.
+
+    Example:
+        >>> from pixelcnn_tf.config import registry
+        >>> with registry.restored():
+        ...     _ = pixelcnn_tf.register_block("mine", pixelcnn_tf.PixelCNNResBlock)
+        >>> registry.find("block", "mine") is None
+        True
+    """
     _load_built_ins()
     before = dict(_entries)
     try:
@@ -184,7 +216,15 @@ def restored() -> Iterator[None]:
 
 @contextlib.contextmanager
 def kept_if_successful() -> Iterator[None]:
-    """As ``restored``, but what is added stays unless an exception is raised."""
+    """Removes the entries that are added within the ``with`` block if it raises an exception.
+
+    Example:
+        >>> from pixelcnn_tf.config import registry
+        >>> with registry.kept_if_successful():
+        ...     registry.get("block", "gatd")
+        Traceback (most recent call last):
+        ValueError: must be one of ...
+    """
     _load_built_ins()
     before = dict(_entries)
     try:

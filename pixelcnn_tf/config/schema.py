@@ -1,4 +1,4 @@
-"""A whole config: sections, settings, their types and limits."""
+"""The schema of a config: its sections and settings, with types and limits."""
 
 import os
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ __all__ = ["Config", "DataConfig", "ModelConfig", "SamplingConfig", "TrainingCon
 
 
 class Config(Section):
-    """A whole experiment.
+    """The config of an experiment: data, model, training and sampling.
 
     Example:
         >>> config = pixelcnn_tf.Config(data={"source": "mnist"}, model={"n_layers": 4})
@@ -35,25 +35,28 @@ class Config(Section):
         (4, 'resblock', 16)
     """
 
-    name: FolderName = Field(default="digits", description="the run goes to runs_dir/name")
+    name: FolderName = Field(default="digits", description="the run is saved in runs_dir/name")
     runs_dir: Annotated[str, Field(min_length=1)] = Field(
-        default="runs", description="the folder of all runs"
+        default="runs", description="the folder that contains all runs"
     )
     seed: Seed = Field(
         default=0,
-        description="of initial weights, order of images, dropout, dynamic draws and samples",
+        description="the seed of initial weights, image order, dropout, dynamic binarization and "
+        "samples",
     )
     deterministic: bool = Field(
-        default=False, description="true: the same bits at every run and after every resume; slower"
+        default=False,
+        description="true: every run, resumed or not, gives bit-identical results; slower",
     )
     precision: Literal["float32", "mixed_bfloat16"] = Field(
         default="float32",
-        description="or mixed_bfloat16: faster on GPUs and on CPUs with AMX or AVX512-BF16",
+        description="float32, or mixed_bfloat16: faster on GPUs and on CPUs with AMX or "
+        "AVX512-BF16",
     )
     plugins: list[str] = Field(
         default=[],
-        description="Python files with blocks, architectures, likelihoods or data sources of your "
-        "own (docs/extending.md); paths are relative to this file",
+        description="Python files that register your own blocks, architectures, likelihoods or "
+        "data sources (docs/extending.md); paths are relative to this file",
     )
     data: Annotated[SerializeAsAny[DataConfig], BeforeValidator(data_section)] = Field(
         default_factory=DataConfig
@@ -67,7 +70,7 @@ class Config(Section):
     @model_validator(mode="before")
     @classmethod
     def _with_plugins(cls, values: Any) -> Any:
-        """Load the plugins first: other settings name what they register."""
+        """Loads the plugins first, because other settings name their registrations."""
         if isinstance(values, dict):
             load_plugins(values.get("plugins"))
         return values
@@ -76,15 +79,15 @@ class Config(Section):
     def _consistent(self):
         if self.deterministic and self.training.minutes is not None:
             raise ValueError(
-                "deterministic: true cannot be held with training.minutes, since no two runs make "
-                "the same number of steps in it; set training.steps in its place"
+                "deterministic: true is not possible with training.minutes, because two runs make "
+                "different numbers of steps in that time; set training.steps instead"
             )
         self._check_values()
         self._check_size()
         return self
 
     def _check_values(self) -> None:
-        """Raises ValueError if the likelihood is not for the values of the images."""
+        """Raises ValueError if the likelihood does not fit the values of the images."""
         architecture, likelihood = self.model.architecture, self.model.likelihood
         n_values = likelihood_values(likelihood)
         fixed = "likelihood" in getattr(self.model.entries[0].settings, "derived", ())
@@ -106,7 +109,7 @@ class Config(Section):
             )
 
     def _check_size(self) -> None:
-        """Raises ValueError for images whose sides the architecture cannot take."""
+        """Raises ValueError if the architecture does not accept the size of the images."""
         size, unit = self.data.image_size, getattr(self.model.entries[0].settings, "size_unit", 1)
         if size and any(side % unit for side in size):
             fits = "x".join(str(-(-side // unit) * unit) for side in size)
@@ -118,10 +121,11 @@ class Config(Section):
 
     @property
     def run_dir(self) -> Path:
+        """The folder of the run, ``runs_dir/name``."""
         return Path(os.path.expanduser(self.runs_dir)) / self.name
 
     def known_channels(self) -> int | None:
-        """Returns the channels of the data source, where its name decides them."""
+        """Returns the number of channels of a registered data source that states it, or None."""
         source = registry.find("source", self.data.source)
         return source.facts["channels"] if source else None
 
@@ -135,11 +139,12 @@ class Config(Section):
         """Returns this config with the image size and channels of its data filled in.
 
         Args:
-            height, width, channels: of the images.
-            class_names: of a folder, by label.
+            height, width, channels: the shape of the images.
+            class_names: the names of the classes of a folder of images, by label.
 
         Raises:
-            UserError: it states others.
+            UserError: the config states another number of channels, or its architecture does not
+                accept the size.
 
         Example:
             >>> config = pixelcnn_tf.Config(data={"source": "mnist"}).resolved(28, 28, 1)
@@ -167,5 +172,14 @@ class Config(Section):
 
 
 def first_problem(error: ValidationError) -> str:
-    """Returns one line for the first error of a config that was validated."""
+    """Returns one line on the first error of the validation of a config.
+
+    Example:
+        >>> from pixelcnn_tf.config.schema import first_problem
+        >>> try:
+        ...     pixelcnn_tf.Config(seed=-1)
+        ... except ValidationError as error:
+        ...     print(first_problem(error))
+        seed: -1 is not allowed; must be greater than or equal to 0
+    """
     return messages.first_problem(error, Config)

@@ -1,8 +1,8 @@
-"""Sections of a config that hold the settings of what they name.
+"""Sections of a config that contain the settings of the entries that they name.
 
-``model`` holds the keys of every model together with the settings of the architecture and of the
-block that it names, flat; ``data`` those of its source. Each part is checked by the pydantic model
-that it was registered with.
+``model`` contains the keys that every model has and the settings of its architecture and its block,
+side by side; ``data`` contains those of its source. The pydantic model that an entry was registered
+with checks its settings.
 """
 
 import copy
@@ -21,15 +21,28 @@ S = TypeVar("S", bound=Section)
 
 
 def problem(key: str, kind: str, message: str, value: Any, **context: Any) -> ValidationError:
-    """Returns the error of one key of a section; raised in a validator, it gets the name of the
-    section."""
+    """Returns an error about one key of a section.
+
+    Raised in a validator, it is reported with the name of the section.
+
+    Example:
+        >>> from pixelcnn_tf.config.sections import problem
+        >>> problem("n_layers", "value_error", "must be odd", 4).errors()[0]["msg"]
+        'must be odd'
+    """
     error = PydanticCustomError(kind, "{error}", {"error": message, **context})  # type: ignore
     details = InitErrorDetails(type=error, loc=(key,) if key else (), input=value)
     return ValidationError.from_exception_data("section", [details])
 
 
 def having(name: str, kinds: Iterable[Kind]) -> list[Entry]:
-    """Returns the registered entries that have a setting of that name."""
+    """Returns the registered entries that have a setting with a name.
+
+    Example:
+        >>> from pixelcnn_tf.config.sections import having
+        >>> [entry.name for entry in having("hidden_dim", ["model"])]
+        ['pixel_rnn']
+    """
     return [e for kind in kinds for e in registry.entries(kind) if name in e.settings.model_fields]
 
 
@@ -37,17 +50,24 @@ def combined(base: type[S], values: dict, entries: tuple[Entry, ...], kinds: tup
     """Returns the section that ``values`` describe.
 
     Args:
-        base: the keys that the section always has.
-        values: from the config file.
-        entries: what the section names, whose settings are keys of it, too.
-        kinds: the kinds of entries that the section may name. ``null`` for a setting of another
-            entry of them means that the setting is left out.
+        base: the section with the keys that it always has.
+        values: the keys and values of the config file.
+        entries: the entries that the section names; their settings are keys of the section.
+        kinds: the kinds of entries that the section can name. A setting of another entry of these
+            kinds may be ``null``, which is the same as leaving it out.
 
     Returns:
         an instance of ``base``, or of a subclass with the settings of ``entries``.
 
     Raises:
-        ValidationError: an unknown key, a wrong value.
+        ValidationError: an unknown key or a wrong value.
+
+    Example:
+        >>> from pixelcnn_tf.config import DataConfig, registry
+        >>> from pixelcnn_tf.config.sections import combined
+        >>> entry = registry.get("source", "mnist")
+        >>> combined(DataConfig, {"source": "mnist"}, (entry,), ("source",)).source
+        'mnist'
     """
     section = _section_class(base, entries)
     fields = section.model_fields
@@ -58,7 +78,7 @@ def combined(base: type[S], values: dict, entries: tuple[Entry, ...], kinds: tup
     }
     for key in given:
         if not isinstance(key, str):
-            raise problem("", "invalid_key", "no key", key)
+            raise problem("", "invalid_key", "not a key", key)
         if key not in fields:
             raise problem(key, "extra_forbidden", "unknown key", given[key], known=list(fields))
     if section is base:
@@ -71,7 +91,7 @@ def combined(base: type[S], values: dict, entries: tuple[Entry, ...], kinds: tup
 
 
 def _means_default(section: type[Section], key: Any, kinds: tuple[Kind, ...]) -> bool:
-    """Whether ``null`` for a key is the same as leaving it out."""
+    """Returns whether ``null`` for a key is the same as leaving it out."""
     field = section.model_fields.get(key)
     if field is None:
         return isinstance(key, str) and bool(having(key, kinds))
@@ -80,7 +100,7 @@ def _means_default(section: type[Section], key: Any, kinds: tuple[Kind, ...]) ->
 
 @functools.cache
 def _section_class(base: type[S], entries: tuple[Entry, ...]) -> type[S]:
-    """``base`` with the fields of the settings of ``entries``."""
+    """Returns a subclass of ``base`` with the settings of ``entries`` as additional fields."""
     fields: dict[str, Any] = {}
     for entry in entries:
         for name, field in entry.settings.model_fields.items():

@@ -1,4 +1,4 @@
-"""The base classes of the settings of blocks, architectures and likelihoods.
+"""The base classes of the settings of blocks, architectures, likelihoods and data sources.
 
 A subclass adds the settings of one registered class: pydantic fields with a type, a default, limits
 and a description. Their names are arguments of that class.
@@ -13,14 +13,21 @@ from pixelcnn_tf.config.types import Real, Section
 
 
 class Settings(Section):
-    """Settings of a registered class: unknown keys and values of another type are refused."""
+    """The base class of all settings: unknown keys and values of another type are errors.
+
+    Example:
+        >>> from pixelcnn_tf.config.settings import Settings
+        >>> Settings(rate=2)
+        Traceback (most recent call last):
+        pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings ...
+    """
 
     #: Settings that follow from others and are not passed to the constructor.
     derived: ClassVar[tuple[str, ...]] = ()
 
 
 class BlockSettings(Settings):
-    """The settings that every block has.
+    """The settings that all blocks have.
 
     Example:
         >>> from pydantic import Field
@@ -31,12 +38,12 @@ class BlockSettings(Settings):
     """
 
     dropout: Annotated[Real, Field(ge=0, lt=1)] = Field(
-        default=0.0, description="fraction of the features of each block that training drops"
+        default=0.0, description="dropout rate of the features of each block, 0 for none"
     )
 
 
 class ModelSettings(Settings):
-    """The settings that every architecture has.
+    """The settings that all architectures have.
 
     Example:
         >>> from pydantic import Field
@@ -46,7 +53,7 @@ class ModelSettings(Settings):
         MySettings(likelihood='softmax-256', depth=3)
     """
 
-    #: What the sides of the images must be multiples of.
+    #: The sides of the images must be multiples of it.
     size_unit: ClassVar[int] = 1
 
     likelihood: LikelihoodName = Field(
@@ -55,12 +62,27 @@ class ModelSettings(Settings):
 
 
 class LikelihoodSettings(Settings):
-    """The settings of a likelihood, numbers that follow its name in a config.
+    """The settings of a likelihood: numbers that follow its name in a config.
 
     Attributes:
         n_values: sub-pixels take the values 0 to ``n_values - 1``; a field, or a constant.
+
+    Example:
+        >>> from typing import ClassVar
+        >>> class MySettings(pixelcnn_tf.LikelihoodSettings):
+        ...     n_values: ClassVar[int] = 16
+        ...     n_bins: int = 4
+        >>> MySettings().n_bins
+        4
     """
 
 
 class SourceSettings(Settings):
-    """The settings of a data source, keys of the section ``data``."""
+    """The settings of a data source: keys of the section ``data``.
+
+    Example:
+        >>> class MySettings(pixelcnn_tf.SourceSettings):
+        ...     noise: float = 0.1
+        >>> MySettings()
+        MySettings(noise=0.1)
+    """

@@ -1,4 +1,4 @@
-"""The text of a commented config file, made from the schema and the registry."""
+"""Commented config files, generated from the schema and the registry."""
 
 import os
 import re
@@ -28,17 +28,17 @@ def config_template(
     name: str | None = None,
     plugins: Sequence[str] = (),
 ) -> str:
-    """Returns the text of a config file for a data source: every setting with its meaning.
+    """Returns the text of a config file for a data source, with a comment on every setting.
 
-    The values are a small model and a training run of minutes, to begin with: the first of the
-    ``examples`` of each field, or else its default.
+    The values describe a small model and a training run of some minutes. They are the first of the
+    ``examples`` of each field or, if it has none, its default.
 
     Args:
-        source: ``data.source``: a registered name or a path.
-        architecture: ``model.architecture``.
-        block: ``model.pixel_layer``, for an architecture that is a stack of blocks.
-        name: of the run; made from ``source`` if left out.
-        plugins: paths of plugins for the file to list; they must be loaded.
+        source: the value of ``data.source``, a registered name or a path.
+        architecture: the value of ``model.architecture``.
+        block: the value of ``model.pixel_layer``, for an architecture that is a stack of blocks.
+        name: the name of the run; by default it is derived from ``source``.
+        plugins: paths of plugins, which must be loaded; the file lists them.
 
     Returns:
         YAML that ``load_config`` reads.
@@ -49,7 +49,7 @@ def config_template(
     Example:
         >>> text = pixelcnn_tf.config_template(source="mnist", block="gated")
         >>> [line for line in text.splitlines() if "batch_size" in line]
-        ['  batch_size: 16        # images per step, over all devices together']
+        ['  batch_size: 16        # images per step, on all devices together']
     """
     named = {"architecture": architecture}
     if "pixel_layer" in _settings("model", architecture):
@@ -75,7 +75,7 @@ def config_template(
 
 
 def choices(kind: Kind) -> list[str]:
-    """Returns the registered names of a kind, each with a few words on it.
+    """Returns the registered names of a kind, each with its summary.
 
     Example:
         >>> from pixelcnn_tf.config.template import choices
@@ -90,7 +90,7 @@ def choices(kind: Kind) -> list[str]:
 
 
 def names_help() -> str:
-    """Returns what the settings that name something may be, for ``--help``.
+    """Returns the registered names by the settings that take them, as part of ``--help``.
 
     Example:
         >>> print(pixelcnn_tf.config.names_help().splitlines()[2])
@@ -102,7 +102,7 @@ def names_help() -> str:
         "model.likelihood": "likelihood",
         "data.source": "source",
     }
-    lines = ["settings that name something, and the names (more with --plugin):"]
+    lines = ["settings whose values are names, and these names (--plugin adds more):"]
     for key, kind in keys.items():
         known = [choice.partition(":")[0] for choice in choices(kind)]
         lines.append(f"  {key:19} {', '.join(known)}{', or a path' * (kind == 'source')}")
@@ -115,15 +115,15 @@ def _settings(kind: Kind, name: str) -> dict[str, FieldInfo]:
 
 
 def _ordered(section: BaseModel) -> dict[str, FieldInfo]:
-    """The fields of a section; in ``model``, what the architecture and the block say stands
-    first."""
+    """Returns the fields of a section; in ``model``, the settings of the architecture and the
+    block come first."""
     fields = dict(type(section).model_fields)
     last = [key for key in ("likelihood", "n_classes", "n_channels") if key in fields]
     return {key: fields[key] for key in [*(k for k in fields if k not in last), *last]}
 
 
 def _lines(key: str, field: FieldInfo, given: dict[str, Any], indent: str) -> list[str]:
-    """``key: value  # comment``, the comment over several lines where it is long."""
+    """Returns ``key: value  # comment``, with a long comment wrapped over several lines."""
     value = field.examples[0] if field.examples else field.get_default(call_default_factory=True)
     value = given.get(key, value)
     if isinstance(value, tuple):
@@ -140,18 +140,18 @@ def _lines(key: str, field: FieldInfo, given: dict[str, Any], indent: str) -> li
 
 
 def _kind_named(field: FieldInfo) -> Kind | None:
-    """The kind whose names a setting takes; None for other settings."""
+    """Returns the kind of the names that a setting takes; None if it takes no names."""
     return next((mark.kind for mark in field.metadata if isinstance(mark, NameOf)), None)
 
 
 def _wrapped(comment: str, column: int) -> list[str]:
-    """The lines of a comment that begins at a column."""
+    """Returns the lines of a comment that begins at a column."""
     width = _WIDTH - column - 2
     return textwrap.wrap(comment, width, break_on_hyphens=False, break_long_words=False)
 
 
 def _header(source: str, model: Entry) -> list[str]:
-    """What is trained on what, and how."""
+    """Returns the comment at the top of a config: images, model and commands."""
     entry = registry.find("source", source)
     what = f"{source} ({entry.summary})" if entry and entry.summary else source
     words = f"Images: {what}. Model: {model.name} ({model.summary})."
@@ -160,15 +160,15 @@ def _header(source: str, model: Entry) -> list[str]:
         "#",
         "#   pixelcnn-tf train --config config.yml",
         "#",
-        "# Every key may be left out (--print-config shows its default) or overridden:",
+        "# Every key can be left out (--print-config shows the defaults) or overridden:",
         "#   pixelcnn-tf train --config config.yml --set training.steps=8000 --set name=longer",
-        "# In a checkout of the project, 'python main.py' is 'pixelcnn-tf train'.",
+        "# In a checkout of the project, 'python main.py' does the same as 'pixelcnn-tf train'.",
         "",
     ]
 
 
 def _run_name(source: str) -> str:
-    """A folder name made from a source."""
+    """Returns a folder name derived from a data source."""
     if registry.find("source", source):
         return source
     stem = Path(os.path.abspath(os.path.expanduser(source))).stem

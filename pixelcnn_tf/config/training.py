@@ -8,9 +8,9 @@ from pixelcnn_tf.config.types import Count, Real, Section
 
 
 class TrainingConfig(Section):
-    """How to train, and how often to log, evaluate, sample and save.
+    """The ``training`` section of a config: optimization, logging, evaluation and saving.
 
-    ``examples`` of a field are what a generated ``config.yml`` begins with.
+    A generated ``config.yml`` contains the first of the ``examples`` of a field, if it has any.
 
     Example:
         >>> from pixelcnn_tf.config import TrainingConfig
@@ -20,60 +20,66 @@ class TrainingConfig(Section):
 
     minutes: Annotated[Real, Field(gt=0)] | None = Field(
         default=None,
-        description="of training, compiling and evaluations not counted; with steps as well: "
-        "training ends at whichever comes first (steps: null for no limit)",
+        description="minutes of training, without compilation and evaluation; with steps as well, "
+        "training ends at whichever limit comes first (steps: null for no limit)",
     )
     steps: Count | None = Field(
-        default=1000, examples=[2400], description="updates of the weights, each on one batch"
+        default=1000,
+        examples=[2400],
+        description="updates of the weights, each on one batch; null: only minutes limits training",
     )
-    batch_size: Count = Field(default=16, description="images per step, over all devices together")
+    batch_size: Count = Field(default=16, description="images per step, on all devices together")
     optimizer: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"] = Field(
         default="adam", description="adam, adamw, nadam, rmsprop or sgd"
     )
     learning_rate: Annotated[Real, Field(gt=0, le=10)] = Field(
-        default=1e-3, examples=[0.006], description="at its highest"
+        default=1e-3, examples=[0.006], description="the highest learning rate of the run"
     )
     schedule: Literal["constant", "exponential", "cosine"] = Field(
         default="constant",
         examples=["cosine"],
-        description="of the learning rate: constant, exponential (times decay at each step) or "
-        "cosine (to 0 at the end)",
+        description="the learning rate: constant, exponential (multiplied by decay at each step) "
+        "or cosine (falling to 0 at the end)",
     )
     decay: Annotated[Real, Field(gt=0, le=1)] = Field(
-        default=1.0, description="below 1 with schedule exponential: 0.999995, for example"
+        default=1.0, description="for schedule exponential: a number below 1, 0.999995 for example"
     )
     warmup_steps: Annotated[int, Field(ge=0)] = Field(
-        default=0, examples=[100], description="cosine: steps from 0 to learning_rate"
+        default=0,
+        examples=[100],
+        description="for schedule cosine: steps in which the rate rises from 0 to learning_rate",
     )
     clip_norm: Annotated[Real, Field(gt=0)] | None = Field(
         default=None,
         examples=[1.0],
-        description="the largest global norm of the gradient, in bits per dimension; null: any",
+        description="the largest global norm of the gradient of the bits per dimension; null: "
+        "no limit",
     )
     ema_decay: Annotated[Real, Field(gt=0, lt=1)] | None = Field(
         default=None,
-        description="0.9995, for example: evaluation, samples and model.keras use a moving average "
-        "of the weights, average = ema_decay * average + (1 - ema_decay) * weights at each step; "
-        "it starts at the weights after the first step and forgets them in about "
-        "1 / (1 - ema_decay) steps, which should be far fewer than steps (much above 0.9999 "
-        "float32 rounds away what a step adds)",
+        description="a number such as 0.9995: evaluation, samples and model.keras use a moving "
+        "average of the weights, average = ema_decay * average + (1 - ema_decay) * weights at each "
+        "step; it spans about 1 / (1 - ema_decay) steps, which should be far fewer than steps "
+        "(much above 0.9999, float32 rounds the updates to nothing); null: no average",
     )
     log_every: Count = Field(default=50, description="steps between scalars in TensorBoard")
     eval_every: Count = Field(
-        default=500, examples=[600], description="steps between evaluations on the whole test set"
+        default=500,
+        examples=[600],
+        description="steps between evaluations on the whole validation or test set",
     )
     sample_every: Count = Field(
         default=1000, examples=[100], description="steps between grids of generated images"
     )
     checkpoint_every: Count = Field(default=500, description="steps between checkpoints")
     keep_checkpoints: Annotated[int, Field(ge=2)] = Field(
-        default=3, description="how many of the latest are kept, at least 2"
+        default=3, description="number of checkpoints that are kept, the latest ones; at least 2"
     )
 
     @model_validator(mode="before")
     @classmethod
     def _minutes_alone(cls, values):
-        """Leave the number of steps unlimited where only ``minutes`` is given."""
+        """Sets no limit to the number of steps if only ``minutes`` is given."""
         if isinstance(values, dict) and values.get("minutes") is not None:
             return {"steps": None, **values}
         return values
@@ -105,7 +111,7 @@ class TrainingConfig(Section):
 
 
 class SamplingConfig(Section):
-    """The generated images in TensorBoard and in the final image grid.
+    """The ``sampling`` section of a config: generated images in TensorBoard and the final grid.
 
     Example:
         >>> from pixelcnn_tf.config import SamplingConfig
@@ -117,10 +123,10 @@ class SamplingConfig(Section):
         default=16, description="images in each grid"
     )
     temperature: Annotated[Real, Field(ge=1e-3, le=1e3)] = Field(
-        default=1.0, description="below 1 less, above 1 more diverse"
+        default=1.0, description="below 1: less diverse images; above 1: more diverse"
     )
     top_p: Annotated[Real, Field(ge=1e-6, le=1)] = Field(
         default=1.0,
-        description="below 1: draw from the fewest most probable values that together have this "
+        description="below 1: draw only from the most probable values that together have this "
         "probability",
     )

@@ -1,4 +1,4 @@
-"""Types of settings, and the base class of the sections of a config."""
+"""The types of settings, and the base class of the sections of a config."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 
 def _number(value: Any) -> Any:
-    """Reads ``1e-3`` (no point), which is text in YAML 1.1, as the number that a user means."""
+    """Converts ``1e-3``, which YAML 1.1 reads as text because it has no point, to a number."""
     if isinstance(value, str):
         try:
             return float(value)
@@ -17,13 +17,13 @@ def _number(value: Any) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """Takes ``1e3`` for a whole number."""
+    """Converts ``1e3`` to an integer."""
     number = _number(value) if isinstance(value, str) else None
     return int(number) if isinstance(number, float) and number.is_integer() else value
 
 
 def _pair(value: Any) -> Any:
-    """Takes one number for the side of a square."""
+    """Converts one number, the side of a square, to (height, width)."""
     if isinstance(value, int) and not isinstance(value, bool):
         return (value, value)
     if not isinstance(value, list | tuple) or len(value) != 2:
@@ -66,7 +66,16 @@ FolderName = Annotated[str, AfterValidator(_one_folder)]
 
 
 class Section(BaseModel):
-    """A part of a config. Unknown keys and values of another type are refused; instances cannot be
-    changed."""
+    """The base class of the sections of a config.
+
+    Unknown keys and values of another type are errors; instances are immutable.
+
+    Example:
+        >>> from pixelcnn_tf.config.types import Section
+        >>> class Options(Section):
+        ...     rate: float = 0.5
+        >>> Options(rate=1.5)
+        Options(rate=1.5)
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

@@ -212,7 +212,7 @@ WRONG = [
     (
         train_command,
         ["{new}", "--set", "training.minutes=1", "--set", "deterministic=true"],
-        "deterministic: true cannot be held with training.minutes",
+        "deterministic: true is not possible with training.minutes",
     ),
     (train_command, ["{new}", "--set", "data.validation_share=0"], "data.validation_share: 0"),
     (train_command, ["{new}", "--set", "data.validation_share=1"], "data.validation_share: 1"),

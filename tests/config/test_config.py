@@ -147,7 +147,7 @@ def test_wrong_settings_are_named_in_one_line(override, empty):
         ("seed: 2024-99-99", "no valid YAML"),
         ("? [a, b]\n: 1", "no valid YAML"),
         ("a: &a {b: *a}", "no valid YAML"),
-        ("1: 2", "1 is no key"),
+        ("1: 2", "1 is not a key"),
     ],
 )
 def test_wrong_files_are_named_in_one_line(text, words, empty):
