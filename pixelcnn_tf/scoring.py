@@ -1,6 +1,6 @@
-"""Likelihoods of images under trained models, and paired comparisons of two models.
+"""Scores of images under trained models, and paired comparisons of two models.
 
-Imports ``sampling``, ``models``, ``likelihoods`` and ``utils``; imported by ``cli`` and by users.
+Imports ``sampling``, ``models``, ``likelihoods`` and ``utils``; imported by ``cli``.
 """
 
 import weakref
@@ -23,8 +23,14 @@ class PairedDifference(NamedTuple):
     Attributes:
         mean_a, mean_b: the mean negative log-likelihood under each model; lower is better.
         difference: ``mean_a - mean_b``; negative where A is better.
-        standard_error: of the difference, estimated from the differences of the single images;
-            NaN for one image.
+        standard_error: the standard error of the difference, estimated from the differences of
+            single images; NaN for one image.
+
+    Example:
+
+    >>> from pixelcnn_tf.scoring import PairedDifference
+    >>> PairedDifference(mean_a=3.1, mean_b=3.2, difference=-0.1, standard_error=0.02).difference
+    -0.1
     """
 
     mean_a: float
@@ -39,6 +45,14 @@ class Comparison(NamedTuple):
     Attributes:
         nats_per_image, bits_per_dim: the same ``PairedDifference`` in both units.
         n_images: number of images that both models scored.
+
+    Example:
+
+    >>> from pixelcnn_tf.scoring import Comparison, PairedDifference
+    >>> bits = PairedDifference(3.1, 3.2, -0.1, 0.02)
+    >>> nats = PairedDifference(412.5, 425.8, -13.3, 2.7)
+    >>> Comparison(nats, bits, n_images=100).bits_per_dim.mean_a
+    3.1
     """
 
     nats_per_image: PairedDifference
@@ -59,25 +73,25 @@ def score(
 
     Args:
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus`` (or any model with ``likelihood`` and
-            ``n_channels``). Its weights are taken as they are; dropout is off.
+            ``n_channels``). Dropout is off.
         images: integers ``[n, height, width, channels]``, 0 to ``n_values - 1`` of the
             likelihood, in any numeric dtype and any size that the model accepts.
         labels: for a class-conditional model: one integer for all images or ``[n]``, 0 to
             ``n_classes - 1``.
-        per_subpixel: whether to return the terms of the sum over sub-pixels.
+        per_subpixel: whether to return the score of every sub-pixel instead.
         batch_size: number of images evaluated at once.
-        progress: True shows a progress bar on standard error once the work has taken two
-            seconds, False shows none; a function is called after each batch with the number of
-            images scored and the number of all.
+        progress: True shows a progress bar on standard error after two seconds of work, False
+            shows none; a function is called after each batch with the number of scored images
+            and the number of all images.
 
     Returns:
         float64 ``[n]``, nats per image; with ``per_subpixel`` float64 ``[n, height, width,
-        channels]``, whose sum over an image is the former. Divide nats per image by
+        channels]``, which sums to nats per image. Divide nats per image by
         ``ln 2 * height * width * channels`` for bits per dimension.
 
     Raises:
-        UserError: images of another shape or with other values, missing, unwanted or wrong
-            labels, or a batch that does not fit memory.
+        UserError: images of another shape or with other values; missing, unexpected or wrong
+            labels; or a batch that does not fit in memory.
 
     Example:
 
@@ -121,20 +135,21 @@ def compare(
 ) -> Comparison:
     """Compares two models on the same images.
 
-    The scores of an image under two models go up and down together, so that the mean of their
-    differences is known much better than either mean.
+    The scores of an image under two models are correlated, so that the standard error of the mean
+    difference is much smaller than that of either mean.
 
     Args:
-        model_a, model_b: as ``model`` in ``score``; a model without classes ignores the labels
-            if the other one is class-conditional.
-        images, labels, batch_size, progress: as in ``score``; ``progress`` counts both models.
+        model_a, model_b: as ``model`` in ``score``; if only one of them is class-conditional, the
+            other one ignores the labels.
+        images, labels, batch_size: as in ``score``.
+        progress: as in ``score``; it counts the images of both models.
 
     Returns:
-        a ``Comparison``: for nats per image and for bits per dimension, the mean of each model,
-        the mean difference and its standard error.
+        a ``Comparison``: in nats per image and in bits per dimension, the mean of each model, the
+        mean difference and its standard error.
 
     Raises:
-        UserError: as ``score``, for either model, which the message names.
+        UserError: as ``score``; the message names the model.
 
     Example:
 
@@ -175,18 +190,18 @@ def compare(
 
 
 def _filled_up(part: np.ndarray, size: int) -> tf.Tensor:
-    """The last batch padded to the size of the others, so that nothing is traced again."""
+    """Returns a batch padded to the size of the others, which avoids a second tracing."""
     return tf.constant(np.pad(part, [(0, size - len(part))] + [(0, 0)] * (part.ndim - 1)))
 
 
-#: The graph of each model; it lives as long as the model does.
+#: The graph of each model, kept as long as the model.
 _graphs: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def _graph(model) -> Callable:
-    """A ``tf.function`` of images and labels to nats, kept for the next call."""
+    """Returns a ``tf.function`` from images and labels to nats, kept for the next call."""
     if model not in _graphs:
-        reference = weakref.ref(model)  # the dictionary must not keep the model alive
+        reference = weakref.ref(model)  # the dictionary must not keep the model in memory
 
         def nats(images, labels=None, per_subpixel=False):
             model = reference()

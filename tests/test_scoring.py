@@ -144,7 +144,7 @@ def wrong(name):
     return {
         "too large": (images + 2, nothing, "from 0 to 1, the values of bernoulli"),
         "negative": (images.astype(int) - 1, nothing, "from -1 to -1"),
-        "not whole": (images + 0.5, nothing, "not whole"),
+        "not whole": (images + 0.5, nothing, "not integers"),
         "not a number": (images + np.nan, nothing, "integers from 0 to 1"),
         "strings": (images.astype(str), nothing, "integers from 0 to 1"),
         "no images": (images[:0], nothing, r"\(0, 4, 4, 1\): must be \(n, height, width, 1\)"),

@@ -1,4 +1,4 @@
-"""Hide a part of real images and let a trained model fill it in, several times.
+"""Hide a part of real images and let a trained model complete them, several times each.
 
 The image grid has one row per image: the original, the part that the model sees, and the
 completions, as in figure 1 of the PixelRNN paper (arXiv 1601.06759).
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     """Runs the command with the given arguments and returns its exit status.
 
     Raises:
-        UserError: a flag, a run or the images are wrong.
+        UserError: a flag, the run or the images are wrong.
 
     Examples:
         >>> main(["--run", "none"])
@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
             batch_size=args.batch_size,
         )
     save_image(completion_grid(originals, hidden, completions, model.likelihood.n_values), out)
-    print(f"{args.completions} completions each of {n} image(s), seed {args.seed}: {out}")
+    print(f"{args.completions} completions per image, {n} image(s), seed {args.seed}: {out}")
     return 0
 
 
@@ -88,11 +88,11 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         "--hide",
         default="lower",
         metavar="PART",
-        help="lower, upper, left or right half; a box TOP,LEFT,HEIGHTxWIDTH in pixels; or an "
-        "image file whose bright pixels are hidden (default lower)",
+        help="the part to hide: lower, upper, left or right (half); a box TOP,LEFT,HEIGHTxWIDTH "
+        "in pixels; or an image file whose bright pixels mark it (default lower)",
     )
     parser.add_argument(
-        "--n", type=whole_number, default=8, metavar="N", help="how many images (default 8)"
+        "--n", type=whole_number, default=8, metavar="N", help="number of images (default 8)"
     )
     parser.add_argument(
         "--completions",
@@ -114,8 +114,8 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         "--label",
         type=label,
         metavar="N",
-        help="for a class-conditional model: the class of all images (default: the labels of the "
-        "test set)",
+        help="for a class-conditional model: the class of all images (default: their labels in "
+        "the test set)",
     )
     parser.add_sampling()
     parser.add_plugins()
@@ -123,7 +123,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
 
 
 def _hidden(part: str, height: int, width: int) -> "np.ndarray":
-    """The mask that ``--hide`` names, boolean ``[height, width]``, True where hidden."""
+    """Returns the mask that ``--hide`` names: bool ``[height, width]``, True for hidden pixels."""
     from pixelcnn_tf.data.sources import load_all_images
     from pixelcnn_tf.sampling.complete import check_hides_some, hidden_mask
 
@@ -131,19 +131,19 @@ def _hidden(part: str, height: int, width: int) -> "np.ndarray":
         return hidden_mask(part, height, width, "--hide")
     masks = load_all_images(part, DataConfig())
     if len(masks) > 1:
-        raise UserError(f"--hide {part}: holds {len(masks)} images; must be one")
+        raise UserError(f"--hide {part}: has {len(masks)} images; must have one")
     hidden = masks[0].mean(axis=-1) >= 128
     if hidden.shape != (height, width):
         raise UserError(
-            f"--hide {part}: is {hidden.shape[0]}x{hidden.shape[1]}; must be {height}x{width} as "
-            "the images are"
+            f"--hide {part}: is {hidden.shape[0]}x{hidden.shape[1]}; must be {height}x{width}, "
+            "like the images"
         )
     check_hides_some(hidden, part, "--hide")
     return hidden
 
 
 def _data_config(args) -> DataConfig:
-    """The data section of the run, with ``--size`` in it where images are resized."""
+    """Returns the data section of the run, with ``--size`` in it if images are resized."""
     config = Path(args.run) / "config.yml"
     if not Path(args.run).exists():
         raise UserError(f"--run {args.run}: no such run folder or .keras file")
@@ -151,7 +151,7 @@ def _data_config(args) -> DataConfig:
         data = load_config(config).data
     elif args.images is None:
         raise UserError(
-            f"--run {args.run}: has no config.yml that states its test set; give --images"
+            f"--run {args.run}: has no config.yml that states its test set; add --images"
         )
     else:
         data = DataConfig()
@@ -166,8 +166,10 @@ def _data_config(args) -> DataConfig:
 def _originals(
     args: argparse.Namespace, data: DataConfig, model
 ) -> "tuple[np.ndarray, np.ndarray | None]":
-    """At most ``--n`` images, uint8 ``[n, height, width, channels]``, and, for a
-    class-conditional model, their labels ``[n]``."""
+    """Returns at most ``--n`` images, uint8 ``[n, height, width, channels]``.
+
+    With them it returns their labels ``[n]``, or None if the model is not class-conditional.
+    """
     import numpy as np
 
     _check_label(args, model.n_classes)
@@ -175,15 +177,15 @@ def _originals(
     source = args.images or data.source
     if args.size and images.shape[1:3] != args.size:
         raise UserError(
-            f"--size: {source} holds images of {images.shape[1]}x{images.shape[2]}; only image "
-            "files are resized"
+            f"--size: {source} has images of {images.shape[1]}x{images.shape[2]}; only digits and "
+            "image files are resized"
         )
     if images.shape[-1] == 1 and model.n_channels == 3:
         images = images.repeat(3, axis=-1)
     if images.shape[-1] != model.n_channels:
         raise UserError(
-            f"{source}: has {images.shape[-1]} channel(s), the model {model.n_channels}; convert "
-            "them"
+            f"{source}: has {images.shape[-1]} channel(s), the model has "
+            f"{model.n_channels}; convert them"
         )
     return images, labels if args.label is None else np.full(len(images), args.label)
 
@@ -202,7 +204,7 @@ def _check_label(args: argparse.Namespace, n_classes: int | None) -> None:
 
 
 def _given_images(args: argparse.Namespace, data: DataConfig, model):
-    """The images of ``--images``, or some of the test set with their labels, if there are any."""
+    """Returns the images of ``--images``, or a part of the test set, and their labels if any."""
     import numpy as np
 
     from pixelcnn_tf.data.pipeline import load_for

@@ -1,11 +1,11 @@
 """Score a test set under a trained model, or compare two models on it.
 
-Scores are negative log-likelihoods: bits per dimension, and nats per image where images are
-binary. Lower is better.
+Scores are negative log-likelihoods: bits per dimension and, for binary images, nats per image.
+Lower is better.
 
 examples:
   pixelcnn-tf evaluate --run runs/digits
-  pixelcnn-tf evaluate --run runs/row_lstm --compare runs/masked    paired, on the same images
+  pixelcnn-tf evaluate --run runs/row_lstm --compare runs/masked    paired comparison
   pixelcnn-tf evaluate --run runs/mnist --set data.source=mine.npz    other images
 """
 
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     Examples:
         >>> main(["--run", "none"])
         Traceback (most recent call last):
-        pixelcnn_tf.utils.errors.UserError: --run none: no run folder ...
+        pixelcnn_tf.utils.errors.UserError: --run none: not a run folder ...
     """
     args = _arguments(argv, prog)
     load_plugins(args.plugins)
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
 
 
 def _verdict(name: str, unit: str, result: "Comparison") -> str:
-    """The paired difference in words, seen from the first model."""
+    """Returns the paired difference in words, from the point of view of the first model."""
     pair = getattr(result, unit)
     than = "better" if pair.difference <= 0 else "worse"
     return (
@@ -78,14 +78,14 @@ def _verdict(name: str, unit: str, result: "Comparison") -> str:
 
 
 def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
-    """The parsed flags; ``args.given`` are the names of the settings that ``--set`` changes."""
+    """Returns the parsed flags; ``args.given`` contains the settings that ``--set`` changes."""
     parser = Parser(__doc__, COMMAND, prog)
     parser.add_argument("--run", required=True, metavar="FOLDER", help="a run folder")
     parser.add_argument(
         "--compare",
         dest="against",
         metavar="FOLDER",
-        help="another run folder: report the paired difference on the test images of --run",
+        help="another run folder: also report the paired difference, on the test images of --run",
     )
     parser.add_argument("--against", help=argparse.SUPPRESS)  # its name before 0.2.0
     parser.add_argument(
@@ -93,28 +93,30 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         type=whole_number,
         default=64,
         metavar="N",
-        help="images scored at once (default 64)",
+        help="images that are scored at once (default 64)",
     )
     parser.add_overrides()
     parser.add_plugins()
     args = parser.parse_args(argv)
     for override in args.overrides:
         if not override.startswith("data."):
-            raise UserError(f"--set {override}: only settings of data. apply to a trained model")
+            raise UserError(
+                f"--set {override}: only settings of the section data apply to a trained model"
+            )
     for flag, run in (("--run", args.run), ("--compare", args.against)):
         if run and not (Path(run) / "config.yml").is_file():
-            raise UserError(f"{flag} {run}: no run folder (there is no config.yml in it)")
+            raise UserError(f"{flag} {run}: not a run folder (there is no config.yml in it)")
     args.given = {override.partition("=")[0] for override in args.overrides}
     if "data.source" in args.given and "data.image_size" not in args.given:
-        args.overrides.append("data.image_size=null")  # that of the new images
+        args.overrides.append("data.image_size=null")  # the size of the new images
     return args
 
 
 def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images":
-    """The images to score, whose test set fits both models.
+    """Returns the images to score.
 
     Raises:
-        UserError: as ``load_images``; classes or channels that do not fit the models.
+        UserError: as ``load_images``; or the classes or channels do not fit the models.
     """
     from pixelcnn_tf.data.pipeline import load_for
 
@@ -122,7 +124,7 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
     if len(classes) > 1:
         raise UserError(
             f"--compare {args.against}: has {other.n_classes} classes, {args.run} has "
-            f"{model.n_classes}; must be the same"
+            f"{model.n_classes}; must be equal"
         )
     hold_out = not _is_new_data(args.run, config, args.given)
     images = load_for(config.data, next(iter(classes), None), hold_out=hold_out)
@@ -130,7 +132,7 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
     if channels != model.n_channels:
         raise UserError(
             f"data.source: {config.data.source!r} has images of {channels} channel(s); must be "
-            f"{model.n_channels}, as the training images of {args.run}"
+            f"{model.n_channels}, like the training images of {args.run}"
         )
     if other is not None and other.n_channels != channels:
         raise UserError(
@@ -141,7 +143,7 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
 
 
 def _is_new_data(run: str, config: Config, given: set[str]) -> bool:
-    """Whether the run was trained on none of the images, so that all of them may be scored."""
+    """Returns whether none of the images were used for training, so that all can be scored."""
     from pixelcnn_tf.data.sources import load_images
     from pixelcnn_tf.training.run_folder import RunFolder
 
@@ -152,6 +154,6 @@ def _is_new_data(run: str, config: Config, given: set[str]) -> bool:
         return False
     try:
         images = load_images(config.data, labels=config.model.n_classes is not None)
-    except UserError:  # a single image, of which none can be held out; other errors come again
+    except UserError:  # a single image, which cannot be held out; other errors are raised later
         return True
     return not RunFolder(run).has_images(*images[:4])

@@ -1,4 +1,4 @@
-"""Write a commented config file for a data source, to be edited and trained.
+"""Write a commented config file for a data source.
 
 examples:
   pixelcnn-tf init                                        handwritten digits: config.yml
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     """Runs the command with the given arguments and returns its exit status.
 
     Raises:
-        UserError: a flag is wrong, or the file exists and ``--force`` is not given.
+        UserError: a flag is wrong, or the file exists and there is no ``--force``.
 
     Examples:
         >>> main(["--source", "mnst"])
@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     parser.add_argument(
         "--block",
         metavar="NAME",
-        help=f"what pixel_rnn is a stack of: {', '.join(blocks)} (default resblock)",
+        help=f"the block that pixel_rnn stacks: {', '.join(blocks)} (default resblock)",
     )
     parser.add_argument(
         "--output",
@@ -68,17 +68,19 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         _check_name("--block", args.block, blocks)
         if "pixel_layer" not in registry.get("model", args.architecture).settings.model_fields:
             raise UserError(
-                f"--block {args.block}: architecture {args.architecture!r} is no stack of blocks; "
-                "leave it out"
+                f"--block {args.block}: architecture {args.architecture!r} is not a stack of "
+                "blocks; leave it out"
             )
     if args.source not in sources and not Path(os.path.expanduser(args.source)).exists():
         raise UserError(
-            f"--source {args.source}: is neither a file, a folder, nor one of "
+            f"--source {args.source}: must be a file, a folder, or one of "
             f"{', '.join(sources)}{suggestion(args.source, sources)}"
         )
     output = check_writable(args.output, ".yml", ".yaml")
     if output.exists() and not args.force:
-        raise UserError(f"{output}: exists; give --force to overwrite it, or another --output")
+        raise UserError(
+            f"{output}: exists already; use --force to overwrite it, or another --output"
+        )
     text = config_template(
         args.source,
         args.architecture,
@@ -87,7 +89,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     )
     with replacing(output) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    print(f"{output}: written; train with: pixelcnn-tf train --config {shlex.quote(str(output))}")
+    print(f"wrote {output}; to train: pixelcnn-tf train --config {shlex.quote(str(output))}")
     return 0
 
 

@@ -2,10 +2,10 @@
 
 examples:
   pixelcnn-tf init --output config.yml            write a commented config file
-  pixelcnn-tf train --config config.yml           train the model that it describes
+  pixelcnn-tf train --config config.yml           train the model that the file describes
   pixelcnn-tf sample --run runs/digits            draw images from the trained model
-  pixelcnn-tf complete --run runs/digits --hide lower
-  pixelcnn-tf evaluate --run runs/digits
+  pixelcnn-tf complete --run runs/digits          complete the upper halves of test images
+  pixelcnn-tf evaluate --run runs/digits          score the test set
 
 ``pixelcnn-tf COMMAND --help`` lists the flags of a command, with examples.
 """
@@ -18,12 +18,12 @@ import pixelcnn_tf
 from pixelcnn_tf.cli.parsing import Parser, exit_with
 from pixelcnn_tf.utils.errors import UserError, suggestion
 
-#: What each command does, for the help. A command is a module of this package.
+#: The commands and their help. Each of them is a module of this package.
 COMMANDS = {
     "init": "write a commented config file for a data source",
     "train": "train the model that a config file describes",
     "sample": "draw images from a trained model",
-    "complete": "fill in hidden parts of images",
+    "complete": "complete images of which a part is hidden",
     "evaluate": "score a test set, or compare two models on it",
     "plot-masks": "draw the masks of a masked convolution",
     "plot-receptive-field": "draw which pixels a model sees",
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the sub-command that the first argument names.
 
     Args:
-        argv: the arguments; None for those of the process.
+        argv: the arguments; by default those of the process.
 
     Returns:
         the exit status.
@@ -64,9 +64,17 @@ def main(argv: list[str] | None = None) -> int:
     for name, text in COMMANDS.items():
         commands.add_parser(name, help=text, add_help=False)
     parser.parse_args(argv)
-    raise UserError(f"no command given; must be one of {', '.join(COMMANDS)}")
+    raise UserError(f"a command is missing; must be one of {', '.join(COMMANDS)}")
 
 
 def run() -> int:
-    """The entry point of ``pixelcnn-tf``: runs a command and returns its exit status."""
+    """The entry point of ``pixelcnn-tf``: runs a command and returns its exit status.
+
+    Example:
+        >>> from unittest import mock
+        >>> from pixelcnn_tf.cli.main import run
+        >>> with mock.patch("sys.argv", ["pixelcnn-tf", "plot-masks", "--kernel", "4"]):
+        ...     run()
+        2
+    """
     return exit_with(main)

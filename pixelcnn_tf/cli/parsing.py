@@ -1,4 +1,4 @@
-"""Parsing, one-line errors and exit statuses, shared by all commands."""
+"""Argument parsing, one-line errors and exit statuses, shared by all commands."""
 
 import argparse
 import contextlib
@@ -11,12 +11,13 @@ from pixelcnn_tf.utils.errors import UserError
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose help keeps its examples and whose errors are one line.
+    """An argument parser that preserves the layout of the help and reports errors on one line.
 
     Args:
         description: the docstring of a command, with examples.
-        command: how the docstring calls the command.
-        prog: how the user calls it (``'python scripts/sample.py'``); the help then does so too.
+        command: the name of the command in the docstring.
+        prog: the name by which the user calls it (``'python scripts/sample.py'``), which replaces
+            the name in the help.
 
     Examples:
         >>> parser = Parser("Draw.", "pixelcnn-tf draw")
@@ -41,7 +42,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """Raises the message as a ``UserError``."""
+        """Raises a ``UserError`` with the message."""
         raise UserError(f"{message} (--help lists the flags)")
 
     def add_overrides(self) -> None:
@@ -70,13 +71,12 @@ class Parser(argparse.ArgumentParser):
     def refuse_unused(
         self, args: argparse.Namespace, jobs: list[str], users: dict[str, str]
     ) -> None:
-        """Makes sure that every flag given is used.
+        """Checks that the jobs use every flag that is given.
 
         Args:
             args: the parsed arguments.
             jobs: the jobs to be done.
-            users: for each flag, under its name in ``args``, the jobs that use it:
-                ``'train sample'``.
+            users: the jobs that use each flag, by its name in ``args``: ``'train sample'``.
 
         Raises:
             UserError: a flag has another value than its default, and none of ``jobs`` uses it.
@@ -84,37 +84,37 @@ class Parser(argparse.ArgumentParser):
         for name, those in users.items():
             if getattr(args, name) != self.get_default(name) and not set(jobs) & set(those.split()):
                 flag = "--set" if name == "overrides" else f"--{name.replace('_', '-')}"
-                raise UserError(f"{flag}: {jobs[0]} has no use for it; it is for {those}")
+                raise UserError(f"{flag}: {jobs[0]} does not use it; it is for {those}")
 
     def add_sampling(self) -> None:
-        """Adds the flags of ``generate_images``."""
+        """Adds the flags that are arguments of ``generate_images``."""
         self.add_argument(
             "--seed",
             type=int,
             default=0,
             metavar="N",
-            help="the same seed draws the same images (default 0)",
+            help="the seed; the same seed draws the same images (default 0)",
         )
         self.add_argument(
             "--temperature",
             type=positive_number,
             default=1.0,
             metavar="T",
-            help="below 1: less diverse images, above 1: more (default 1)",
+            help="below 1: less diverse images; above 1: more diverse (default 1)",
         )
         self.add_argument(
             "--top-p",
             type=share,
             default=1.0,
             metavar="P",
-            help="draw only from the most likely values that together have this probability "
+            help="draw only from the most probable values that together have this probability "
             "(default 1)",
         )
         self.add_argument(
             "--batch-size",
             type=whole_number,
             metavar="N",
-            help="images drawn at once (default: what is fast and fits in memory)",
+            help="images that are drawn at once (default: chosen for speed, within the memory)",
         )
 
 
@@ -189,11 +189,12 @@ def label(text: str) -> int | str:
 def exit_with(main: Callable[..., int], **options) -> int:
     """Runs a command and returns the exit status of the process.
 
-    0: done. 2: an input is wrong; reported on one line on standard error. 130: interrupted with
-    Ctrl-C. 141: the reader of standard output is gone (``| head``).
+    The status is 0 after success; 2 if an input is wrong, which is reported on one line on standard
+    error; 130 after an interruption with Ctrl-C; and 141 if the reader of standard output has
+    exited (``| head``).
 
     Args:
-        main: the command.
+        main: the function that runs the command.
         options: its keyword arguments.
 
     Examples:
@@ -205,7 +206,7 @@ def exit_with(main: Callable[..., int], **options) -> int:
     try:
         status = main(**options)
         if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a failure can still be reported
+            sys.stdout.flush()  # here, so that a failure is reported
         return status
     except UserError as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
@@ -215,10 +216,10 @@ def exit_with(main: Callable[..., int], **options) -> int:
         return 130
     except BrokenPipeError:
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            # What is left to write would fail again when Python exits.
+            # Flushing the rest would fail again when Python exits.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # pyright: ignore
         sys.stderr.close()
-        return 141  # as of SIGPIPE: the command may not have come to its end
+        return 141  # the status after SIGPIPE: the command may be incomplete
     except MemoryError as error:
         print(f"error: not enough memory: {error}", file=sys.stderr)
         return 2

@@ -48,10 +48,10 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     if height % 2 == 0 or width % 2 == 0:
         raise UserError(f"--kernel {height}x{width}: both sides must be odd (1, 3, 5, ...)")
     if args.channels * max(args.kernel) > 150:
-        raise UserError("--channels times --kernel: must be at most 150, to be legible")
+        raise UserError("--channels times --kernel: must be at most 150, for a legible plot")
 
     from pixelcnn_tf.visualization.plots import mask_panel, save_image
 
     save_image(mask_panel(args.kernel, args.channels), out)
-    print(f"masks of a {height}x{width} kernel, {args.channels} channels: {out}")
+    print(f"masks of a {height}x{width} kernel, {args.channels} channel(s): {out}")
     return 0

@@ -1,8 +1,8 @@
-"""Draw which pixels influence the one in the centre, for the model that a config describes.
+"""Draw which pixels influence the prediction of the central one, for the model of a config.
 
-The plot is made from gradients of the real model under several draws of its weights. Several
-configs are drawn side by side: a stack of masked convolutions has a blind spot to the upper right,
-a gated one has none.
+The plot shows gradients of the model, averaged over several draws of its weights. Several configs
+are drawn side by side: a stack of masked convolutions has a blind spot to the upper right, a stack
+of gated blocks has none.
 
 examples:
   pixelcnn-tf plot-receptive-field --config config.yml
@@ -53,14 +53,14 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         type=whole_number,
         default=1,
         metavar="N",
-        help="channel of the pixel in the centre, from 1 up (default 1)",
+        help="predicted channel of the central pixel, from 1 up (default 1)",
     )
     parser.add_argument(
         "--draws",
         type=whole_number,
         default=8,
         metavar="N",
-        help="draws of the weights (default 8)",
+        help="number of draws of the weights (default 8)",
     )
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the draws (default 0)"

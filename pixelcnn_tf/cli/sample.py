@@ -83,13 +83,13 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         "--n",
         type=whole_number,
         metavar="N",
-        help="how many images (default 64); with --label all, per class (default 8)",
+        help="number of images (default 64); with --label all, per class (default 8)",
     )
     parser.add_argument(
         "--label",
         type=label,
         metavar="N or all",
-        help="for a class-conditional model: the class to draw, from 0 up, or all of them",
+        help="for a class-conditional model: the class to draw, from 0 up, or all",
     )
     parser.add_argument(
         "--out",
@@ -103,7 +103,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         "--size",
         type=size,
         metavar="S or HxW",
-        help="image size (default: that of the training images)",
+        help="image size (default: the size of the training images)",
     )
     parser.add_argument(
         "--columns", type=whole_number, metavar="N", help="images per row of the grid"
@@ -114,10 +114,10 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
 def _number_and_labels(
     args: argparse.Namespace, n_classes: int | None
 ) -> "tuple[int, np.ndarray | None]":
-    """The number of images to draw, and their labels.
+    """Returns the number of images to draw, and their labels.
 
     Raises:
-        UserError: the model has no such class, or is class-conditional and no label is given.
+        UserError: the model has no such class, or it is class-conditional and there is no label.
     """
     import numpy as np
 
@@ -129,7 +129,7 @@ def _number_and_labels(
         return args.n or 64, None
     if args.label is None:
         raise UserError(
-            "--label: not given, and the model is class-conditional; must be a class from 0 to "
+            "--label: is missing, but the model is class-conditional; must be a class from 0 to "
             f"{n_classes - 1}, or all"
         )
     if args.label == "all":
@@ -144,7 +144,7 @@ def _number_and_labels(
 
 
 def _trained_size(run: Path) -> tuple[int, int]:
-    """The image size in a run's config.
+    """Returns the image size in the config of a run.
 
     Raises:
         UserError: there is no such run, or its config does not state the size.
@@ -156,4 +156,4 @@ def _trained_size(run: Path) -> tuple[int, int]:
             return image_size
     if not run.exists() or (run.suffix != ".keras" and not config.exists()):
         raise UserError(f"--run {run}: no such run folder (with a config.yml in it) or .keras file")
-    raise UserError(f"--run {run}: has no config.yml that states the image size; give --size")
+    raise UserError(f"--run {run}: has no config.yml that states the image size; add --size")

@@ -1,11 +1,11 @@
 """Train the model that a config file describes.
 
-The same command resumes a run that was interrupted.
+Repeat the command to resume a run that was interrupted.
 
 examples:
   pixelcnn-tf train --config config.yml
   pixelcnn-tf train --config config.yml --set training.steps=5000 --set name=longer
-  pixelcnn-tf train --config config.yml --print-config    show every setting, train nothing
+  pixelcnn-tf train --config config.yml --print-config    print all settings, without training
   pixelcnn-tf train --config config.yml --fresh           rename the old run and start over
 """
 
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     parser.add_overrides()
     parser.add_plugins()
     parser.add_argument(
-        "--print-config", action="store_true", help="print all settings and train nothing"
+        "--print-config", action="store_true", help="print all settings, without training"
     )
     parser.add_argument(
         "--fresh",

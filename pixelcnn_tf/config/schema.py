@@ -98,13 +98,11 @@ class Config(Section):
                 if fixed
                 else f"which model.likelihood {likelihood!r} does not fit; must be 'bernoulli'"
             )
-            raise ValueError(
-                f"data.binarize {binarize!r} makes images of zeros and ones, {problem}"
-            )
+            raise ValueError(f"data.binarize {binarize!r} makes binary images, {problem}")
         source = registry.find("source", self.data.source)
         if n_values == 2 and not binarize and source and source.facts["n_values"] == 256:
             raise ValueError(
-                f"model.likelihood {likelihood!r} needs images of zeros and ones: set "
+                f"model.likelihood {likelihood!r} needs binary images: set "
                 "data.binarize to 'threshold', 'sample' or 'dynamic'"
             )
 

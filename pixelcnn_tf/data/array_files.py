@@ -36,7 +36,7 @@ def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> list[Part
         return [(as_images(loaded, str(path)), None)]
 
     def read(setting: str) -> tuple[np.ndarray, str]:
-        """Returns the array that a setting names, and its place for error messages."""
+        """Returns the array that a setting names, and its location for error messages."""
         key = getattr(data, setting)
         if key not in loaded.files:
             names = ", ".join(loaded.files) or "nothing"
@@ -56,14 +56,14 @@ def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> list[Part
 
 
 def _read(path: Path, load: Callable):
-    """Calls ``load``; every error that NumPy raises for a damaged file becomes one line."""
+    """Calls ``load``; an error that NumPy raises for a damaged file becomes a ``UserError``."""
     try:
         return load()
     except Exception as error:
         reason = first_line(error)
         if "pickle" in reason:
             reason = "not an array of numbers"
-        raise UserError(f"{path}: no readable NumPy file: {reason}") from None
+        raise UserError(f"{path}: not a readable NumPy file: {reason}") from None
 
 
 def as_images(array: np.ndarray, where: str) -> np.ndarray:
@@ -71,7 +71,7 @@ def as_images(array: np.ndarray, where: str) -> np.ndarray:
 
     Args:
         array: uint8 ``[n, height, width, channels]``, or ``[n, height, width]`` for greyscale.
-        where: the place of the array, for error messages.
+        where: the location of the array, for error messages.
 
     Raises:
         UserError: another dtype or shape; the message says how to convert the array.
@@ -113,7 +113,7 @@ def as_labels(labels: np.ndarray, where: str, n_images: int) -> np.ndarray:
 
     Args:
         labels: integers from 0 up, ``[n_images]`` or ``[n_images, 1]``.
-        where: the place of the array, for error messages.
+        where: the location of the array, for error messages.
         n_images: the number of images that they belong to.
 
     Raises:

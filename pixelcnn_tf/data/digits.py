@@ -1,4 +1,4 @@
-"""The embedded handwritten digits: no download, no network.
+"""The embedded handwritten digits, which need no download.
 
 They are those of scikit-learn (UCI Optical Recognition of Handwritten Digits): 1797 images of 8x8
 pixels with values from 0 to 16.
@@ -15,7 +15,7 @@ from pixelcnn_tf.utils.errors import UserError
 
 DIGITS_SIZE = (12, 12)
 
-#: How dark a scanned pixel must be to count as ink: 0 is paper, 1 is black.
+#: The darkness from which a scanned pixel counts as ink: 0 is paper, 1 is black.
 INK = 0.45
 
 TINTS_PER_DIGIT = 4
@@ -27,7 +27,7 @@ def digits_grey(data: DataConfig) -> Images:
     """Returns the digits in greyscale, uint8 ``[n, 8, 8, 1]``, with their labels.
 
     Args:
-        data: which images are held out for testing.
+        data: the section of the config that states which images are held out for testing.
 
     Examples:
         >>> images = pixelcnn_tf.load_images("digits_grey")
@@ -47,7 +47,8 @@ def digits(data: DataConfig) -> Images:
     Each digit appears in several tints; no test digit is in the training set in any tint.
 
     Args:
-        data: the image size, and which images are held out for testing.
+        data: the section of the config that states the image size, and which images are held out
+            for testing.
 
     Raises:
         UserError: the image size is below 8x8.
@@ -77,7 +78,7 @@ def digits(data: DataConfig) -> Images:
 
 
 def _hues(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Dark paper and bright pen colours of different hue: two uint8 arrays ``[n, 1, 1, 3]``."""
+    """Returns dark paper and bright pen colours of different hue: uint8 ``[n, 1, 1, 3]`` each."""
     paper = rng.integers(HUES, size=n)
     pen = (paper + rng.integers(1, HUES, size=n)) % HUES
     dark, bright = _wheel(saturation=1.0, value=0.4), _wheel(saturation=0.4, value=1.0)
@@ -85,6 +86,6 @@ def _hues(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _wheel(saturation: float, value: float) -> np.ndarray:
-    """The colours of all hues: uint8 ``[HUES, 3]``."""
+    """Returns the colours of all hues, uint8 ``[HUES, 3]``."""
     colours = [colorsys.hsv_to_rgb(i / HUES, saturation, value) for i in range(HUES)]
     return np.round(255 * np.array(colours)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Image files, and folders of them."""
+"""Image files and folders of image files."""
 
 import os
 import warnings
@@ -46,9 +46,9 @@ def _refuse(error: OSError) -> None:
 
 
 def class_names(folder: Path, files: list[Path]) -> list[str] | None:
-    """Returns the names of the sub-folders of ``folder`` that hold the files: one per class.
+    """Returns the class names: the names of the sub-folders of ``folder`` that contain the files.
 
-    They are sorted, numbers by their value. None if a file lies in no sub-folder.
+    They are sorted, numbers by their value. The result is None if a file is not in a sub-folder.
 
     Examples:
         >>> folder = Path("birds")
@@ -67,13 +67,13 @@ def class_names(folder: Path, files: list[Path]) -> list[str] | None:
 
 
 def class_labels(folder: Path, files: list[Path], names: list[str]) -> np.ndarray:
-    """Returns the class of each file: the index in ``names`` of the sub-folder that holds it.
+    """Returns the class of each file: the index in ``names`` of the sub-folder that contains it.
 
     Returns:
         int32 ``[n]``.
 
     Raises:
-        UserError: a sub-folder is not among the names.
+        UserError: the name of a sub-folder is not among them.
 
     Examples:
         >>> folder = Path("birds")
@@ -84,8 +84,8 @@ def class_labels(folder: Path, files: list[Path], names: list[str]) -> np.ndarra
     unknown = sorted(set(classes) - set(names))
     if unknown:
         raise UserError(
-            f"{folder / unknown[0]}: is none of the classes ({', '.join(names)}), which are those "
-            "of data.class_names or else of the training images; add it there, or remove it"
+            f"{folder / unknown[0]}: is not one of the classes ({', '.join(names)}), which "
+            "data.class_names or else the training images define; add it there, or remove it"
         )
     return np.array([names.index(name) for name in classes], np.int32)
 
@@ -100,10 +100,10 @@ def read_images(files: list[Path], data: DataConfig) -> np.ndarray:
 
     Args:
         files: at least one.
-        data: ``image_size`` and ``fit`` say how to resize them.
+        data: the section of the config whose ``image_size`` and ``fit`` state how to resize them.
 
     Returns:
-        uint8 ``[n, height, width, channels]``; 1 channel if all are greyscale, else 3.
+        uint8 ``[n, height, width, channels]``, with one channel if all are greyscale, else three.
 
     Raises:
         UserError: a file is not an image, or the images differ in size.
@@ -122,12 +122,12 @@ def read_images(files: list[Path], data: DataConfig) -> np.ndarray:
             (height, width), (first_height, first_width) = image.shape[:2], images[0].shape[:2]
             raise UserError(
                 f"{file}: is {height}x{width}, {files[0]} is {first_height}x{first_width}; set "
-                "data.image_size to bring all to one size"
+                "data.image_size to resize all of them"
             )
         images.append(image)
     if all(image.ndim == 2 for image in images):
         return np.stack(images)[..., None]
-    # If one image has colours, all are stored with three channels.
+    # If one image is in colour, all are stored with three channels.
     return np.stack([i if i.ndim == 3 else np.stack([i] * 3, axis=-1) for i in images])
 
 
@@ -136,9 +136,9 @@ _EIGHT_BIT_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "CMY
 
 
 def _read_image(file: Path, data: DataConfig) -> np.ndarray:
-    """uint8 ``[height, width]`` for greyscale files, else ``[height, width, 3]``.
+    """Returns uint8 ``[height, width]`` for a greyscale file, else ``[height, width, 3]``.
 
-    Transparent parts are laid on white.
+    The background of transparent images is white.
 
     Raises:
         UserError: the file is not an image, or has more than 8 bits per channel.
@@ -156,7 +156,7 @@ def _read_image(file: Path, data: DataConfig) -> np.ndarray:
                 image = image.convert("L" if mode in ("1", "L", "LA", "La") else "RGB")
     except (OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:
         reason = str(error).replace(f"'{file}'", "it") or type(error).__name__
-        raise UserError(f"{file}: no readable image ({reason}); repair or remove it") from None
+        raise UserError(f"{file}: not a readable image ({reason}); repair or remove it") from None
     if mode not in _EIGHT_BIT_MODES:
         raise UserError(f"{file}: has mode {mode}; must have 8 bits per channel: convert it")
     if data.image_size:

@@ -1,4 +1,4 @@
-"""Images from folders, and classes from the names of their sub-folders."""
+"""Images from folders, with classes from the names of their sub-folders."""
 
 import os
 from pathlib import Path
@@ -15,12 +15,16 @@ from pixelcnn_tf.data.images import Part
 
 
 def read_folder(path: Path, data: DataConfig, labels: bool) -> list[Part]:
-    """Returns all images below a folder; training and test images if it has folders for both.
+    """Returns all images below a folder, divided if it has folders ``train`` and ``test``.
 
     Args:
-        path: the folder; its sub-folders ``train`` and ``test`` are two sets.
-        data: how to resize the images, and which sub-folders are classes.
-        labels: whether to return the class of each image, where all images lie in sub-folders.
+        path: the folder.
+        data: the section of the config that states how to resize the images, and which
+            sub-folders are classes.
+        labels: whether to return the class of each image, if all images are in sub-folders.
+
+    Returns:
+        one pair of images and labels, or two: training and test set.
 
     Raises:
         UserError: there are no images, one cannot be read, or a sub-folder is not a class.
@@ -47,7 +51,7 @@ def read_folder(path: Path, data: DataConfig, labels: bool) -> list[Part]:
 
 
 def _split(path: Path) -> list[Path]:
-    """The folders of training and test images, or the one folder of all images."""
+    """Returns the folders of training and test images, or the one folder of all images."""
     split = [path / "train", path / "test"]
     return split if all(folder.is_dir() for folder in split) else [path]
 

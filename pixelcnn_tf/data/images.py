@@ -1,4 +1,4 @@
-"""A training set and a test set in memory."""
+"""The training, validation and test images of a run, in memory."""
 
 from typing import NamedTuple
 
@@ -9,15 +9,16 @@ from pixelcnn_tf.utils.errors import UserError
 
 
 class Images(NamedTuple):
-    """A training set and a test set.
+    """A training set and a test set, with labels and a validation set if there are any.
 
     Attributes:
         train, test: uint8 ``[n, height, width, channels]``.
-        train_labels, test_labels: int32 ``[n]``, from 0 up; None where there are none.
-        validation, validation_labels: likewise, of the part of the training images that is held
-            out for scores during training (``data.validation_share``); None without it.
-        dynamic: whether ``train`` holds intensities from 0 to 255, from which ``get_dataset``
-            draws binary images; ``test`` then holds binary images.
+        train_labels, test_labels: int32 ``[n]``, from 0 up; None without labels.
+        validation, validation_labels: the images that are held out of the training images for
+            scores during training (``data.validation_share``), and their labels; None without
+            them.
+        dynamic: whether ``train`` contains intensities from 0 to 255, from which ``get_dataset``
+            draws binary images; the other images are binary then.
 
     Examples:
         >>> images = Images(np.zeros((9, 8, 8, 1), np.uint8), np.zeros((3, 8, 8, 1), np.uint8))
@@ -35,17 +36,18 @@ class Images(NamedTuple):
     validation_labels: np.ndarray | None = None
 
 
-#: Images of one set and, if asked for and present, their labels.
+#: The images of one set, and their labels if they were requested and exist.
 Part = tuple[np.ndarray, np.ndarray | None]
 
 
 def hold_out_test(images: np.ndarray, labels: np.ndarray | None, data: DataConfig) -> Images:
-    """Returns the images with a random part of them, and of their labels, as the test set.
+    """Returns the images, divided at random into a training and a test set.
 
     Args:
         images: uint8 ``[n, height, width, channels]``.
         labels: int32 ``[n]``, or None.
-        data: ``test_share`` is the fraction to hold out, at least one image; ``seed`` chooses.
+        data: the section of the config: ``test_share`` is the fraction to hold out, at least one
+            image; ``seed`` decides which ones.
 
     Raises:
         UserError: no image is left for training.
@@ -76,8 +78,8 @@ def hold_out_validation(images: Images, data: DataConfig) -> Images:
 
     Args:
         images: a training and a test set.
-        data: ``validation_share`` is the fraction to hold out, at least one image; ``seed``
-            chooses.
+        data: the section of the config: ``validation_share`` is the fraction to hold out, at least
+            one image; ``seed`` decides which ones.
 
     Raises:
         UserError: no image is left for training.

@@ -7,17 +7,22 @@ from pixelcnn_tf.utils.errors import UserError, first_line
 
 
 def load_keras_dataset(data: DataConfig) -> Images:
-    """Returns the images and labels of ``keras.datasets``, training and test set.
+    """Returns the training and test set of one of ``keras.datasets``, with labels.
 
     Args:
-        data: ``data.source`` is the name of the data set, ``'mnist'`` for example.
+        data: the section of the config: ``data.source`` is the name of the data set, ``'mnist'``
+            for example.
 
     Raises:
         UserError: it cannot be downloaded.
 
     Examples:
-        >>> from pixelcnn_tf.data.keras_datasets import load_keras_dataset
-        >>> load_keras_dataset(pixelcnn_tf.DataConfig(source="mnist"))  # doctest: +SKIP
+        >>> from unittest import mock
+        >>> arrays = [(np.zeros([n, 28, 28], np.uint8), np.zeros([n], np.uint8)) for n in (6, 2)]
+        >>> with mock.patch("keras.datasets.mnist.load_data", lambda: arrays):  # no download
+        ...     images = load_keras_dataset(DataConfig(source="mnist"))
+        >>> images.train.shape, images.test_labels
+        ((6, 28, 28, 1), array([0, 0], dtype=int32))
     """
     import keras
 

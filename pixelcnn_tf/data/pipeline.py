@@ -1,4 +1,4 @@
-"""``tf.data`` pipelines of ``uint8`` images and their labels, in an order that resuming repeats."""
+"""``tf.data`` pipelines of uint8 images and their labels, in an order that can be resumed."""
 
 from pathlib import Path
 
@@ -13,11 +13,10 @@ from pixelcnn_tf.utils.errors import UserError
 __all__ = ["Images", "check_labels", "get_dataset", "load_for", "load_images"]
 
 
-#: What would give labels.
+#: The end of an error message: sources that have labels.
 _LABELLED = (
-    "must be a built-in set, a .npz file with integers named by data.train_label_key (and "
-    "data.test_label_key), or a folder with every image in the sub-folder of its class and none "
-    "beside them"
+    "must be a built-in data set, a .npz file with integers named by data.train_label_key (and "
+    "data.test_label_key), or a folder with every image in the sub-folder of its class"
 )
 
 
@@ -29,27 +28,33 @@ def get_dataset(
     start_step: int = 0,
     labels: bool = False,
 ) -> tf.data.Dataset:
-    """Batches of images, with their labels if asked for.
+    """Returns batches of images, with their labels on request.
 
-    ``'train'`` is shuffled anew each epoch and repeats without end, in an order that
-    depends on ``seed`` alone; ``'test'`` goes once through the set, in order, its last
-    batch possibly smaller. With ``Images.dynamic``, zeros and ones are drawn anew for each
-    training batch, by ``seed`` and its place in the run.
+    The training set is shuffled in every epoch and repeated without end, in an order that depends
+    only on ``seed``. The other sets are traversed once, in order; their last batch may be smaller.
+    With ``Images.dynamic``, every training batch is binarized at random, as a function of ``seed``
+    and the step.
 
     Args:
         source: a name (``'digits'``) or path, a ``DataConfig``, or loaded ``Images``.
-        split: ``'train'`` or ``'test'``.
-        batch_size: images a batch.
-        seed: of the order, and of what is drawn with ``Images.dynamic``.
-        start_step: batches to leave out at the start (training goes on where it stopped).
+        split: ``'train'``, ``'test'`` or ``'validation'``.
+        batch_size: images per batch.
+        seed: the seed of the order and of the binarization with ``Images.dynamic``.
+        start_step: number of batches to skip at the start, to resume training.
         labels: whether each batch is a pair ``(images, labels)``; the images are the same.
 
     Returns:
-        a dataset of uint8 tensors ``[batch, height, width, channels]``, prefetched; labels
-        are int32 ``[batch]``.
+        a prefetched dataset of uint8 tensors ``[batch, height, width, channels]``, with int32
+        labels ``[batch]``.
 
     Raises:
-        UserError: as ``load_images``; an unknown split; a batch size below 1; no labels.
+        UserError: as ``load_images``; an unknown split, a batch size below 1, or no labels.
+
+    Example:
+
+    >>> batches = pixelcnn_tf.get_dataset("digits_grey", "test", batch_size=100, labels=True)
+    >>> [(images.shape[0], labels.dtype.name) for images, labels in batches]
+    [(100, 'int32'), (80, 'int32')]
     """
     if split not in ("train", "test", "validation"):
         raise UserError(f"split={split!r}: must be 'train', 'test' or 'validation'")
@@ -83,21 +88,34 @@ def get_dataset(
     return indices.enumerate(start_step).map(batch, num_parallel_calls=2).prefetch(2)
 
 
-def filled_up(part, size: int):
-    """A batch of any rank with zeros after its first axis, to ``size``."""
+def filled_up(part: tf.Tensor, size: int) -> tf.Tensor:
+    """Returns a batch of any rank, padded with zeros to ``size`` examples.
+
+    Example:
+
+    >>> from pixelcnn_tf.data.pipeline import filled_up
+    >>> filled_up(tf.constant([7, 8]), 4).numpy().tolist()
+    [7, 8, 0, 0]
+    """
     return tf.pad(part, [[0, size - len(part)], *[[0, 0]] * (len(part.shape) - 1)])
 
 
 def load_for(data: DataConfig, n_classes: int | None, hold_out: bool = True) -> Images:
-    """The images of a source for a model: with labels, checked, if it knows classes.
+    """Returns the images of a source, with checked labels if the model is class-conditional.
 
     Args:
         data: the ``data`` section of a config.
-        n_classes: of the model; None for one without classes.
+        n_classes: the number of classes of the model; None if it is not class-conditional.
         hold_out: as in ``load_images``.
 
     Raises:
-        UserError: as ``load_images``, ``check_labels``.
+        UserError: as ``load_images`` and ``check_labels``.
+
+    Example:
+
+    >>> from pixelcnn_tf.data.pipeline import load_for
+    >>> load_for(pixelcnn_tf.DataConfig(source="digits_grey"), n_classes=10).train_labels.max()
+    np.int32(9)
     """
     images = load_images(data, labels=n_classes is not None, hold_out=hold_out)
     if n_classes is not None:
@@ -106,15 +124,23 @@ def load_for(data: DataConfig, n_classes: int | None, hold_out: bool = True) -> 
 
 
 def check_labels(images: Images, n_classes: int, source: str) -> None:
-    """Make sure that every image has a label below ``n_classes``.
+    """Checks that every image has a label below ``n_classes``.
 
     Args:
         images: as ``load_images(..., labels=True)`` returns them.
-        n_classes: how many classes a model knows.
-        source: ``data.source``, for the error.
+        n_classes: the number of classes of the model.
+        source: the value of ``data.source``, for the error message.
 
     Raises:
-        UserError: no labels, or some from ``n_classes`` up.
+        UserError: there are no labels, or a label is ``n_classes`` or more.
+
+    Example:
+
+    >>> from pixelcnn_tf.data.pipeline import check_labels
+    >>> images = pixelcnn_tf.load_images("digits_grey", labels=True)
+    >>> check_labels(images, 5, "digits_grey")
+    Traceback (most recent call last):
+    pixelcnn_tf.utils.errors.UserError: model.n_classes: 5, but data.source 'digits_grey' has ...
     """
     parts = [images.train_labels, images.test_labels]
     if images.validation is not None:
@@ -133,22 +159,22 @@ def check_labels(images: Images, n_classes: int, source: str) -> None:
 
 
 def _draw_binary(intensities: tf.Tensor, seed: int, step: tf.Tensor) -> tf.Tensor:
-    """Zeros and ones, 1 with probability intensity / 255: uint8 of the same shape.
+    """Returns binary images, 1 with probability intensity / 255: uint8 of the same shape.
 
-    A function of (seed, step), so that a resumed run sees what an unbroken one does.
+    They are a function of (seed, step), so that a resumed run sees the same images.
     """
     # Not [seed, step] itself, which shuffles the epoch of that number.
     key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 1], tf.int64), step)
-    # One of 255 whole numbers: 0 is never and 255 is always above it.
+    # An integer from 0 to 254: an intensity of 0 is never above it, one of 255 always.
     drawn = tf.random.stateless_uniform(intensities.shape, key, 0, 255, tf.int32)
     return tf.cast(drawn < tf.cast(intensities, tf.int32), tf.uint8)
 
 
 def _endless_order(n: int, seed: int, start: int) -> tf.data.Dataset:
-    """Indices of an endless training run, from its ``start``-th image on.
+    """Returns the indices of the images of an endless training run, from the ``start``-th on.
 
-    Each epoch is a permutation that depends on (seed, epoch) only, so that going on in the
-    middle of an epoch needs no saved iterator: it costs one permutation.
+    Each epoch is a permutation that depends only on (seed, epoch), so that resuming in the middle
+    of an epoch costs one permutation and needs no saved iterator.
     """
     epoch, skip = divmod(start, n)
 

@@ -1,11 +1,11 @@
-"""The data sources of this package that have a name. Without TensorFlow."""
+"""Registers the named data sources of this package, without TensorFlow."""
 
 from pixelcnn_tf.config.registration import register_source
 
 register_source(
     "digits",
     "pixelcnn_tf.data.digits:digits",
-    summary="embedded handwritten digits, enlarged and in color",
+    summary="embedded handwritten digits, enlarged and in colour",
     channels=3,
     n_values=256,
     resizes=True,
@@ -13,12 +13,12 @@ register_source(
 register_source(
     "digits_grey",
     "pixelcnn_tf.data.digits:digits_grey",
-    summary="embedded handwritten digits, 8x8",
+    summary="embedded handwritten digits, greyscale, 8x8",
     channels=1,
     n_values=256,
 )
 
-#: Data sets that Keras downloads, and their channels.
+#: The data sets that Keras downloads, and their numbers of channels.
 _KERAS = {"mnist": 1, "fashion_mnist": 1, "cifar10": 3, "cifar100": 3}
 
 for _name, _channels in _KERAS.items():

@@ -24,17 +24,17 @@ def load_images(
 
     Args:
         data: the ``data`` section of a config, or the value of its ``source``.
-        labels: whether to load labels too, where the source has them.
-        hold_out: whether to hold out ``data.test_share`` of the images of a file or folder that
-            has no test images; if not, all of them are both the training and the test set.
+        labels: whether to load the labels, if the source has any.
+        hold_out: whether to hold out ``data.test_share`` of the images of a file or folder
+            without test images; otherwise all of them are both the training and the test set.
 
     Returns:
-        uint8 arrays with values from 0 to 255, or binary ones with ``data.binarize`` (except for
-        the training images of ``'dynamic'``, see ``Images``); int32 labels, or None.
+        uint8 images with values from 0 to 255, or binary images with ``data.binarize`` (except
+        for the training images with ``'dynamic'``, see ``Images``); int32 labels, or None.
 
     Raises:
-        UserError: no such source, no network, a damaged file, or arrays that are not images;
-            binary images with ``data.binarize``; with ``labels``, those that do not fit the
+        UserError: no such source, no network, a damaged file, arrays that are not images,
+            ``data.binarize`` for images that are binary already, or labels that do not fit the
             images.
 
     Examples:
@@ -54,7 +54,7 @@ def load_images(
     if data.binarize:
         if max(images.train.max(), images.test.max()) == 1:
             raise UserError(
-                f"data.binarize: {data.binarize!r}, but {data.source} holds zeros and ones "
+                f"data.binarize: {data.binarize!r}, but the images of {data.source} are binary "
                 "already; set data.binarize=null"
             )
         dynamic = data.binarize == "dynamic"
@@ -69,19 +69,20 @@ def load_images(
 
 
 def load_all_images(path: str | Path, data: DataConfig) -> np.ndarray:
-    """Returns all images of one file or folder, none held out.
+    """Returns all images of one file or folder, without holding any out.
 
     Args:
         path: an image file, a folder of image files, a .npy file, or a .npz file (its test
             images, or else its training images).
-        data: how to resize image files, what arrays are called, and how to binarize.
+        data: the section of the config that states how to resize image files, the names of
+            arrays, and how to binarize.
 
     Returns:
-        uint8 ``[n, height, width, channels]``, values as from ``load_images``; images that are
+        uint8 ``[n, height, width, channels]``, with values as in ``load_images``; images that are
         binary already stay as they are.
 
     Raises:
-        UserError: no such file or folder, or nothing in it that can be read.
+        UserError: no such file or folder, or it contains no readable image.
 
     Examples:
         >>> import tempfile
@@ -105,8 +106,10 @@ def load_all_images(path: str | Path, data: DataConfig) -> np.ndarray:
 
 
 def _binarize(images: np.ndarray, data: DataConfig, split: str) -> np.ndarray:
-    """Binary images: by a threshold at half intensity, or drawn once with the intensity as
-    probability (static binarization; Salakhutdinov and Murray 2008)."""
+    """Returns binary images: 1 from half intensity up, or with the intensity as probability.
+
+    Source of the latter, static binarization: Salakhutdinov and Murray 2008.
+    """
     if data.binarize == "threshold":
         return (images >= 128).astype(np.uint8)
     # Each split has a generator of its own: 'sample' and 'dynamic' share their test images.
@@ -120,17 +123,18 @@ def _check_size(images: Images, data: DataConfig) -> None:
     if images.test.shape[1:] != shape:
         raise UserError(
             f"{data.source}: training images are {shape}, test images {images.test.shape[1:]} "
-            "(height, width, channels); must be the same"
+            "(height, width, channels); must be equal"
         )
     if data.image_size not in (None, shape[:2]):
         raise UserError(
             f"data.image_size: {list(data.image_size)}, but {data.source} holds images of "
-            f"{list(shape[:2])} (height, width); leave it out (only folders and digits resize)"
+            f"{list(shape[:2])} (height, width); leave it out (only digits and image files are "
+            "resized)"
         )
 
 
 def _from_entry(entry: Entry, data: DataConfig) -> Images:
-    """The images of a registered source, those of a plugin checked."""
+    """Returns the images of a registered source; those of a plugin are checked."""
     load, path = entry.load(), file_of(entry.target)
     if isinstance(entry.target, str):  # of this package
         return load(data)
@@ -158,7 +162,7 @@ def _from_path(data: DataConfig, labels: bool, hold_out: bool) -> Images:
     if not path.exists():
         names = registry.names("source")
         raise UserError(
-            f"data.source: {data.source!r} is neither a file, a folder, nor one of "
+            f"data.source: {data.source!r} must be a file, a folder, or one of "
             f"{', '.join(names)}{suggestion(data.source, names)}"
         )
     parts = (read_folder if path.is_dir() else read_arrays)(path, data, labels)

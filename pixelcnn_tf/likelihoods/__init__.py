@@ -1,4 +1,4 @@
-"""Likelihoods: what the outputs of a model say about the value of a sub-pixel.
+"""Likelihoods: the distributions of sub-pixels, given the outputs of a model.
 
 Question: how probable is each value, what is the loss, and how is a value drawn?
 

@@ -1,7 +1,7 @@
-"""The interface of likelihoods: probabilities of the values of every sub-pixel.
+"""The base class of likelihoods, and functions that they share.
 
 A likelihood is also a Keras loss (bits per dimension), so that
-``model.compile(loss=model.likelihood)`` and the ``Trainer`` minimize the same number.
+``model.compile(loss=model.likelihood)`` and the ``Trainer`` minimize the same quantity.
 
 Units: a sub-pixel is one dimension. Nats per image are summed over all sub-pixels of an image;
 bits per dimension are ``nats / (ln 2 * height * width * channels)``.
@@ -20,13 +20,13 @@ from pixelcnn_tf.utils.serialization import PACKAGE
 class Likelihood(keras.losses.Loss):
     """The base class of all likelihoods.
 
-    A sub-class sets the three attributes and implements ``log_probs`` and ``probabilities``.
+    A subclass sets the three attributes and implements ``log_probs`` and ``probabilities``.
     Everything else follows from them.
 
     Attributes:
         n_values: sub-pixels take the integer values 0 to ``n_values - 1``; at most 256.
-        n_params: number of outputs that the model gives for each sub-pixel.
-        units: the units of ``report``; the first is the headline.
+        n_params: number of outputs of the model per sub-pixel.
+        units: the units of ``report``, the most important one first.
 
     Example: a likelihood that gives every value the same probability.
 
@@ -101,10 +101,10 @@ class Likelihood(keras.losses.Loss):
                 probability, in (0, 1). None draws from all values.
 
         Returns:
-            float32 ``[...]``, whole numbers from 0 to ``n_values - 1``.
+            float32 ``[...]``, integers from 0 to ``n_values - 1``.
 
         Source of ``top_p``, nucleus sampling: Holtzman et al. 2019, arXiv 1904.09751,
-        section 3.1. Values that are as likely as the last one of the set belong to it, too.
+        section 3.1. Values that are as likely as the last one of the set belong to the set as well.
         """
         if temperature is not None:
             logits = logits / temperature
@@ -114,7 +114,7 @@ class Likelihood(keras.losses.Loss):
         return inverse_cumulative(probabilities, uniforms)
 
     def check_values(self, images) -> None:
-        """Checks that the likelihood gives every value of ``images`` a probability.
+        """Checks that the likelihood assigns a probability to every value of ``images``.
 
         Args:
             images: an array of any shape and numeric dtype.
@@ -132,14 +132,18 @@ class Likelihood(keras.losses.Loss):
         if not (low >= 0 and high < self.n_values):  # also where they are NaN
             raise UserError(f"images: {wanted}; these are {images.dtype} from {low} to {high}")
         if images.dtype.kind == "f" and (images != np.round(images)).any():
-            raise UserError(f"images: {wanted}; these are {images.dtype} that are not whole")
+            raise UserError(f"images: {wanted}; these are {images.dtype} that are not integers")
 
     def checked(self, logits) -> tf.Tensor:
-        """Returns ``logits`` as float32; ValueError if the last axis is not ``n_params`` long."""
+        """Returns ``logits`` as float32.
+
+        Raises:
+            ValueError: the last axis is not ``n_params`` long.
+        """
         if logits.shape[-1] not in (None, self.n_params):
             raise ValueError(
                 f"{self.name}: {logits.shape[-1]} outputs per sub-pixel; must be {self.n_params}, "
-                "as of a model with this likelihood"
+                "as for every model with this likelihood"
             )
         return tf.cast(logits, tf.float32)
 
@@ -147,11 +151,11 @@ class Likelihood(keras.losses.Loss):
         """Converts nats per image into the units that are reported for this likelihood.
 
         Args:
-            nats: mean negative log-likelihood, nats per image.
+            nats: the mean negative log-likelihood, in nats per image.
             n_dims: number of sub-pixels of an image.
 
         Returns:
-            the figure in each of ``units``.
+            the mean in each of ``units``.
         """
         return {unit: float(nats) * scale_to(unit, n_dims) for unit in self.units}
 
@@ -159,10 +163,10 @@ class Likelihood(keras.losses.Loss):
         """Returns the bits per dimension of each image, float32 ``[batch]``.
 
         Raises:
-            tf.errors.InvalidArgumentError: ``y_true`` holds something other than whole numbers
-                from 0 to ``n_values - 1`` (images not binarized, or scaled to [0, 1]).
+            tf.errors.InvalidArgumentError: ``y_true`` contains values other than the integers from
+                0 to ``n_values - 1`` (images are not binarized, or are scaled to [0, 1]).
         """
-        wanted = f"images must hold whole numbers from 0 to {self.n_values - 1}"
+        wanted = f"images must hold integers from 0 to {self.n_values - 1}"
         whole = tf.clip_by_value(tf.round(y_true), 0, self.n_values - 1)
         tf.debugging.assert_equal(y_true, whole, f"{self.name}: {wanted}")
         shape = tf.shape(y_true)
@@ -178,7 +182,7 @@ def nucleus(probabilities, top_p) -> tf.Tensor:
         top_p: scalar in (0, 1); the smallest set of values whose sum reaches it is kept.
 
     Returns:
-        float32 ``[..., n]``, not scaled to sum to 1 again.
+        float32 ``[..., n]``, not normalized to a sum of 1.
 
     Source: Holtzman et al. 2019, arXiv 1904.09751, section 3.1.
 
@@ -196,17 +200,17 @@ def nucleus(probabilities, top_p) -> tf.Tensor:
 
 
 def inverse_cumulative(probabilities, uniforms) -> tf.Tensor:
-    """Returns the values at which the cumulative distribution passes ``uniforms``.
+    """Returns the values at which the cumulative distribution exceeds ``uniforms``.
 
-    The values are searched in blocks of about their square root, first for the block and then
-    within it: a cumulative sum over 256 values takes longer than the softmax before it.
+    The search is for a block of about ``sqrt(n)`` values first and then within the block, because a
+    cumulative sum over 256 values would take longer than the softmax.
 
     Args:
-        probabilities: float32 ``[..., n]``, on any scale.
+        probabilities: float32 ``[..., n]``; they need not sum to 1.
         uniforms: float32 ``[...]`` in [0, 1).
 
     Returns:
-        float32 ``[...]``, whole numbers from 0 to ``n - 1``.
+        float32 ``[...]``, integers from 0 to ``n - 1``.
 
     Example:
 
@@ -221,12 +225,12 @@ def inverse_cumulative(probabilities, uniforms) -> tf.Tensor:
     flat = tf.reshape(probabilities, [-1, n])
     blocks = tf.reshape(tf.pad(flat, [[0, 0], [0, n_blocks * size - n]]), [-1, n_blocks, size])
     ends = tf.cumsum(tf.reduce_sum(blocks, axis=-1), axis=-1)
-    # Rounding may end the sum just off 1: scale the uniform, not the probabilities.
+    # The rounded sum may differ from 1: scale the uniforms, not the probabilities.
     target = tf.reshape(uniforms, [-1, 1]) * ends[:, -1:]
     block = _count(ends <= target)
     start = tf.gather(tf.pad(ends, [[0, 0], [1, 0]]), block, batch_dims=1)
     within = tf.cumsum(tf.gather(blocks, block, batch_dims=1), axis=-1) + start[:, None]
-    # Rounding may end it below the target, too: never go past the last value that adds to it.
+    # It may stay below the target because of rounding: stop at the last value that adds to it.
     value = _count((within <= target) & (within < within[:, -1:]))
     return tf.reshape(tf.cast(block * size + value, tf.float32), tf.shape(uniforms))
 
@@ -259,7 +263,7 @@ def scale_to(unit: str, n_dims):
 
 
 def format_report(figures: dict[str, float]) -> str:
-    """Formats the result of ``Likelihood.report`` for people.
+    """Formats the result of ``Likelihood.report`` as text.
 
     Example:
 
@@ -275,7 +279,7 @@ class NLLMetric(keras.metrics.Mean):
     """The mean negative log-likelihood over all images seen, for ``model.compile``.
 
     Args:
-        likelihood: that of the model, ``model.likelihood``.
+        likelihood: the likelihood of the model, ``model.likelihood``.
         unit: ``'bits_per_dim'`` or ``'nats_per_image'``.
 
     Raises:

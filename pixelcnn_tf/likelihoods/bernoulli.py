@@ -13,7 +13,7 @@ class Bernoulli(Likelihood):
 
     With the logit ``x`` of a sub-pixel, ``P(1) = sigmoid(x)`` and ``P(0) = sigmoid(-x)``; the
     negative log-likelihood is the binary cross-entropy. ``n_values`` is 2, ``n_params`` is 1.
-    It is reported in nats per image, as is usual for binarized MNIST.
+    Scores are reported in nats per image, as is usual for binarized MNIST.
 
     Source: arXiv 1601.06759, section 5.5 (binarized MNIST).
 

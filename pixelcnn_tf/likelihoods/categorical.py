@@ -11,8 +11,8 @@ from pixelcnn_tf.utils.serialization import PACKAGE
 class Softmax(Likelihood):
     """A categorical distribution over the values of each sub-pixel.
 
-    With the logits ``x`` of a sub-pixel, ``P(v) = exp(x[v]) / sum(exp(x))``. It takes one output
-    per value, ``n_params = n_values``, and knows nothing of the order of the values.
+    With the logits ``x`` of a sub-pixel, ``P(v) = exp(x[v]) / sum(exp(x))``. There is one
+    output per value, ``n_params = n_values``; the order of the values has no influence.
 
     Args:
         n_values: number of values of a sub-pixel, 2 to 256.

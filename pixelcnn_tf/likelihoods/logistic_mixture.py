@@ -1,7 +1,7 @@
 """Mixtures of logistic distributions, discretized to the 256 values of 8-bit images.
 
-A softmax has 256 outputs per sub-pixel and knows nothing of the order of the values. A mixture has
-three outputs per component, and gives neighbouring values similar probabilities from the first
+A softmax has 256 outputs per sub-pixel and does not use the order of the values. A mixture has
+three outputs per component, and assigns similar probabilities to neighbouring values from the first
 training step on.
 """
 
@@ -13,11 +13,11 @@ from pixelcnn_tf.likelihoods.categorical import Softmax
 from pixelcnn_tf.utils.serialization import PACKAGE
 from pixelcnn_tf.utils.validation import count
 
-#: Bounds of the log scales. The lower one is that of PixelCNN++; with the upper one a logistic is
-#: so wide that all values have nearly the same probability (except for the tails at the ends).
+#: Bounds of the log scales. The lower one is that of PixelCNN++; at the upper one a logistic is so
+#: wide that all values have nearly the same probability (except for the tails at the ends).
 MIN_LOG_SCALE, MAX_LOG_SCALE = -7.0, 7.0
 
-#: Values per unit of the scale in which the model sees its images, [-1, 1]; also its middle.
+#: Values per unit of the scale [-1, 1], to which models scale images; also its middle.
 HALF = 127.5
 
 
@@ -29,13 +29,13 @@ class LogisticMixture(Likelihood):
 
         P(v) = sum_k w_k * (sigmoid((v + 1/2 - m_k) / s_k) - sigmoid((v - 1/2 - m_k) / s_k))
 
-    where the first sigmoid is 1 for ``v = 255`` and the second is 0 for ``v = 0``: these values
-    take the whole tails.
+    where the first sigmoid is replaced with 1 for ``v = 255`` and the second with 0 for ``v = 0``,
+    so that these values include the tails.
 
-    The model gives ``n_params = 3 * n_mixtures`` outputs per sub-pixel, ``n_mixtures`` of each:
+    The model has ``n_params = 3 * n_mixtures`` outputs per sub-pixel, ``n_mixtures`` of each:
 
     - logits of the weights, whose softmax is ``w``;
-    - means on the scale [-1, 1], in which the model sees its images: the value ``v`` is
+    - means on the scale [-1, 1], to which the model scales images: the value ``v`` is
       ``2 * v / 255 - 1``;
     - natural logarithms of the scales, in units of the means, clipped to -7 to 7.
 
@@ -100,7 +100,7 @@ class LogisticMixture(Likelihood):
             return Softmax(256).draw(self._log_probs_of_all(logits), uniforms, temperature, top_p)
         weight_logits, means, sharpness = self._parts(logits)
         weights = tf.nn.softmax(weight_logits)
-        # Rounding may end the sum of the weights just off 1: scale the uniform.
+        # The rounded sum of the weights may differ from 1: scale the uniforms.
         target = uniforms * tf.reduce_sum(weights, axis=-1)
         values = tf.zeros_like(uniforms)
         for half in (128, 64, 32, 16, 8, 4, 2, 1):  # unrolled, for XLA
@@ -111,8 +111,8 @@ class LogisticMixture(Likelihood):
         return values
 
     def _log_probs_of_all(self, params):
-        """Log-probabilities of the values 0 to 255, float32 ``[..., 256]``."""
-        # The components are the last axis but one: with long rows XLA needs half the time.
+        """Returns the log-probabilities of the values 0 to 255, float32 ``[..., 256]``."""
+        # The components are the last axis but one: XLA then needs half the time.
         weight_logits, means, sharpness = self._parts(params)
         log_weights = tf.nn.log_softmax(weight_logits)[..., None]
         log_probs = _log_probs(tf.range(256.0), means[..., None], sharpness[..., None])
@@ -137,22 +137,22 @@ class PixelMixture:
     """One mixture over whole pixels, factorized into one conditional mixture per channel.
 
     Each component has a mean and a scale for each channel; its mean of a channel depends linearly
-    on the values of the channels before. With the coefficients ``a``, for red, green and blue::
+    on the values of the previous channels. With the coefficients ``a``, for red, green and blue::
 
         m_g(r) = m_g + a_gr * r            m_b(r, g) = m_b + a_br * r + a_bg * g
 
     Given the values so far, the distribution of the next channel is again a mixture of logistics,
-    in which the weight of a component is multiplied by the probability that it gave to those
+    in which the weight of a component is multiplied by the probability that it assigns to those
     values. The product of the conditional probabilities is the probability of the pixel under the
     joint mixture, and the channels can be drawn one by one.
 
-    The parameters of a pixel, ``[..., n_params]``, are, ``n_mixtures`` of each: logits of the
-    weights; the mean of every channel; the log scale of every channel; and the coefficients
-    (green on red, blue on red, blue on green) before their tanh. Units are those of
+    The parameters of a pixel, ``[..., n_params]``, consist of ``n_mixtures`` of each: logits of the
+    weights; the mean of every channel; the log scale of every channel; and the coefficients (green
+    on red, blue on red, blue on green), to which tanh is applied. The units are those of
     ``LogisticMixture``.
 
     Args:
-        likelihood: the mixture of one sub-pixel.
+        likelihood: the mixture for one sub-pixel.
         n_channels: channels per pixel.
 
     Source: Salimans et al. 2017, arXiv 1701.05517, section 2.2, equation 3.
@@ -175,16 +175,16 @@ class PixelMixture:
         self.n_params = likelihood.n_mixtures * sum(self._parts)
 
     def per_channel(self, params, values: list) -> list[tf.Tensor]:
-        """Returns the parameters of each sub-pixel of a pixel, given the values before it.
+        """Returns the parameters of each sub-pixel of a pixel, given the previous values.
 
         Args:
             params: ``[..., n_params]``.
-            values: those of the first channels, ``[...]`` each, integers 0 to 255 of any
+            values: the values of the first channels, ``[...]`` each, integers 0 to 255 of any
                 numeric dtype.
 
         Returns:
-            ``[..., 3 * n_mixtures]``, parameters for ``LogisticMixture``, for each of those
-            channels and for the next one, if there is one.
+            the parameters for ``LogisticMixture``, ``[..., 3 * n_mixtures]``, of each of those
+            channels and of the next one, if any.
         """
         n = self.likelihood.n_mixtures
         params = tf.cast(params, tf.float32)
@@ -207,11 +207,11 @@ class PixelMixture:
 
 
 def _log_probs(values, means, sharpness):
-    """Log-probabilities of float32 values 0 to 255 under logistics from ``_parts``.
+    """Returns the log-probabilities of float32 values 0 to 255 under logistics from ``_parts``.
 
     ``sigmoid(upper) - sigmoid(lower)`` is computed as a product, which loses no digits in the
     tails: ``sigmoid(upper) * sigmoid(-lower) * (1 - exp(lower - upper))``. At the ends of the range
-    only one sigmoid is left. No branch is infinite, so that no gradient is, either.
+    only one sigmoid is left. No branch is infinite, so that no gradient is infinite either.
     """
     upper = (values - 127 - means) * sharpness
     lower = (values - 128 - means) * sharpness

@@ -1,4 +1,4 @@
-"""The likelihoods of this package, by name, with their settings. Without TensorFlow."""
+"""Registers the likelihoods of this package and their settings, without TensorFlow."""
 
 from typing import Annotated, ClassVar
 
@@ -9,7 +9,13 @@ from pixelcnn_tf.config.settings import LikelihoodSettings
 
 
 class SoftmaxSettings(LikelihoodSettings):
-    """The settings of ``Softmax``."""
+    """The settings of ``Softmax``.
+
+    Example:
+        >>> from pixelcnn_tf.likelihoods.registered import SoftmaxSettings
+        >>> SoftmaxSettings()
+        SoftmaxSettings(n_values=256)
+    """
 
     n_values: Annotated[int, Field(ge=2, le=256)] = Field(
         default=256, title="N", description="values"
@@ -17,7 +23,13 @@ class SoftmaxSettings(LikelihoodSettings):
 
 
 class LogisticSettings(LikelihoodSettings):
-    """The settings of ``LogisticMixture``."""
+    """The settings of ``LogisticMixture``.
+
+    Example:
+        >>> from pixelcnn_tf.likelihoods.registered import LogisticSettings
+        >>> LogisticSettings(n_mixtures=5)
+        LogisticSettings(n_mixtures=5)
+    """
 
     n_values: ClassVar[int] = 256
 
@@ -27,7 +39,13 @@ class LogisticSettings(LikelihoodSettings):
 
 
 class BernoulliSettings(LikelihoodSettings):
-    """The settings of ``Bernoulli``: none."""
+    """The settings of ``Bernoulli``, which has none.
+
+    Example:
+        >>> from pixelcnn_tf.likelihoods.registered import BernoulliSettings
+        >>> BernoulliSettings.n_values
+        2
+    """
 
     n_values: ClassVar[int] = 2
 
@@ -48,5 +66,5 @@ register_likelihood(
     "bernoulli",
     "pixelcnn_tf.likelihoods.bernoulli:Bernoulli",
     settings=BernoulliSettings,
-    summary="zeros and ones, with data.binarize",
+    summary="binary images, from data.binarize",
 )

@@ -1,18 +1,18 @@
-"""The likelihoods by the names that configs give them."""
+"""Likelihoods by their names in configs."""
 
 from pixelcnn_tf.config.names import parse_likelihood
 from pixelcnn_tf.likelihoods.base import Likelihood
 
 
 def get_likelihood(name: str) -> Likelihood:
-    """Returns the likelihood of a config name.
+    """Returns the likelihood with a name, as in configs.
 
     Args:
         name: ``'softmax-N'`` for N values, ``'logistic-K'`` for a mixture of K logistics,
             ``'bernoulli'``, or the name of a registered likelihood, followed by its settings.
 
     Raises:
-        ValueError: an unknown name, or a number out of range.
+        ValueError: the name is unknown, or a number is out of range.
 
     Example:
         >>> pixelcnn_tf.get_likelihood("logistic-10").n_params

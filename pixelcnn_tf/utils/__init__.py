@@ -1,7 +1,7 @@
-"""Utilities that have nothing to do with images: errors, files, progress, start-up.
+"""Utilities that do not depend on models or data: errors, files, progress, start-up.
 
-Question: what does every other package need that knows nothing about models or data?
+Question: what does every other package need that is independent of models and data?
 
-Imports: no other package of ``pixelcnn_tf``, and TensorFlow only when start-up is asked for it.
+Imports: no other package of ``pixelcnn_tf``, and TensorFlow only at the request of a caller.
 Imported by: every other package.
 """

@@ -1,4 +1,4 @@
-"""Files that are complete or not there at all."""
+"""Atomic writing: a file is complete, or it does not exist."""
 
 import contextlib
 import os
@@ -56,11 +56,11 @@ def flush(path: Path) -> None:
 
 
 def check_writable(path: str | Path, *endings: str) -> Path:
-    """Returns ``path`` if a file can be written there; to be called before long work begins.
+    """Returns ``path`` if a file can be written there. Commands call it before long work.
 
     Args:
-        path: of the file.
-        endings: the allowed endings of its name (``'.png'``); any if none is given.
+        path: the path of the file.
+        endings: the allowed endings of its name (``'.png'``); by default any.
 
     Raises:
         UserError: its folder does not exist, it is a folder itself, or it has another ending.

@@ -1,4 +1,4 @@
-"""Errors that a user can fix."""
+"""Errors that a user can correct."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 class UserError(ValueError):
     """A wrong config, file, image, shape or flag, reported on one line.
 
-    The message says what is wrong, where (key, file, value) and what would be right.
+    The message states what is wrong, where (key, file, value), and what would be right.
     The command line prints it without a traceback and exits with status 2.
 
     Examples:
@@ -29,7 +29,7 @@ class TrainingDiverged(UserError):
 def first_line(error: Exception) -> str:
     """Returns the message of an exception on one line.
 
-    The names of graph nodes that TensorFlow puts before its messages are left out.
+    The names of graph nodes, which TensorFlow puts before its messages, are removed.
 
     Examples:
         >>> first_line(OSError("no space left\\non this device"))

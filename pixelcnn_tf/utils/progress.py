@@ -1,4 +1,4 @@
-"""The progress bar of all long work."""
+"""The progress bar of everything that takes long."""
 
 import contextlib
 import math
@@ -15,17 +15,17 @@ def progress(
 
     Args:
         name: the text before the bar.
-        total: the number of units, or None if ``over`` knows its length.
+        total: the number of units, or None if ``over`` has a length.
         unit: the name of one unit, as in ``'image'``.
-        over: an iterable to count; else ``update`` counts.
-        options: of ``tqdm``.
+        over: an iterable whose items are counted; without it, the caller uses ``update``.
+        options: further options of ``tqdm``.
 
     Examples:
         >>> list(progress("counting", 3, "number", range(3)))
         [0, 1, 2]
     """
     options = {"delay": 2, "leave": False, **options}
-    # In a log file, where a line cannot be overwritten, lines are written rarely.
+    # A log file gets few lines, because they cannot be overwritten there.
     mininterval = 0.2 if sys.stderr is not None and sys.stderr.isatty() else 10.0
     return tqdm(
         over,
@@ -54,7 +54,7 @@ def sampling_progress(n_images: int, size: tuple[int, int]) -> Iterator[Callable
 
         def show(done: int, _: int) -> None:
             if not bar.n:
-                bar.unpause()  # the first steps may compile, which says nothing of the time left
+                bar.unpause()  # the time of compilation does not count for the estimate
             bar.update(done - bar.n)
 
         yield show

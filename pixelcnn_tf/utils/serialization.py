@@ -1,4 +1,4 @@
 """The name under which Keras registers the classes of this package."""
 
-#: The first part of registered names: ``'pixelcnn_tf>PixelRNN'``. Model files contain it.
+#: The first part of registered names, which model files contain: ``'pixelcnn_tf>PixelRNN'``.
 PACKAGE = "pixelcnn_tf"

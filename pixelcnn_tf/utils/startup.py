@@ -1,7 +1,7 @@
 """Importing TensorFlow quietly, and registering the classes of this package with Keras.
 
-TensorFlow announces its build and the absence of a GPU on standard error at every log level.
-``import_tensorflow`` hides those known lines and lets everything else through.
+TensorFlow reports its build and the absence of a GPU on standard error at every log level.
+``import_tensorflow`` suppresses these known lines and no others.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ _NOISE = re.compile(
 
 @contextlib.contextmanager
 def _without_noise():
-    """Holds standard error back, then prints it without the lines of ``_NOISE``."""
+    """Captures standard error, then prints it without the lines that match ``_NOISE``."""
     if sys.stderr is None:  # closed
         yield
         return
@@ -53,7 +53,7 @@ def import_tensorflow() -> None:
     """Imports TensorFlow and Keras without their start-up messages.
 
     Raises:
-        UserError: the environment asks for another Keras backend.
+        UserError: the environment selects another Keras backend.
 
     Examples:
         >>> import_tensorflow()
@@ -64,14 +64,14 @@ def import_tensorflow() -> None:
         raise UserError(f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}: must be 'tensorflow'")
     if "tensorflow" in sys.modules:
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings and errors stay
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings and errors are kept
     with _without_noise():
         importlib.import_module("tensorflow")
         importlib.import_module("keras")
 
 
 def find_devices() -> None:
-    """Lets TensorFlow look for its devices now, without the messages of that search.
+    """Makes TensorFlow find its devices, without the messages of that search.
 
     Examples:
         >>> find_devices()
@@ -87,8 +87,8 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
 
     ``keras.models.load_model`` only finds classes that are already registered, and
     registering needs Keras. Importing it here would make ``import pixelcnn_tf`` take
-    seconds; this waits until the program does so itself. Where a module of this package
-    imports Keras, it waits until that module is complete: the others may need it.
+    seconds, so this finder waits until the program does so. If a module of this package imports
+    Keras, it waits until that module is complete, because the others may need it.
     """
 
     searching = keras_is_there = False
@@ -117,7 +117,7 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
         return spec
 
     def _find_own(self, name, path):
-        """A spec that registers the classes after the module, if it imports Keras."""
+        """Returns a spec that registers the classes after the module, if it imports Keras."""
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         if spec is None or spec.loader is None:
             return spec
@@ -135,15 +135,16 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
         return spec
 
     def _register(self) -> None:
-        """Imports the classes, once Keras is there and no module is half imported."""
+        """Imports the classes once Keras is imported and no module is partially imported."""
         if self.keras_is_there and self.depth == 0 and self in sys.meta_path:
             sys.meta_path.remove(self)
             importlib.import_module("pixelcnn_tf.models.build")
 
 
 def register_with_keras() -> None:
-    """Makes ``keras.models.load_model`` find the classes of this package, now or once Keras is
-    imported.
+    """Makes ``keras.models.load_model`` find the classes of this package.
+
+    It does so now or, if Keras is not imported yet, as soon as it is.
 
     Examples:
         >>> register_with_keras()

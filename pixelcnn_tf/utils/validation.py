@@ -1,4 +1,4 @@
-"""Checks of the numbers that layers and models are constructed with."""
+"""Checks of the numbers that are arguments of layers and models."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ def count(name: str, value: Any, most: int | None = None) -> int:
     """Returns ``value`` as an int.
 
     Args:
-        name: of the argument, for the error message.
-        value: an integer from 1 up, to ``most``.
+        name: the name of the argument, for the error message.
+        value: the value to check: an integer from 1 to ``most``.
         most: the largest allowed value; None for no limit.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Image grids, panels of masks and receptive fields, image files."""
+"""Image grids, plots of masks and receptive fields, and image files."""
 
 import io
 import math
@@ -16,7 +16,7 @@ from pixelcnn_tf.utils.atomic_files import replacing
 
 CHANNEL_NAMES = {1: ["grey"], 3: ["red", "green", "blue"]}
 
-#: The width that image grids are enlarged to, roughly, in pixels.
+#: The approximate width that image grids are enlarged to, in pixels.
 GRID_WIDTH = 640
 
 
@@ -24,8 +24,8 @@ def image_grid(images: np.ndarray, n_values: int = 256, columns: int | None = No
     """Arranges many small images in a grid, enlarged so that pixels can be seen.
 
     Args:
-        images: uint8 ``[n, height, width, channels]``, values 0 to ``n_values - 1``. With
-            another number of channels than 1 or 3, they are shown side by side in grey.
+        images: uint8 ``[n, height, width, channels]``, values 0 to ``n_values - 1``. Channels
+            other than one or three are shown side by side in grey.
         n_values: 2 for binary images, 256 for ordinary ones.
         columns: images per row; by default the grid is about square.
 
@@ -59,12 +59,13 @@ def image_grid(images: np.ndarray, n_values: int = 256, columns: int | None = No
 def completion_grid(
     originals: np.ndarray, hidden: np.ndarray, completions: np.ndarray, n_values: int = 256
 ) -> np.ndarray:
-    """Arranges completions in a grid with a row for each image: the original, the part of it
-    that the model was shown, the completions.
+    """Arranges completions in a grid with one row per image.
+
+    A row consists of the original, the part of it that the model has seen, and the completions.
 
     Args:
         originals: uint8 ``[n, height, width, channels]``, values 0 to ``n_values - 1``.
-        hidden: boolean ``[height, width]``; hidden pixels are shown as a grey chequerboard.
+        hidden: boolean ``[height, width]``; hidden pixels are drawn as a grey chequerboard.
         completions: uint8 ``[n, k, height, width, channels]``.
         n_values: as in ``image_grid``.
 
@@ -86,11 +87,11 @@ def completion_grid(
 
 
 def save_image(image: np.ndarray, path: str | Path) -> None:
-    """Writes an image as a PNG file, completely or not at all.
+    """Writes an image as a PNG file; a file that exists is replaced.
 
     Args:
         image: uint8 ``[height, width, 3]``.
-        path: the file; an existing one is replaced.
+        path: the file.
 
     Raises:
         OSError: the file cannot be written.
@@ -113,15 +114,14 @@ def mask_panel(
 ) -> np.ndarray:
     """Draws the channel-to-channel masks of types A (left) and B (right).
 
-    There is one block of pixels per pair of channels: the row is the channel being predicted,
-    the column the channel that the kernel sees. Dark is 0, light is 1; the centre, which is the
-    pixel being predicted, is framed.
+    There is one block of pixels per pair of channels: the row is the predicted channel, the column
+    the channel that the kernel sees. Dark is 0, light is 1; the centre, the predicted pixel, is
+    framed.
 
     Args:
-        kernel_size: that of type A, and of type B unless ``kernel_size_b`` is given; a side or
-            (height, width).
+        kernel_size: the kernel size of type A, one side or (height, width).
         n_channels: channels per pixel.
-        kernel_size_b: that of type B.
+        kernel_size_b: the kernel size of type B; by default that of type A.
 
     Returns:
         uint8 ``[panel height, panel width, 3]``.
@@ -244,7 +244,14 @@ def receptive_field_panel(fields: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def figure_pixels(figure: Figure) -> np.ndarray:
-    """Renders a matplotlib figure as uint8 ``[height, width, 3]``."""
+    """Renders a matplotlib figure as uint8 ``[height, width, 3]``.
+
+    Example:
+
+    >>> from pixelcnn_tf.visualization.plots import figure_pixels
+    >>> figure_pixels(Figure(figsize=(2, 1), dpi=50)).shape
+    (50, 100, 3)
+    """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     buffer.seek(0)

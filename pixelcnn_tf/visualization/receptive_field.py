@@ -9,25 +9,24 @@ from pixelcnn_tf.models.inputs import check_model, check_size
 def receptive_field(
     model, image_size: tuple[int, int], channel: int = 0, n_draws: int = 8, seed: int = 0
 ) -> np.ndarray:
-    """Measures how strongly each sub-pixel of an image influences the prediction of one in the
-    centre.
+    """Measures the influence of each sub-pixel of an image on the prediction of a central one.
 
-    The influence is the absolute gradient of the centre's logits, averaged over several random
-    weights and images, since with a single draw a ReLU may hide a path. The weights of the model
+    The influence is the absolute gradient of the logits of the centre, averaged over several draws
+    of weights and images, because a ReLU may hide a path in a single draw. The weights of the model
     are restored afterwards.
 
     Args:
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
         image_size: (height, width); the centre is (height // 2, width // 2).
-        channel: the channel of the centre that is predicted.
-        n_draws: number of draws of weights, each with an image of its own.
+        channel: the predicted channel of the centre.
+        n_draws: number of draws of the weights, each with its own image.
         seed: the seed of all draws.
 
     Returns:
         float64 ``[height, width, channels]``; exactly 0 where a sub-pixel has no influence.
 
     Raises:
-        UserError: a size that the model cannot take.
+        UserError: the model does not accept the size.
 
     Example: the prediction of a pixel depends on its left neighbour, not on itself.
 
@@ -59,7 +58,7 @@ def receptive_field(
         for _ in range(n_draws):
             model.set_weights([_drawn(values, rng) for values in kept])
             image = rng.uniform(0, model.likelihood.n_values - 1, shape).astype(np.float32)
-            # In the plain sum of all logits their common part would cancel.
+            # In a sum with equal weights, the common part of the logits would cancel.
             direction = rng.normal(size=model.likelihood.n_params).astype(np.float32)
             total += np.abs(gradient(tf.constant(image), direction)[0].numpy())
     finally:
@@ -68,7 +67,7 @@ def receptive_field(
 
 
 def _drawn(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Random values for a weight, of the scale that keeps activations as they are."""
+    """Returns random values for a weight, scaled to preserve the variance of activations."""
     if not np.issubdtype(values.dtype, np.floating):
         return values  # the state of a random generator
     fan_in = max(1, int(np.prod(values.shape[:-1])))

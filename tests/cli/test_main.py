@@ -125,7 +125,7 @@ def test_init_overwrites_only_by_force(tmp_path, monkeypatch, capsys):
     assert init.main([]) == 0
     (tmp_path / "config.yml").write_text("mine")
     assert exit_with(init.main, argv=[]) == 2
-    assert "config.yml: exists; give --force" in capsys.readouterr().err
+    assert "config.yml: exists already; use --force" in capsys.readouterr().err
     assert (tmp_path / "config.yml").read_text() == "mine"
     assert init.main(["--force"]) == 0
     assert yaml.safe_load((tmp_path / "config.yml").read_text())["data"]["source"] == "digits"

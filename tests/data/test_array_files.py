@@ -64,7 +64,7 @@ def bad_array(case):
         ("rank", r"a.npy: has shape \(4, 3\)"),
         ("one", r"has shape \(8, 9, 3\), like one image .*: save x\[None\]"),
         ("empty", r"a.npy: has shape \(0, 4, 4, 3\)"),
-        ("objects", "a.npy: no readable NumPy file"),
+        ("objects", "a.npy: not a readable NumPy file"),
     ],
 )
 def test_arrays_that_are_not_images(case, words, tmp_path):
@@ -107,17 +107,17 @@ def write_bad(path, case):
 @pytest.mark.parametrize(
     ("case", "words"),
     [
-        ("truncated.npz", "no readable NumPy file"),
-        ("text.npy", "no readable NumPy file"),
-        ("empty.npz", "no readable NumPy file"),
+        ("truncated.npz", "not a readable NumPy file"),
+        ("text.npy", "not a readable NumPy file"),
+        ("empty.npz", "not a readable NumPy file"),
         ("names.npz", "no array 'x_train' in it; it holds others"),
         ("sizes.npz", "training images are .* test images"),
         ("one.npy", "leaves none for training"),
         ("words.txt", "must be a .npz or .npy file or a folder"),
-        ("compressed.npz", "no readable NumPy file"),
-        ("header.npy", "no readable NumPy file"),
+        ("compressed.npz", "not a readable NumPy file"),
+        ("header.npy", "not a readable NumPy file"),
         ("channels.npy", "must have channels last"),
-        ("missing.npz", "is neither a file, a folder, nor one of digits"),
+        ("missing.npz", "must be a file, a folder, or one of digits"),
     ],
 )
 def test_files_that_cannot_be_used(case, words, tmp_path):

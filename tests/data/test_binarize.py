@@ -41,7 +41,7 @@ def test_binary_images_are_not_binarized_again(how, tmp_path, rng):
     """Nearly all would become 0."""
     path, images = tmp_path / "x.npz", rng.integers(2, size=(6, 4, 4, 1)).astype(np.uint8)
     np.savez(path, x_train=images, x_test=images)
-    with pytest.raises(UserError, match=f"'{how}', but .* zeros and ones already; set data.bina"):
+    with pytest.raises(UserError, match=f"'{how}', but .* binary already; set data.bina"):
         load(path, binarize=how)
     data = DataConfig.model_validate({"source": str(path), "binarize": how})
     np.testing.assert_array_equal(load_all_images(path, data), images)
@@ -153,5 +153,5 @@ def test_a_config_can_binarize():
     data = {"source": "digits_grey", "binarize": "dynamic"}
     config = Config.model_validate({"data": data, "model": {"likelihood": "bernoulli"}})
     assert config.data.binarize == "dynamic"
-    with pytest.raises(ValueError, match="'dynamic' makes images of zeros and ones"):
+    with pytest.raises(ValueError, match="'dynamic' makes binary images"):
         Config.model_validate({"data": data})

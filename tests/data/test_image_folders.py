@@ -84,8 +84,8 @@ def test_crop_keeps_proportions_and_resize_does_not(tmp_path):
     ("case", "words"),
     [
         ("empty", "no images in this folder"),
-        ("broken", r"1\.png: no readable image"),
-        ("cut short", r"1\.png: no readable image"),
+        ("broken", r"1\.png: not a readable image"),
+        ("cut short", r"1\.png: not a readable image"),
         ("mixed sizes", "set data.image_size"),
         ("16 bits", r"1\.png: has mode I;16; must have 8 bits"),
     ],

@@ -352,7 +352,7 @@ def test_outputs_of_another_number_are_refused(n_mixtures, n_params):
 
 def test_as_a_loss_it_refuses_values_that_are_not_whole():
     for value in (0.5, 256, -1):
-        with pytest.raises(tf.errors.InvalidArgumentError, match="whole numbers from 0 to 255"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="integers from 0 to 255"):
             LogisticMixture(1)(np.full((1, 2, 2, 1), value), np.zeros((1, 2, 2, 1, 3)))
 
 

@@ -116,7 +116,7 @@ BAD = {
     "words": (np.array(list("abcdef")), "y_train: .* holds <U1; labels must be integers"),
     "booleans": (np.zeros(6, bool), "y_train: .* holds bool; labels must be integers"),
     "huge": (np.arange(6) + 2**31, "y_train: .* integers from 0 up"),
-    "objects": (np.array([None] * 6), "no readable NumPy file: not an array of numbers"),
+    "objects": (np.array([None] * 6), "not a readable NumPy file: not an array of numbers"),
 }
 
 
@@ -183,7 +183,7 @@ def test_numbers_are_sorted_by_their_value_and_given_names_stay(tmp_path):
     data = DataConfig(source=str(tmp_path / "few"), class_names=["0", "2", "10", "x"])
     images = load_images(data, labels=True)
     assert set(images.train_labels) | set(images.test_labels) == {1, 2}
-    with pytest.raises(UserError, match=r"10: is none of the classes \(0, 2\)"):
+    with pytest.raises(UserError, match=r"10: is not one of the classes \(0, 2\)"):
         load_images(data.model_copy(update={"class_names": ["0", "2"]}), labels=True)
 
 
@@ -191,7 +191,7 @@ def test_a_class_without_training_images(tmp_path):
     write(tmp_path / "train" / "cat", 0)
     write(tmp_path / "test" / "dog", 0)
     with pytest.raises(
-        UserError, match=r"test/dog: is none of the classes \(cat\), .* remove it"
+        UserError, match=r"test/dog: is not one of the classes \(cat\), .* remove it"
     ) as error:
         load(tmp_path)
     assert "\n" not in str(error.value)

@@ -84,7 +84,7 @@ def test_complete_knows_the_labels_of_the_test_set(run, given, tmp_path):
 @pytest.mark.parametrize(
     ("command", "flags", "words"),
     [
-        (sample, [], "--label: not given, and the model is class-conditional; must be a class"),
+        (sample, [], "--label: is missing, but the model is class-conditional; must be a class"),
         (sample, ["--label", "10"], "--label 10: the model has 10 classes; must be from 0 to 9"),
         (sample, ["--label", "-1"], "'-1': must be an integer from 0 up, or 'all'"),
         (complete, ["--label", "10"], "--label 10: the model is class-conditional; must be"),
