@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from pixelcnn_tf.likelihoods.base import scale_to
+from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.inputs import check_images, check_model, labels_for
 from pixelcnn_tf.sampling.scheduler import memory_errors
 from pixelcnn_tf.utils.errors import UserError
@@ -61,9 +63,9 @@ class Comparison(NamedTuple):
 
 
 def score(
-    model,
-    images,
-    labels=None,
+    model: PixelModel,
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike | None = None,
     *,
     per_subpixel: bool = False,
     batch_size: int = 64,
@@ -125,10 +127,10 @@ def score(
 
 
 def compare(
-    model_a,
-    model_b,
-    images,
-    labels=None,
+    model_a: PixelModel,
+    model_b: PixelModel,
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike | None = None,
     *,
     batch_size: int = 64,
     progress: bool | Callable[[int, int], None] = True,

@@ -7,6 +7,7 @@ Both take seconds for images of 5 x 6 pixels, which show as much as larger image
 ``sampling``, ``models`` and ``layers``; imported by tests.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -226,7 +227,11 @@ def draw_weights(layer: keras.layers.Layer, seed: int = 0, scale: float = 1.0) -
 
 
 def leaks(
-    function, inputs: np.ndarray, n_values: int | None, strict: bool = True, groups=None
+    function: Callable,
+    inputs: np.ndarray,
+    n_values: int | None,
+    strict: bool = True,
+    groups: int | None = None,
 ) -> tuple[set[tuple[int, int]], int]:
     """Returns the pairs (changed, moved) of sub-pixels that violate the raster order.
 

@@ -16,6 +16,13 @@ class CausalConv2D(IncrementalLayer, keras.layers.Layer):
         mask_type: ``'A'`` (the first layer) or ``'B'`` (all others).
         activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer,
             bias_regularizer: as in ``keras.layers.Conv2D``.
+
+    Example:
+        >>> from pixelcnn_tf.layers.causal_conv import CausalConv2D
+        >>> isinstance(pixelcnn_tf.MaskedConv2D(6, kernel_size=3), CausalConv2D)
+        True
+        >>> isinstance(pixelcnn_tf.ShiftedConv2D(6, (2, 3), direction="down"), CausalConv2D)
+        True
     """
 
     #: ``(height, width)``.

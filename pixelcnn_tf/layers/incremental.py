@@ -47,6 +47,12 @@ class Incremental(abc.ABC):
     """Anything that consists of ``IncrementalLayer`` layers: a layer, a block or a model.
 
     All weights that take part in incremental evaluation are in these layers.
+
+    Example:
+        >>> block = pixelcnn_tf.PixelCNNResBlock(kernel_size=3, n_channels=1)
+        >>> block.build((None, None, None, 4))
+        >>> [layer.name for layer in block.incremental_layers()]
+        ['down', 'middle', 'up']
     """
 
     @abc.abstractmethod
@@ -136,7 +142,13 @@ class IncrementalLayer(Incremental):
 
 
 class LookaheadLayer(IncrementalLayer):
-    """A layer that is evaluated ahead of the active pixels, as those of a vertical stack are."""
+    """A layer that is evaluated ahead of the active pixels, as those of a vertical stack are.
+
+    Example:
+        >>> layer = pixelcnn_tf.ShiftedConv2D(6, (2, 3), direction="down")
+        >>> isinstance(layer, LookaheadLayer), layer.lookahead_layers() == [layer]
+        (True, True)
+    """
 
     @abc.abstractmethod
     def advance(self, x, pixels: ActivePixels):
@@ -155,7 +167,16 @@ class LookaheadLayer(IncrementalLayer):
 
 
 class RowLayer(IncrementalLayer):
-    """A layer that computes a whole row at once, when the row above is complete."""
+    """A layer that computes a whole row at once, when the row above is complete.
+
+    Example:
+        >>> from pixelcnn_tf.layers.lstm import RightDiagonalLSTMState
+        >>> layer = RightDiagonalLSTMState(n_channels=1)
+        >>> layer.build((None, 5, 6, 8))
+        >>> gates, states_above = tf.zeros([7, 1, 8]), tf.zeros([6, 1, 2])
+        >>> layer.row_from([gates, states_above], layer.incremental_weights()).shape
+        TensorShape([6, 1, 2])
+    """
 
     @abc.abstractmethod
     def row_from(self, rows: Sequence[tf.Tensor], weights: Nest) -> tf.Tensor:
@@ -168,7 +189,14 @@ class RowLayer(IncrementalLayer):
 
 
 class IncrementalBlock(Incremental):
-    """A block of a model: layers in sequence."""
+    """A block of a model: layers in sequence.
+
+    Example:
+        >>> block = pixelcnn_tf.GatedBlock(kernel_size=3, n_channels=1)
+        >>> block.build((None, None, None, 4))
+        >>> [layer.name for layer in block.lookahead_layers()]
+        ['vertical', 'join']
+    """
 
     @abc.abstractmethod
     def step(self, x, pixels: ActivePixels):
@@ -182,7 +210,13 @@ class IncrementalBlock(Incremental):
 
 
 class IncrementalModel(Incremental):
-    """A model that the sampling loop can run."""
+    """A model that the sampling loop can run.
+
+    Example:
+        >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
+        >>> isinstance(model, IncrementalModel), model.naive_parts()
+        (True, [])
+    """
 
     def naive_parts(self) -> list:
         """Returns the parts that have no ``step``; with any, only naive sampling is possible."""
@@ -203,7 +237,13 @@ class IncrementalModel(Incremental):
 
 def layers_of(parts: Iterable) -> list[IncrementalLayer]:
     """Returns the incremental layers of several parts; other parts, such as activations without
-    weights, have none."""
+    weights, have none.
+
+    Example:
+        >>> conv = pixelcnn_tf.MaskedConv2D(3, kernel_size=1)
+        >>> layers_of([conv, tf.nn.relu]) == [conv]
+        True
+    """
     return [
         layer
         for part in parts

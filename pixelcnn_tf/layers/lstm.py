@@ -25,14 +25,19 @@ from pixelcnn_tf.utils.serialization import PACKAGE
 
 
 class LSTMOutput(NamedTuple):
-    """Hidden state and cell, ``[..., units]`` each."""
+    """Hidden state and cell, ``[..., units]`` each.
+
+    Example:
+        >>> lstm_cell(tf.zeros([2, 12]), tf.ones([2, 3])).hidden.shape
+        TensorShape([2, 3])
+    """
 
     hidden: tf.Tensor
     cell: tf.Tensor
 
 
-class EarlierPixels(NamedTuple):
-    """What a state takes from earlier pixels.
+class _EarlierPixels(NamedTuple):
+    """The contribution of earlier pixels to a state.
 
     Attributes:
         gates: the state-to-state part of the gates, ``[lanes, 4 * units]``.
@@ -43,7 +48,7 @@ class EarlierPixels(NamedTuple):
     cell: tf.Tensor
 
 
-def lstm_cell(gates, cell) -> LSTMOutput:
+def lstm_cell(gates: tf.Tensor, cell: tf.Tensor) -> LSTMOutput:
     """Returns one step of an LSTM.
 
     Args:
@@ -62,7 +67,7 @@ def lstm_cell(gates, cell) -> LSTMOutput:
     return LSTMOutput(o * tf.tanh(cell), cell)
 
 
-def gates_together(x, n_channels: int):
+def gates_together(x: tf.Tensor, n_channels: int) -> tf.Tensor:
     """Returns ``x`` ``[..., 4 * units]``, which has o, f, i, g in each channel group, in the order
     of ``lstm_cell``. Done once before a loop, it need not be done at every step.
 
@@ -82,6 +87,10 @@ class LSTMState(IncrementalLayer, keras.layers.Layer):
     Output: hidden states ``[batch, height, width, units]``.
 
     Source: arXiv 1601.06759, equation 3.
+
+    Example:
+        >>> isinstance(pixelcnn_tf.layers.lstm.RowLSTMState(width=3), LSTMState)
+        True
     """
 
     #: The positions of a state's neighbours in the previous row or diagonal, see ``lstm_lines``.
@@ -138,7 +147,7 @@ class _StepByStep(LSTMState):
     def step(self, x, pixels: ActivePixels):
         """Returns one channel group of the hidden state, from that of the gates."""
         layer_state = pixels[self]
-        earlier: EarlierPixels = layer_state.sums
+        earlier: _EarlierPixels = layer_state.sums
         gates = tf.split(earlier.gates, self.n_channels, axis=-1)[pixels.channel]
         cell = tf.split(earlier.cell, self.n_channels, axis=-1)[pixels.channel]
         output = lstm_cell(x + gates, cell)
@@ -189,7 +198,7 @@ class RowLSTMState(_StepByStep):
         side = self.width // 2
         above = [pixels.read(state, 1, right) for right in range(-side, side + 1)]
         hidden = tf.concat([seen[:, : self.units] for seen in above], axis=-1)
-        return EarlierPixels(hidden @ weights, above[side][:, self.units :])
+        return _EarlierPixels(hidden @ weights, above[side][:, self.units :])
 
     def get_config(self):
         return {**super().get_config(), "width": self.width}
@@ -225,10 +234,10 @@ class DiagonalLSTMState(_StepByStep):
     def start_pixel(self, weights, state, pixels: ActivePixels):
         left, above = pixels.read(state, 0, -1), pixels.read(state, 1, 0)
         hidden = tf.concat([left[:, : self.units], above[:, : self.units]], axis=-1)
-        return EarlierPixels(hidden @ weights, left[:, self.units :])
+        return _EarlierPixels(hidden @ weights, left[:, self.units :])
 
 
-class RightDiagonalState(NamedTuple):
+class _RightDiagonalState(NamedTuple):
     """The state of ``RightDiagonalLSTMState``.
 
     Attributes:
@@ -241,8 +250,8 @@ class RightDiagonalState(NamedTuple):
     above: tf.Tensor
 
 
-class RightDiagonalSums(NamedTuple):
-    """What ``RightDiagonalLSTMState`` takes from earlier pixels: hidden states of the row above,
+class _RightDiagonalSums(NamedTuple):
+    """The inputs of ``RightDiagonalLSTMState`` from earlier pixels: hidden states of the row above,
     ``[width, batch, units]``, and of the pixel above, ``[batch, units]``."""
 
     row: tf.Tensor
@@ -273,23 +282,23 @@ class RightDiagonalLSTMState(RowLayer, DiagonalLSTMState):
     def incremental_weights(self):
         return gates_together(super().incremental_weights(), self.n_channels)
 
-    def init_state(self, schedule: Schedule) -> RightDiagonalState:
+    def init_state(self, schedule: Schedule) -> _RightDiagonalState:
         gates = [schedule.width + 1, schedule.lanes, 4 * self.units]
         hidden = [schedule.width, schedule.lanes, self.units]
-        return RightDiagonalState(
+        return _RightDiagonalState(
             tf.zeros(gates, self.compute_dtype), tf.zeros(hidden, self.compute_dtype)
         )
 
     def start_pixel(
-        self, weights, state: RightDiagonalState, pixels: ActivePixels
-    ) -> RightDiagonalSums:
+        self, weights, state: _RightDiagonalState, pixels: ActivePixels
+    ) -> _RightDiagonalSums:
         """At the start of a row, the states of the whole row above, from right to left."""
         new_row = (pixels.column[0] == 0) & (pixels.row[0] > 0)
         [row] = where(
             new_row, lambda above: [self.row_from([state.gates, above], weights)], state.above
         )
         column = tf.minimum(pixels.column[0], pixels.schedule.width - 1)
-        return RightDiagonalSums(row, tf.gather(row, column))
+        return _RightDiagonalSums(row, tf.gather(row, column))
 
     def row_from(self, rows, weights):
         """Returns the hidden states of a row, ``[width, batch, units]``.
@@ -318,8 +327,8 @@ class RightDiagonalLSTMState(RowLayer, DiagonalLSTMState):
         layer_state.groups.append(x)
         return tf.split(layer_state.sums.pixel, self.n_channels, axis=-1)[pixels.channel]
 
-    def end_pixel(self, layer_state: LayerState, pixels: ActivePixels) -> RightDiagonalState:
+    def end_pixel(self, layer_state: LayerState, pixels: ActivePixels) -> _RightDiagonalState:
         column = tf.minimum(pixels.column[0], pixels.schedule.width)
         gates = tf.concat(layer_state.groups, axis=-1)
         gates = tf.tensor_scatter_nd_update(layer_state.state.gates, [[column]], gates[None])
-        return RightDiagonalState(gates, layer_state.sums.row)
+        return _RightDiagonalState(gates, layer_state.sums.row)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 # A graph even in eager mode: a gradient tape cannot look into functions that XLA compiles.
 @tf.function(autograph=False)
-def lstm_lines(lines, kernel, shifts: tuple[int, ...]):
+def lstm_lines(lines: tf.Tensor, kernel: tf.Tensor, shifts: tuple[int, ...]) -> tf.Tensor:
     """Returns the hidden states of lines of positions, each line from the previous line.
 
     The gates of a position are its part of ``lines`` plus ``kernel`` times the hidden states of its

@@ -21,6 +21,13 @@ class MaskedConvWeights(NamedTuple):
         centre: for each channel group of the active pixels ``[features of the group, filters of
             the groups that may see it]``.
         bias: ``[filters]``.
+
+    Example:
+        >>> layer = MaskedConv2D(4, kernel_size=3, n_channels=2)
+        >>> layer.build((None, None, None, 6))
+        >>> weights = layer.incremental_weights()
+        >>> weights.around.shape, [group.shape.as_list() for group in weights.centre]
+        (TensorShape([24, 4]), [[3, 4], [3, 2]])
     """
 
     around: tf.Tensor | tuple

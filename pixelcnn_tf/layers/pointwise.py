@@ -9,7 +9,7 @@ from pixelcnn_tf.utils.serialization import PACKAGE
 from pixelcnn_tf.utils.validation import count
 
 
-def gate(x, n_channels: int):
+def gate(x: tf.Tensor, n_channels: int) -> tf.Tensor:
     """Returns ``tanh(a) * sigmoid(b)`` of the two halves a and b of each channel group.
 
     Args:
@@ -119,7 +119,7 @@ class ClassBias(IncrementalLayer, keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
-def concat_elu(x):
+def concat_elu(x: tf.Tensor) -> tf.Tensor:
     """Returns the ELU of ``x`` and of ``-x``, ``[..., 2 * features]``.
 
     Source: Salimans et al. 2017, arXiv 1701.05517, section 2.5; for ReLU Shang et al. 2016, arXiv

@@ -1,4 +1,4 @@
-"""Which pixels are computed at which step of incremental evaluation, and what layers keep of them.
+"""The order in which incremental evaluation computes pixels, and the states of layers at them.
 
 docs/sampling.md explains the terms, with figures; incremental.py is the protocol of the layers.
 """
@@ -17,7 +17,7 @@ Nest: TypeAlias = Any
 
 @dataclasses.dataclass
 class LayerState:
-    """What one layer knows at the active pixels.
+    """The weights, state and partial sums of one layer at the active pixels.
 
     Attributes:
         weights: from ``incremental_weights``.
@@ -25,6 +25,14 @@ class LayerState:
         lookahead: number of steps that the layer is ahead of the active pixels.
         sums: from ``start_pixel``; ``step`` adds to it.
         groups: the channel groups of the layer's input so far.
+
+    Example:
+        >>> layer = pixelcnn_tf.MaskedConv2D(3, kernel_size=7)
+        >>> layer.build((None, None, None, 3))
+        >>> schedule = Schedule(layer, batch=2, height=8, width=8)
+        >>> pixels = schedule.pixels(0, schedule.weights(), schedule.init_states())
+        >>> pixels[layer].sums.shape == (schedule.lanes, layer.filters)
+        True
     """
 
     weights: Nest
@@ -35,7 +43,7 @@ class LayerState:
 
 
 class Schedule:
-    """Which pixels of a batch of images are computed at which step.
+    """The assignment of the pixels of a batch of images to steps.
 
     Args:
         part: a layer, block or model.
@@ -119,6 +127,13 @@ class Wavefront:
     Attributes:
         row, column: int32 ``[rows]``; some may lie outside of the image.
         index: int32 ``[rows]``, ``row * width + column``; ``height * width`` for those outside.
+
+    Example:
+        >>> layer = pixelcnn_tf.MaskedConv2D(3, kernel_size=7)
+        >>> layer.build((None, None, None, 3))
+        >>> wavefront = Wavefront(Schedule(layer, batch=1, height=3, width=10), time=8)
+        >>> wavefront.row.numpy().tolist(), wavefront.column.numpy().tolist()
+        ([2, 1, 0], [0, 4, 8])
     """
 
     def __init__(self, schedule: Schedule, time):
@@ -174,12 +189,24 @@ class Wavefront:
 
 
 class ActivePixels(Wavefront):
-    """The pixels that are computed at this step, and what the layers know about them.
+    """The pixels that are computed at this step, and the states of the layers at them.
 
     ``pixels[layer]`` is the ``LayerState`` of a layer.
 
     Attributes:
         channel: the channel that is computed now.
+
+    Example:
+        >>> layer = pixelcnn_tf.MaskedConv2D(2, kernel_size=3, n_channels=1)
+        >>> layer.build((None, None, None, 2))
+        >>> schedule = Schedule(layer, batch=1, height=4, width=4)
+        >>> states = schedule.init_states()
+        >>> for step in tf.range(schedule.n_steps):
+        ...     pixels = schedule.pixels(step, schedule.weights(), states)
+        ...     outputs = layer.step(tf.ones([schedule.lanes, 2]), pixels)
+        ...     states = pixels.end()
+        >>> outputs.shape
+        TensorShape([2, 2])
     """
 
     def __init__(self, schedule: Schedule, time, weights: list[Nest], states: list[Nest]):
@@ -212,11 +239,16 @@ class ActivePixels(Wavefront):
         return [layer.end_pixel(state, self) for layer, state in self._layer_states.items()]
 
 
-def where(condition, change: Callable, *states: Nest) -> tuple:
+def where(condition: tf.Tensor | bool, change: Callable, *states: Nest) -> tuple:
     """Returns ``change(*states)`` where the scalar ``condition`` holds, else ``states``.
 
     A loop of at most one iteration: XLA lets it work in place, while it copies all that goes into
     and comes out of a ``tf.cond``.
+
+    Example:
+        >>> [n] = where(tf.constant(True), lambda n: [n + 1], tf.constant(1))
+        >>> int(n)
+        2
     """
 
     def body(_, *states):

@@ -25,6 +25,12 @@ class ShiftedConvWeights(NamedTuple):
     Attributes:
         kernel: ``[rows * columns * features, filters]``.
         bias: ``[filters]``.
+
+    Example:
+        >>> layer = ShiftedConv2D(4, (2, 3), direction="down")
+        >>> layer.build((None, None, None, 6))
+        >>> layer.incremental_weights().kernel.shape
+        TensorShape([36, 4])
     """
 
     kernel: tf.Tensor

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def skew(x):
+def skew(x: tf.Tensor) -> tf.Tensor:
     """Returns ``x`` ``[batch, height, width, features]`` with row i shifted by i columns to the
     right, padded with zeros: ``[batch, height, width + height - 1, features]``.
 
@@ -24,15 +24,22 @@ def skew(x):
     return tf.ensure_shape(skewed, [x.shape[0], x.shape[1], None, x.shape[3]])
 
 
-def unskew(x, width):
-    """Returns the input of ``skew``, which has ``width`` columns."""
+def unskew(x: tf.Tensor, width: int | tf.Tensor) -> tf.Tensor:
+    """Returns the input of ``skew``, which has ``width`` columns.
+
+    Example:
+        >>> from pixelcnn_tf.layers.skewing import skew, unskew
+        >>> x = tf.random.normal([1, 3, 4, 2])
+        >>> bool(tf.reduce_all(unskew(skew(x), 4) == x))
+        True
+    """
     batch, height, _, features = tf.unstack(tf.shape(x))
     longer = tf.pad(tf.reshape(x, [batch, -1, features]), [[0, 0], [0, height], [0, 0]])
     rows = tf.reshape(longer, [batch, height, width + height, features])
     return tf.ensure_shape(first(rows, 2, width), [x.shape[0], x.shape[1], None, x.shape[3]])
 
 
-def first(x, axis: int, n):
+def first(x: tf.Tensor, axis: int, n: int | tf.Tensor) -> tf.Tensor:
     """Returns the first ``n`` entries of ``x`` along an axis. The gradient of ``x[:, :n]`` takes 10
     times as long as that of ``tf.slice``, which is a padding.
 

@@ -174,7 +174,7 @@ class Likelihood(keras.losses.Loss):
         return self.nll(y_true, y_pred) * scale_to("bits_per_dim", n_dims)
 
 
-def nucleus(probabilities, top_p) -> tf.Tensor:
+def nucleus(probabilities: tf.Tensor, top_p: float | tf.Tensor) -> tf.Tensor:
     """Sets the probabilities of all but the most likely values to zero.
 
     Args:
@@ -199,7 +199,7 @@ def nucleus(probabilities, top_p) -> tf.Tensor:
     return tf.where(probabilities >= least, probabilities, 0.0)
 
 
-def inverse_cumulative(probabilities, uniforms) -> tf.Tensor:
+def inverse_cumulative(probabilities: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """Returns the values at which the cumulative distribution exceeds ``uniforms``.
 
     The search is for a block of about ``sqrt(n)`` values first and then within the block, because a
@@ -239,7 +239,7 @@ def _count(conditions):
     return tf.reduce_sum(tf.cast(conditions, tf.int32), axis=-1)
 
 
-def scale_to(unit: str, n_dims):
+def scale_to(unit: str, n_dims: int | tf.Tensor) -> float | tf.Tensor:
     """Returns the factor from nats per image to ``unit``.
 
     Args:

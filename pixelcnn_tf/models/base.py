@@ -1,5 +1,7 @@
 """The base class of the models."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -94,7 +96,7 @@ class PixelModel(IncrementalModel, keras.Model):
         }
 
 
-def checked_labels(labels, n, n_classes: int | None):
+def checked_labels(labels: Any, n: int | tf.Tensor, n_classes: int | None) -> tf.Tensor | None:
     """Returns ``labels`` as int32 ``[n]``, or None without classes.
 
     Args:

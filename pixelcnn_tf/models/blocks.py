@@ -4,6 +4,7 @@ A block keeps the shape of its input and the order of its channel groups.
 """
 
 import keras
+import tensorflow as tf
 
 from pixelcnn_tf.layers.gated import TwoStackInput, VerticalToHorizontal
 from pixelcnn_tf.layers.incremental import IncrementalBlock, IncrementalLayer, layers_of
@@ -127,13 +128,27 @@ class Block(IncrementalBlock, keras.layers.Layer):
         }
 
 
-def add_bias(bias: ClassBias | None, x, labels):
-    """Returns ``x`` plus the biases of its classes, or ``x`` without classes."""
+def add_bias(bias: ClassBias | None, x: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
+    """Returns ``x`` plus the biases of its classes, or ``x`` without classes.
+
+    Example:
+        >>> x = tf.ones([2, 4, 4, 6])
+        >>> add_bias(None, x, labels=None) is x
+        True
+        >>> add_bias(ClassBias(n_classes=10), x, labels=tf.constant([3, 7])).shape
+        TensorShape([2, 4, 4, 6])
+    """
     return x if bias is None else bias(x, labels)
 
 
-def step_bias(bias: ClassBias | None, x, pixels: ActivePixels):
-    """Returns a step of ``add_bias``."""
+def step_bias(bias: ClassBias | None, x: tf.Tensor, pixels: ActivePixels) -> tf.Tensor:
+    """Returns a step of ``add_bias``.
+
+    Example:
+        >>> x = tf.ones([8, 2])
+        >>> step_bias(None, x, pixels=None) is x
+        True
+    """
     return x if bias is None else bias.step(x, pixels)
 
 

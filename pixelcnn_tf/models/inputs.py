@@ -5,6 +5,7 @@ range is clamped without a word).
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.utils.errors import UserError
@@ -43,7 +44,7 @@ def check_size(model: PixelModel, height: int, width: int) -> None:
         raise UserError(str(error)) from None
 
 
-def check_images(model: PixelModel, images) -> np.ndarray:
+def check_images(model: PixelModel, images: npt.ArrayLike) -> np.ndarray:
     """Returns images for ``model`` as an array.
 
     Args:
@@ -77,7 +78,7 @@ def check_images(model: PixelModel, images) -> np.ndarray:
     return images.astype(np.uint8)
 
 
-def labels_for(model: PixelModel, labels, n: int) -> np.ndarray | None:
+def labels_for(model: PixelModel, labels: npt.ArrayLike | None, n: int) -> np.ndarray | None:
     """Returns the labels of ``n`` images for ``model``.
 
     Args:

@@ -26,6 +26,13 @@ class NetworkWeights(NamedTuple):
     Attributes:
         convolutions: of the three input convolutions and of the output convolution.
         vertical, horizontal: of the layers of each level.
+
+    Example:
+        >>> model = pixelcnn_tf.PixelCNNPlusPlus(n_resnet=1, n_filters=4, n_mix=1, n_channels=1)
+        >>> model.build((None, None, None, 1))
+        >>> weights = NetworkWeights.of(model)
+        >>> len(weights.convolutions), len(weights.vertical), len(weights.horizontal)
+        (4, 3, 3)
     """
 
     convolutions: list[Nest]
@@ -55,6 +62,10 @@ class VerticalState(NamedTuple):
         outputs: the outputs of its blocks for the active row, ``[width, batch, features]`` each.
         upsampled: features from the next level, for two rows, ``[2, width, batch, features]``;
             empty at the lowest resolution.
+
+    Example:
+        >>> VerticalState(layers=[], outputs=[tf.zeros([8, 1, 4])]).upsampled
+        ()
     """
 
     layers: list
@@ -69,6 +80,10 @@ class HorizontalState(NamedTuple):
         layers: the states of its layers.
         upsampled: features from the next level, for two rows, as far as they have been computed,
             ``[width / 2, batch, 4 * features]``; empty at the lowest resolution.
+
+    Example:
+        >>> HorizontalState(layers=[], upsampled=tf.zeros([4, 1, 16])).upsampled.shape
+        TensorShape([4, 1, 16])
     """
 
     layers: list
@@ -84,6 +99,13 @@ class NetworkState(NamedTuple):
         row_input: the part of the horizontal stream's input that depends on the row above,
             ``[width, batch, features]``.
         vertical, horizontal: the states of each level.
+
+    Example:
+        >>> model = pixelcnn_tf.PixelCNNPlusPlus(n_resnet=1, n_filters=4, n_mix=1, n_channels=1)
+        >>> model.build((None, None, None, 1))
+        >>> state = NetworkState.zeros(model, Schedule(model, batch=2, height=8, width=8))
+        >>> [level.upsampled.shape.as_list() for level in state.horizontal[:2]]
+        [[4, 2, 16], [2, 2, 16]]
     """
 
     image: tf.Tensor
@@ -131,6 +153,16 @@ class IncrementalNetwork:
         model: a built ``PixelCNNPlusPlus``.
         schedule: that of the image, with one active pixel.
         weights: from ``model.incremental_weights``.
+
+    Example:
+        >>> model = pixelcnn_tf.PixelCNNPlusPlus(n_resnet=1, n_filters=4, n_mix=1, n_channels=1)
+        >>> model.build((None, None, None, 1))
+        >>> schedule = Schedule(model, batch=2, height=4, width=4)
+        >>> network = IncrementalNetwork(model, schedule, NetworkWeights.of(model))
+        >>> row = column = tf.constant(0)
+        >>> params, state = network.step(NetworkState.zeros(model, schedule), row, column)
+        >>> params.shape == (2, model.likelihood.n_params)
+        True
     """
 
     def __init__(self, model: PixelCNNPlusPlus, schedule: Schedule, weights: NetworkWeights):

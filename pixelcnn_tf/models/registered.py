@@ -15,7 +15,12 @@ from pixelcnn_tf.config.types import OddSize, Real
 
 
 class ResBlockSettings(BlockSettings):
-    """The settings of ``PixelCNNResBlock``."""
+    """The settings of ``PixelCNNResBlock``.
+
+    Example:
+        >>> ResBlockSettings(kernel_size=5).kernel_size
+        (5, 5)
+    """
 
     kernel_size: OddSize = Field(
         default=(3, 3),
@@ -30,7 +35,12 @@ class ResBlockSettings(BlockSettings):
 
 
 class GatedSettings(BlockSettings):
-    """The settings of ``GatedBlock``."""
+    """The settings of ``GatedBlock``.
+
+    Example:
+        >>> GatedSettings(kernel_size=[3, 5]).kernel_size
+        (3, 5)
+    """
 
     kernel_size: OddSize = Field(
         default=(3, 3), examples=[5], description="of the vertical stack: odd, or [height, width]"
@@ -38,7 +48,12 @@ class GatedSettings(BlockSettings):
 
 
 class RowLSTMSettings(BlockSettings):
-    """The settings of ``RowLSTMBlock``."""
+    """The settings of ``RowLSTMBlock``.
+
+    Example:
+        >>> RowLSTMSettings(kernel_size=[1, 5]).kernel_size
+        (1, 5)
+    """
 
     kernel_size: OddSize = Field(
         default=(1, 3), description="of the row above: [1, width], width odd"
@@ -55,7 +70,12 @@ class RowLSTMSettings(BlockSettings):
 
 
 class PixelRNNSettings(ModelSettings):
-    """The settings of ``PixelRNN``, which is a stack of blocks."""
+    """The settings of ``PixelRNN``, which is a stack of blocks.
+
+    Example:
+        >>> PixelRNNSettings(hidden_dim=64).pixel_layer
+        'resblock'
+    """
 
     pixel_layer: BlockName = Field(
         default="resblock", description="the block that the stack repeats"
@@ -75,7 +95,12 @@ class PixelRNNSettings(ModelSettings):
 
 
 class PixelCNNPPSettings(ModelSettings):
-    """The settings of ``PixelCNNPlusPlus``. Its likelihood follows from ``n_mix``."""
+    """The settings of ``PixelCNNPlusPlus``. Its likelihood follows from ``n_mix``.
+
+    Example:
+        >>> PixelCNNPPSettings(n_mix=5).likelihood
+        'logistic-5'
+    """
 
     derived: ClassVar[tuple[str, ...]] = ("likelihood",)
     size_unit: ClassVar[int] = 4

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.inputs import check_images, check_model, labels_for
 from pixelcnn_tf.sampling.generate import generate_images
 from pixelcnn_tf.sampling.scheduler import plan_batches
-from pixelcnn_tf.sampling.settings import SamplingSettings, is_whole
+from pixelcnn_tf.sampling.settings import SamplingSettings, is_integer
 from pixelcnn_tf.utils.errors import UserError, suggestion
 
 #: The parts of an image that have a name.
@@ -16,12 +18,12 @@ HALVES = ("lower", "upper", "left", "right")
 
 
 def complete_images(
-    model,
-    images,
+    model: PixelModel,
+    images: npt.ArrayLike,
     hidden: np.ndarray | str,
     n_completions: int,
     seed: int,
-    labels=None,
+    labels: npt.ArrayLike | None = None,
     settings: SamplingSettings | None = None,
     progress: Callable[[int, int], None] | None = None,
     **overrides: Any,
@@ -64,7 +66,7 @@ def complete_images(
     n, height, width, _ = images.shape
     if isinstance(hidden, str):
         hidden = hidden_mask(hidden, height, width)
-    if not is_whole(n_completions) or n_completions < 1:
+    if not is_integer(n_completions) or n_completions < 1:
         raise UserError(f"n_completions={n_completions!r}: must be an integer from 1 up")
     settings = (settings or SamplingSettings()).updated(overrides)
     labels = labels_for(model, labels, n)
@@ -128,7 +130,14 @@ def hidden_mask(part: str, height: int, width: int, argument: str = "hidden") ->
 
 
 def check_hides_some(hidden: np.ndarray, part: str, argument: str = "hidden") -> None:
-    """Raises UserError if a mask ``[height, width]``, named ``part``, hides no pixel."""
+    """Raises UserError if a mask ``[height, width]``, named ``part``, hides no pixel.
+
+    Example:
+        >>> check_hides_some(np.zeros([4, 6], bool), "mask.png")
+        Traceback (most recent call last):
+            ...
+        pixelcnn_tf.utils.errors.UserError: hidden mask.png: hides no pixel of images of 4x6
+    """
     if not hidden.any():
         size = "x".join(map(str, hidden.shape))
         raise UserError(f"{argument} {part}: hides no pixel of images of {size}")

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from pixelcnn_tf.layers.incremental import IncrementalModel
+from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.inputs import check_images, check_model, check_size, labels_for
 from pixelcnn_tf.sampling.loops import Results, Tables, split_weights, stateless_uniforms
 from pixelcnn_tf.sampling.scheduler import (
@@ -20,19 +23,19 @@ from pixelcnn_tf.sampling.scheduler import (
     plan_batches,
     table_of,
 )
-from pixelcnn_tf.sampling.settings import SamplingSettings, check_seed, is_whole
+from pixelcnn_tf.sampling.settings import SamplingSettings, check_seed, is_integer
 from pixelcnn_tf.utils.errors import UserError
 
 
 def generate_images(
-    model,
+    model: PixelModel,
     image_size: int | tuple[int, int],
     n_images: int,
     seed: int,
-    initial_images=None,
+    initial_images: npt.ArrayLike | None = None,
     *,
-    known=None,
-    labels=None,
+    known: npt.ArrayLike | None = None,
+    labels: npt.ArrayLike | None = None,
     settings: SamplingSettings | None = None,
     progress: Callable[[int, int], None] | None = None,
     **overrides: Any,
@@ -146,7 +149,10 @@ class _Job(NamedTuple):
 
 
 def teacher_forced_logits(
-    model, images, jit_compile: bool | None = None, labels=None
+    model: PixelModel,
+    images: npt.ArrayLike,
+    jit_compile: bool | None = None,
+    labels: npt.ArrayLike | None = None,
 ) -> np.ndarray:
     """Evaluates a model incrementally on given images, for tests that compare the logits with
     those of ``model(images)``.
@@ -184,11 +190,18 @@ def teacher_forced_logits(
     weights = split_weights(model)
     batch = IncrementalBatch(model, size, tables, everything, weights, jit_compile, results)
     batch.advance(batch.n_steps)
-    return images_of(batch.results.logits.numpy(), *size)
+    logits: Any = batch.results.logits
+    return images_of(logits.numpy(), *size)
 
 
-def supports_incremental(model) -> bool:
-    """Returns whether ``model`` and all its blocks have a ``step``."""
+def supports_incremental(model: keras.Model) -> bool:
+    """Returns whether ``model`` and all its blocks have a ``step``.
+
+    Example:
+        >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
+        >>> supports_incremental(model)
+        True
+    """
     return isinstance(model, IncrementalModel) and not model.naive_parts()
 
 
@@ -202,11 +215,11 @@ def _check_method(model, method: str) -> None:
 
 def _image_shape(model, image_size, n_images) -> tuple[int, int, int, int]:
     size = image_size if isinstance(image_size, (tuple, list)) else (image_size,) * 2
-    if len(size) != 2 or not all(is_whole(s) and s > 0 for s in size):
+    if len(size) != 2 or not all(is_integer(s) and s > 0 for s in size):
         raise UserError(
             f"image_size={image_size!r}: must be a positive integer or a pair (height, width)"
         )
-    if not is_whole(n_images) or n_images < 1:
+    if not is_integer(n_images) or n_images < 1:
         raise UserError(f"n_images={n_images!r}: must be an integer from 1 up")
     check_size(model, *size)
     return int(n_images), int(size[0]), int(size[1]), model.n_channels

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from pixelcnn_tf.layers.schedule import Schedule
+from pixelcnn_tf.models.base import PixelModel
 
 
 class Tables(NamedTuple):
@@ -25,6 +26,11 @@ class Tables(NamedTuple):
         uniforms: float32 table of numbers in [0, 1).
         temperature, top_p: as in ``generate_images``; None for 1.
         labels: int32 ``[batch]``, for a class-conditional model.
+
+    Example:
+        >>> tables = Tables(images=tf.zeros([17, 1, 2]))  # two greyscale images of 4x4, all known
+        >>> tables.uniforms is None
+        True
     """
 
     images: tf.Tensor
@@ -37,7 +43,12 @@ class Tables(NamedTuple):
 
 class Results(NamedTuple):
     """The outputs of the loops: float32 tables of the values and, if given, of the logits
-    (``[..., n_params]``) that the values were drawn from."""
+    (``[..., n_params]``) that the values were drawn from.
+
+    Example:
+        >>> Results(images=tf.zeros([17, 1, 2])).logits
+        ()
+    """
 
     images: tf.Tensor
     logits: tf.Tensor | tuple = ()
@@ -47,12 +58,12 @@ class Results(NamedTuple):
 # entries [n] from a table.
 
 
-def given(tables: Tables) -> Callable:
+def _given(tables: Tables) -> Callable:
     """Returns a function that chooses the values of the given images (teacher forcing)."""
     return lambda logits, pick: pick(tables.images)
 
 
-def draw(tables: Tables, likelihood) -> Callable:
+def _draw(tables: Tables, likelihood) -> Callable:
     """Returns a function that draws values from the model."""
 
     def choose(logits, pick):
@@ -62,7 +73,7 @@ def draw(tables: Tables, likelihood) -> Callable:
     return choose
 
 
-def keep(tables: Tables, otherwise: Callable) -> Callable:
+def _keep(tables: Tables, otherwise: Callable) -> Callable:
     """Returns a function that chooses the known values, and for others calls ``otherwise``."""
 
     def choose(logits, pick):
@@ -73,9 +84,9 @@ def keep(tables: Tables, otherwise: Callable) -> Callable:
 
 def _chooser(tables: Tables, likelihood) -> Callable:
     if tables.uniforms is None:
-        return given(tables)
-    drawn = draw(tables, likelihood)
-    return drawn if tables.known is None else keep(tables, drawn)
+        return _given(tables)
+    drawn = _draw(tables, likelihood)
+    return drawn if tables.known is None else _keep(tables, drawn)
 
 
 def _incremental_loop(model, size, weights, tables, states, results, first, stop):
@@ -182,9 +193,33 @@ def _call(loop: Callable, model: weakref.ref, size, *arguments):
     return loop(model(), size, *arguments)
 
 
-def incremental_loop(model, size, weights, tables, states, results, first, stop, jit_compile=None):
+def incremental_loop(
+    model: PixelModel,
+    size: tuple[int, int],
+    weights: list,
+    tables: Tables,
+    states: list,
+    results: Results,
+    first: tf.Tensor,
+    stop: tf.Tensor,
+    jit_compile: bool | None = None,
+) -> tuple[list, Results]:
     """``_incremental_loop`` as a graph, compiled by XLA (``jit_compile=True``), not (False), or
-    where XLA can (None)."""
+    where XLA can (None).
+
+    Example:
+        >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
+        >>> model.build((None, None, None, 1))
+        >>> tables = Tables(tf.zeros([17, 1, 2]), uniforms=tf.random.uniform([17, 1, 2]))
+        >>> schedule = Schedule(model, batch=2, height=4, width=4)
+        >>> steps = tf.constant(0), tf.constant(schedule.n_steps)
+        >>> states, results = incremental_loop(
+        ...     model, (4, 4), split_weights(model), tables, schedule.init_states(),
+        ...     Results(tables.images), *steps, jit_compile=False,
+        ... )
+        >>> results.images.shape
+        TensorShape([17, 1, 2])
+    """
     arguments = weights, tables, states, results, first, stop
 
     def run(compiled: bool):
@@ -208,8 +243,24 @@ def incremental_loop(model, size, weights, tables, states, results, first, stop,
         return run(False)
 
 
-def naive_loop(model, size, tables, results, first, stop):
-    """``_naive_loop`` as a graph."""
+def naive_loop(
+    model: PixelModel,
+    size: tuple[int, int],
+    tables: Tables,
+    results: Results,
+    first: tf.Tensor,
+    stop: tf.Tensor,
+) -> Results:
+    """``_naive_loop`` as a graph.
+
+    Example:
+        >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
+        >>> model.build((None, None, None, 1))
+        >>> tables = Tables(tf.zeros([17, 1, 2]), uniforms=tf.random.uniform([17, 1, 2]))
+        >>> steps = tf.constant(0), tf.constant(16)
+        >>> naive_loop(model, (4, 4), tables, Results(tables.images), *steps).images.shape
+        TensorShape([17, 1, 2])
+    """
     graph = _graph(_naive_loop, model, False, size, tables, results)
     return graph(tables, results, first, stop)
 
@@ -218,16 +269,32 @@ def _split_weights(model, _):
     return Schedule(model, 1, 1, 1).weights()
 
 
-def split_weights(model) -> list:
-    """The weights of ``model`` for ``incremental_loop``, as they are now."""
+def split_weights(model: PixelModel) -> list:
+    """The weights of ``model`` for ``incremental_loop``, as they are now.
+
+    Example:
+        >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
+        >>> model.build((None, None, None, 1))
+        >>> len(split_weights(model)) == len(model.incremental_layers())
+        True
+    """
     return _graph(_split_weights, model, False, None)()
 
 
 @tf.function(autograph=False, input_signature=[tf.TensorSpec([], tf.int32)] * 4)
-def stateless_uniforms(seed, first, n_images, n_dims) -> tf.Tensor:
+def stateless_uniforms(
+    seed: tf.Tensor, first: tf.Tensor, n_images: tf.Tensor, n_dims: tf.Tensor
+) -> tf.Tensor:
     """float32 ``[n_images, n_dims]`` in [0, 1), row ``i`` a function of seed and ``first + i``.
 
     Made of integer bits: TensorFlow's float draws differ between compiled and plain graphs.
+
+    Example:
+        >>> seed, n_dims = tf.constant(7), tf.constant(3)
+        >>> all_rows = stateless_uniforms(seed, tf.constant(0), tf.constant(5), n_dims)
+        >>> last_rows = stateless_uniforms(seed, tf.constant(3), tf.constant(2), n_dims)
+        >>> bool(tf.reduce_all(all_rows[3:] == last_rows))
+        True
     """
 
     def row(i):

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.layers.schedule import Schedule
+from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.sampling.loops import Results, Tables, incremental_loop, naive_loop
 from pixelcnn_tf.sampling.settings import SamplingSettings
 from pixelcnn_tf.utils.errors import UserError
@@ -48,7 +49,13 @@ def table_of(images: np.ndarray, batch: int) -> np.ndarray:
 
 def images_of(table: np.ndarray, height: int, width: int) -> np.ndarray:
     """Converts a table to images ``[batch, height, width, channels, ...]``, the inverse of
-    ``table_of``."""
+    ``table_of``.
+
+    Example:
+        >>> from pixelcnn_tf.sampling.scheduler import images_of
+        >>> images_of(np.zeros([5, 3, 2]), height=2, width=2).shape
+        (2, 2, 2, 3)
+    """
     images = np.moveaxis(table[:-1], 2, 0)
     return images.reshape(len(images), height, width, *images.shape[2:])
 
@@ -93,6 +100,17 @@ class IncrementalBatch(_Batch):
         weights: from ``split_weights``.
         jit_compile: as in ``incremental_loop``.
         results: ``Results`` to write to; images only if not given.
+
+    Example:
+        >>> from pixelcnn_tf.sampling.loops import split_weights
+        >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
+        >>> model.build((None, None, None, 1))
+        >>> tables = Tables(tf.zeros([17, 1, 2]), uniforms=tf.random.uniform([17, 1, 2]))
+        >>> weights, everything = split_weights(model), np.arange(16)
+        >>> batch = IncrementalBatch(model, (4, 4), tables, everything, weights, jit_compile=False)
+        >>> batch.advance(batch.n_steps)
+        >>> batch.done == batch.n_steps
+        True
     """
 
     def __init__(self, model, size, tables, unknown, weights, jit_compile=None, results=None):
@@ -121,6 +139,15 @@ class NaiveBatch(_Batch):
     """Images made by ``naive_loop``; arguments as in ``IncrementalBatch``.
 
     A step is a sub-pixel.
+
+    Example:
+        >>> from pixelcnn_tf.sampling.scheduler import NaiveBatch
+        >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
+        >>> tables = Tables(tf.zeros([17, 1, 2]), uniforms=tf.random.uniform([17, 1, 2]))
+        >>> batch = NaiveBatch(model, (4, 4), tables, unknown=np.arange(10, 16))
+        >>> batch.advance(4)
+        >>> batch.done, batch.n_steps
+        (14, 16)
     """
 
     def __init__(self, model, size, tables: Tables, unknown: np.ndarray):
@@ -142,6 +169,14 @@ def advance(batches: list, pool: ThreadPoolExecutor) -> Iterator[float]:
 
     Yields:
         the fraction that is done, after each piece, so that the caller may report it or stop.
+
+    Example:
+        >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
+        >>> tables = Tables(tf.zeros([17, 1, 2]), uniforms=tf.random.uniform([17, 1, 2]))
+        >>> batch = NaiveBatch(model, (4, 4), tables, unknown=np.arange(16))
+        >>> with ThreadPoolExecutor(1) as pool:
+        ...     list(advance([batch], pool))[-1]
+        1.0
     """
     n_steps = max(batch.n_steps for batch in batches)
     paces = _pace.setdefault(batches[0].model, {})
@@ -159,18 +194,24 @@ def advance(batches: list, pool: ThreadPoolExecutor) -> Iterator[float]:
 
 
 class BatchPlan(NamedTuple):
-    """How images are divided into batches.
+    """The division of images into batches.
 
     Attributes:
         batch_size: images per batch.
         workers: batches that run at the same time.
+
+    Example:
+        >>> BatchPlan(batch_size=8, workers=2).batch_size
+        8
     """
 
     batch_size: int
     workers: int
 
 
-def plan_batches(model, shape, settings: SamplingSettings) -> BatchPlan:
+def plan_batches(
+    model: PixelModel, shape: tuple[int, int, int, int], settings: SamplingSettings
+) -> BatchPlan:
     """Divides images into batches that are fast and fit memory.
 
     Args:
@@ -250,12 +291,19 @@ def _fast_size(n: int, cost: _Cost, room: int) -> int:
 
 
 @contextlib.contextmanager
-def memory_errors(shape, batch: int):
+def memory_errors(shape: tuple[int, ...], batch: int) -> Iterator[None]:
     """Turns TensorFlow's out-of-memory error into a UserError of one line.
 
     Args:
         shape: ``(n_images, height, width, channels)``, for the message.
         batch: images per batch.
+
+    Example:
+        >>> with memory_errors((1000, 512, 512, 3), batch=64):
+        ...     raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+        Traceback (most recent call last):
+            ...
+        pixelcnn_tf.utils.errors.UserError: 1000 images of 512x512x3, 64 at once: do not ...
     """
     try:
         yield
@@ -268,7 +316,12 @@ def memory_errors(shape, batch: int):
 
 
 def cores() -> int:
-    """Returns the number of CPU cores that this process may use."""
+    """Returns the number of CPU cores that this process may use.
+
+    Example:
+        >>> cores() >= 1
+        True
+    """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,6 +1,7 @@
 """The settings of a sampler."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ _OLD_METHODS = {"raster": "incremental", "plain": "naive"}
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """How images are drawn: what changes the distribution, and what only changes the speed.
+    """The settings of sampling: the distribution that is drawn from, and the speed.
 
     Args:
         temperature: divides the logits (for a mixture: the log-probabilities), 0.001 to 1000.
@@ -50,18 +51,18 @@ class SamplingSettings:
 
     def __post_init__(self):
         object.__setattr__(self, "method", _OLD_METHODS.get(str(self.method), self.method))
-        if not is_number(self.temperature) or not 1e-3 <= self.temperature <= 1e3:
+        if not _is_number(self.temperature) or not 1e-3 <= self.temperature <= 1e3:
             raise UserError(
                 f"temperature={self.temperature!r}: must be a number from 0.001 to 1000"
             )
-        if not is_number(self.top_p) or not 1e-6 <= self.top_p <= 1:
+        if not _is_number(self.top_p) or not 1e-6 <= self.top_p <= 1:
             raise UserError(f"top_p={self.top_p!r}: must be a number from 0.000001 to 1")
         if self.method not in METHODS:
             raise UserError(
                 f"method={self.method!r}: must be 'incremental' or 'naive'"
                 f"{suggestion(str(self.method), list(METHODS))}"
             )
-        if self.batch_size is not None and (not is_whole(self.batch_size) or self.batch_size < 1):
+        if self.batch_size is not None and (not is_integer(self.batch_size) or self.batch_size < 1):
             raise UserError(f"batch_size={self.batch_size!r}: must be an integer from 1 up")
         if self.jit_compile not in (None, True, False):
             raise UserError(f"jit_compile={self.jit_compile!r}: must be True, False or None")
@@ -89,19 +90,32 @@ jit_compile=None)
         return replace(self, **overrides)
 
 
-def is_whole(value) -> bool:
-    """Whether ``value`` is an integer (and no boolean)."""
+def is_integer(value: object) -> bool:
+    """Returns whether ``value`` is an integer (a boolean is not).
+
+    Example:
+        >>> is_integer(np.int64(3)), is_integer(3.0), is_integer(True)
+        (True, False, False)
+    """
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def is_number(value) -> bool:
-    """Whether ``value`` is a number (and no boolean)."""
+def _is_number(value: object) -> bool:
+    """Whether ``value`` is a number (a boolean is not)."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
-def check_seed(seed) -> None:
-    """Raises UserError unless ``seed`` is an integer of 32 bits."""
-    if not is_whole(seed):
+def check_seed(seed: Any) -> None:
+    """Raises UserError unless ``seed`` is an integer of 32 bits.
+
+    Example:
+        >>> check_seed(0)
+        >>> check_seed(0.5)
+        Traceback (most recent call last):
+            ...
+        pixelcnn_tf.utils.errors.UserError: seed=0.5: must be an integer
+    """
+    if not is_integer(seed):
         raise UserError(f"seed={seed!r}: must be an integer")
     if not -(2**31) <= seed < 2**31:
         raise UserError(f"seed={seed}: must fit in 32 bits")

@@ -48,13 +48,34 @@ def progress_bar(training: TrainingConfig, step: int, seconds: float) -> tqdm:
 
 def update(bar: tqdm, training: TrainingConfig, step: int, seconds: float) -> None:
     """Advance the progress bar to the step or, with a time budget, to the second; see
-    ``progress_bar``."""
+    ``progress_bar``.
+
+    Example:
+        >>> from pixelcnn_tf.training import reports
+        >>> training = pixelcnn_tf.config.TrainingConfig(steps=20)
+        >>> with reports.progress_bar(training, step=0, seconds=0.0) as bar:
+        ...     reports.update(bar, training, step=5, seconds=2.0)
+        ...     bar.n, bar.total, bar.unit
+        (5, 20, 'step')
+    """
     done = step if training.minutes is None else min(int(seconds), bar.total)
     bar.update(done - bar.n)
 
 
 def write_start(trainer: "Trainer", images: Images) -> None:
-    """Write to TensorBoard what does not change during a run: real images, masks, the config."""
+    """Write to TensorBoard what does not change during a run: real images, masks, the config.
+
+    Example:
+        >>> import tempfile
+        >>> config = pixelcnn_tf.load_config("config.yml", ["runs_dir=" + tempfile.mkdtemp()])
+        >>> model = pixelcnn_tf.build_model(config)
+        >>> optimizer = pixelcnn_tf.training.optimizers.build_optimizer(config.training)
+        >>> trainer = pixelcnn_tf.Trainer(config, model, model.likelihood, optimizer)
+        >>> images = pixelcnn_tf.load_images(config.data.source)
+        >>> pixelcnn_tf.training.reports.write_start(trainer, images)
+        >>> next(trainer.run.logs.rglob("*tfevents*")).stat().st_size > 1000
+        True
+    """
     real = images.test[: trainer.config.sampling.n_images]
     grid = image_grid(real, trainer.likelihood.n_values)
     trainer.summaries.image("imgs", "real", grid, trainer.step)
@@ -71,6 +92,19 @@ def write_window(trainer: "Trainer", window: Window, bar: tqdm, n_dims: int) -> 
 
     Raises:
         TrainingDiverged: a loss or a gradient norm of the window is not finite.
+
+    Example:
+        >>> import tempfile
+        >>> config = pixelcnn_tf.load_config("config.yml", ["runs_dir=" + tempfile.mkdtemp()])
+        >>> model = pixelcnn_tf.build_model(config)
+        >>> optimizer = pixelcnn_tf.training.optimizers.build_optimizer(config.training)
+        >>> trainer = pixelcnn_tf.Trainer(config, model, model.likelihood, optimizer)
+        >>> window = Window(config.training.batch_size, trainer.clock)
+        >>> window.add(50.0 * config.training.batch_size, 0.5)  # 50 nats per image
+        >>> with progress_bar(config.training, step=1, seconds=1.0) as bar:
+        ...     write_window(trainer, window, bar, n_dims=64)
+        ...     bar.postfix.split(",")[0]
+        'bits/dim 1.127'
     """
     with naming_the_last_good_checkpoint(trainer.run.checkpoints):
         means = window.close(trainer.step)

@@ -48,6 +48,19 @@ def write_results(trainer: Trainer, images: Images, test: dict[str, float], seco
         images: those of the run.
         test: the result of ``fit``.
         seconds: of the command.
+
+    Example:
+        >>> import tempfile
+        >>> config = pixelcnn_tf.load_config("config.yml", ["runs_dir=" + tempfile.mkdtemp()])
+        >>> model = pixelcnn_tf.build_model(config)
+        >>> optimizer = pixelcnn_tf.training.optimizers.build_optimizer(config.training)
+        >>> trainer = pixelcnn_tf.Trainer(config, model, model.likelihood, optimizer)
+        >>> images = pixelcnn_tf.load_images(config.data.source)
+        >>> trainer.run.path.mkdir()
+        >>> test = {"bits_per_dim": 3.5, "nats_per_image": 155.3}  # as ``trainer.fit`` returns
+        >>> record = pixelcnn_tf.training.results.write_results(trainer, images, test, seconds=60.0)
+        >>> record["test"]["bits_per_dim"], trainer.run.results.name
+        (3.5, 'results.json')
     """
     training, model = trainer.config.training, trainer.model
     record = {

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from pixelcnn_tf.config.loading import load_config, load_plugins_of
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.utils.atomic_files import flush, replacing
 from pixelcnn_tf.utils.errors import UserError, first_line
+
+if TYPE_CHECKING:
+    from pixelcnn_tf.models.base import PixelModel
 
 
 class RunFolder:
@@ -270,7 +274,7 @@ def _flat(values: dict, prefix: str = "") -> dict:
     return flat
 
 
-def load_model(run_or_keras_path: str | Path):
+def load_model(run_or_keras_path: str | Path) -> "PixelModel":
     """Returns a trained model, from a run folder or a ``.keras`` file.
 
     Args:

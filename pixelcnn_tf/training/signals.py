@@ -26,7 +26,16 @@ class Interrupted(Exception):
 
 
 class StopRequested(Exception):
-    """Raised by ``DeferredSignals.check`` after a signal has arrived."""
+    """Raised by ``DeferredSignals.check`` after a signal has arrived.
+
+    Example:
+        >>> signals = DeferredSignals()
+        >>> signals.signum = 2  # as after Ctrl-C
+        >>> signals.check()
+        Traceback (most recent call last):
+            ...
+        pixelcnn_tf.training.signals.StopRequested
+    """
 
 
 class DeferredSignals:

@@ -1,5 +1,6 @@
 """The receptive field of a model, measured with gradients."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -7,7 +8,11 @@ from pixelcnn_tf.models.inputs import check_model, check_size
 
 
 def receptive_field(
-    model, image_size: tuple[int, int], channel: int = 0, n_draws: int = 8, seed: int = 0
+    model: keras.Model,
+    image_size: tuple[int, int],
+    channel: int = 0,
+    n_draws: int = 8,
+    seed: int = 0,
 ) -> np.ndarray:
     """Measures the influence of each sub-pixel of an image on the prediction of a central one.
 
