@@ -73,7 +73,10 @@ def digits(data: DataConfig) -> Images:
         ink = np.repeat(np.stack(large), TINTS_PER_DIGIT, axis=0)[..., None] >= 255 * INK
         paper, pen = _hues(len(ink), rng)
         parts.append(np.where(ink, pen, paper))
-    labels = [np.repeat(part, TINTS_PER_DIGIT) for part in (grey.train_labels, grey.test_labels)]
+    labels = [
+        np.repeat(np.asarray(part), TINTS_PER_DIGIT)
+        for part in (grey.train_labels, grey.test_labels)
+    ]
     return Images(parts[0], parts[1], labels[0], labels[1])
 
 

@@ -228,7 +228,7 @@ class RunFolder:
 def _checksums(parts) -> str:
     """Returns the number and checksum of each array that is not None, on one line."""
     arrays = [np.ascontiguousarray(part) for part in parts if part is not None]
-    return " ".join(f"{len(array)}:{zlib.crc32(array):08x}" for array in arrays) + "\n"
+    return " ".join(f"{len(array)}:{zlib.crc32(array.data):08x}" for array in arrays) + "\n"
 
 
 #: Settings that do not change the trained weights.
