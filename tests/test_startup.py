@@ -58,7 +58,12 @@ def test_real_warnings_pass():
 
 
 @pytest.mark.parametrize(
-    "imports", ["pixelcnn_tf, keras", "keras, pixelcnn_tf", "pixelcnn_tf, tensorflow, keras"]
+    "imports",
+    [
+        "pixelcnn_tf, keras",
+        "keras, pixelcnn_tf",
+        pytest.param("pixelcnn_tf, tensorflow, keras", marks=pytest.mark.slow),
+    ],
 )
 def test_keras_knows_the_classes_before_their_first_use(imports):
     result = run(

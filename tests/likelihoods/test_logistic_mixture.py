@@ -277,7 +277,7 @@ def test_training_with_large_steps_stays_finite_and_learns(rng):
     assert min(history.history["loss"]) < before
 
 
-#: Every block with one colour and with three, with labels and without.
+#: Every block with one colour and with three, with labels and without; the second of each is slow.
 HEADED = [
     ("resblock", 1, 3),
     ("resblock", 3, None),
@@ -290,7 +290,10 @@ HEADED = [
 ]
 
 
-@pytest.mark.parametrize(("member", "n_channels", "n_classes"), HEADED)
+@pytest.mark.parametrize(
+    ("member", "n_channels", "n_classes"),
+    [pytest.param(*case, marks=pytest.mark.slow if i % 2 else ()) for i, case in enumerate(HEADED)],
+)
 def test_as_a_head_of_every_model(member, n_channels, n_classes, rng):
     """No leak, incremental evaluation gives what ``call`` gives, both samplers draw the same."""
     model, labels = family_model(member, n_channels, n_classes, likelihood="logistic-2", n_layers=1)

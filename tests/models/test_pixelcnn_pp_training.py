@@ -115,6 +115,7 @@ def test_dropout_acts_in_training_only_and_in_every_block(rng, monkeypatch):
         assert np.abs(calm - shaken).max() > 1e-3, block.path
 
 
+@pytest.mark.slow  # the trainer takes the same way, and fit is tested with the other models
 @pytest.mark.usefixtures("two_levels")
 def test_fit_takes_it_by_class_and_with_dropout(images):
     model, labels = PixelCNNPlusPlus(1, 4, 2, 1, n_classes=2, dropout=0.1), images.train_labels
