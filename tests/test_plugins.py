@@ -301,6 +301,32 @@ def test_mistakes_that_show_later_name_file_and_line(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("right", "wrong", "error"),
+    [
+        (
+            "return inputs + self.conv(tf.nn.relu(inputs))",
+            "return tf.zeros([2, 3]) @ inputs",
+            "InvalidArgument",
+        ),
+        ("self.conv.step(", "self.no_such.step(", "AttributeError: 'OneConv' object has no"),
+    ],
+)
+def test_a_block_that_fails_is_named_before_anything_is_written(
+    right, wrong, error, tmp_path, capsys
+):
+    config = write_config(tmp_path, "block")
+    path = tmp_path / "my_block.py"
+    text = path.read_text()
+    assert right in text
+    path.write_text(text.replace(right, wrong))
+    line = [wrong in line for line in path.read_text().splitlines()].index(True) + 1
+    before = sorted(tmp_path.rglob("*"))
+    assert type_in(train_command, "--config", config) == 2
+    assert f"my_block.py:{line}: {error}" in capsys.readouterr().err.splitlines()[-1]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("return 3", "data source 'stripes': returns int; must return uint8 images"),

@@ -153,7 +153,43 @@ def errors_of(path: str | Path) -> Iterator[None]:
 
 
 def _text(error: BaseException) -> str:
-    return first_line(error) if isinstance(error, Exception) else f"exit status {error}"
+    if not isinstance(error, Exception):
+        return f"exit status {error}"
+    # Keras puts "Exception encountered when calling ..." before the message of the layer.
+    if inside := re.search(r"\x1b\[1m(.*?)\x1b\[0m", str(error), re.DOTALL):
+        return first_line(Exception(inside[1]))
+    return first_line(error)
+
+
+@contextlib.contextmanager
+def errors_in_plugins(paths: Sequence[str]) -> Iterator[None]:
+    """Does within the ``with`` block what ``errors_of`` does, for whichever plugin the exception
+    has passed through last; other exceptions pass unchanged.
+
+    Args:
+        paths: the plugins, as ``load_plugins`` returns them.
+
+    Raises:
+        UserError: an exception was raised in a plugin.
+
+    Example:
+        >>> from pixelcnn_tf.config.plugins import errors_in_plugins
+        >>> with errors_in_plugins(["/home/me/mine.py"]):
+        ...     1 / 0
+        Traceback (most recent call last):
+        ZeroDivisionError: division by zero
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        passed = [frame.filename for frame in frames if frame.filename in paths]
+        if not passed:
+            raise
+        with errors_of(passed[-1]):
+            raise
 
 
 def file_of(target: Any) -> str | None:

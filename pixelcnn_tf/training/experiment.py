@@ -7,6 +7,7 @@ import time
 import keras
 import tensorflow as tf
 
+from pixelcnn_tf.config.plugins import errors_in_plugins
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.data.image_folders import folder_classes
 from pixelcnn_tf.data.images import Images
@@ -15,6 +16,7 @@ from pixelcnn_tf.likelihoods.base import Likelihood
 from pixelcnn_tf.likelihoods.logistic_mixture import LogisticMixture
 from pixelcnn_tf.likelihoods.registry import get_likelihood
 from pixelcnn_tf.models.build import build_model
+from pixelcnn_tf.sampling.generate import supports_incremental, teacher_forced_logits
 from pixelcnn_tf.sampling.scheduler import memory_errors
 from pixelcnn_tf.training.checkpoints import saved_steps
 from pixelcnn_tf.training.optimizers import build_optimizer
@@ -58,6 +60,8 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     likelihood = get_likelihood(config.model.likelihood)
     check_values(images, likelihood)
     check_choice(images, likelihood)
+    if config.plugins:
+        _try_plugins(config, images)
     run = RunFolder(config.run_dir)
     with run.opened(config, fresh):
         if not fresh and run.finished(config):
@@ -68,6 +72,20 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
             return status
         print_results(run)
     return 0
+
+
+def _try_plugins(config: Config, images: Images) -> None:
+    """Evaluate the model on one image, all pixels at once and incrementally, so that a mistake in
+    a plugin is reported before anything is written."""
+    startup.find_devices()
+    labels = None if config.model.n_classes is None else images.train_labels[:1]
+    given = () if labels is None else (labels,)
+    with errors_in_plugins(config.plugins):
+        model = build_model(config)
+        model.likelihood(images.train[:1], model(images.train[:1], *given))
+        if supports_incremental(model):
+            side = max(4, model.size_unit)
+            teacher_forced_logits(model, images.train[:1, :side, :side], False, labels)
 
 
 def _train(config: Config, run: RunFolder, images: Images, fresh: bool, started: float) -> int:
