@@ -89,7 +89,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         if args.channel > model.n_channels:
             raise UserError(
                 f"--channel {args.channel}: {config.name} has {model.n_channels} channel(s) per "
-                f"pixel; must be from 1 to {model.n_channels}"
+                f"pixel; must be at most {model.n_channels}"
             )
         name = config.name if config.name not in fields else f"{config.name} ({len(fields) + 1})"
         fields[name] = receptive_field(model, args.size, args.channel - 1, args.draws, args.seed)

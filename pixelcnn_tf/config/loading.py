@@ -91,7 +91,9 @@ def _read(path: Path) -> dict:
     try:
         values = _parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; config.yml and configs/ hold examples") from None
+        raise UserError(
+            f"{path}: no such file; pixelcnn-tf init writes one to start from"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise UserError(f"{path}: cannot be read as a text file: {reason}") from None

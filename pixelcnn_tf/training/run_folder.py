@@ -251,8 +251,8 @@ def _differences(old: Config, new: Config) -> list[str]:
 
     More steps or minutes only make a run longer, unless the learning rate depends on them.
     """
-    free = set(_FREE)
-    if new.training.schedule != "cosine":
+    free, cosine = set(_FREE), new.training.schedule == "cosine"
+    if not cosine:
         for key in ("steps", "minutes"):
             before, after = getattr(old.training, key), getattr(new.training, key)
             if before is not None and after is not None and after >= before:
@@ -260,6 +260,11 @@ def _differences(old: Config, new: Config) -> list[str]:
     before, after = _flat(old.model_dump()), _flat(new.model_dump())
     return [
         f"{key}: {before.get(key)} there, {after.get(key)} here"
+        + (
+            ", which changes the cosine schedule"
+            if cosine and key in ("training.steps", "training.minutes")
+            else ""
+        )
         for key in {**before, **after}
         if before.get(key) != after.get(key) and key not in free
     ]
