@@ -5,6 +5,7 @@ import sys
 import time
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.config.plugins import errors_in_plugins
@@ -78,7 +79,8 @@ def _try_plugins(config: Config, images: Images) -> None:
     """Evaluate the model on one image, all pixels at once and incrementally, so that a mistake in
     a plugin is reported before anything is written."""
     startup.find_devices()
-    labels = None if config.model.n_classes is None else images.train_labels[:1]
+    by_class = config.model.n_classes is not None
+    labels = np.asarray(images.train_labels)[:1] if by_class else None
     given = () if labels is None else (labels,)
     with errors_in_plugins(config.plugins):
         model = build_model(config)
