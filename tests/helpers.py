@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pixelcnn_tf import PixelCNNPlusPlus, Trainer, build_model
+from pixelcnn_tf import PixelCNNPlusPlus, Trainer
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.likelihoods.base import nucleus
 from pixelcnn_tf.models.blocks import GatedBlock, PixelCNNResBlock
@@ -14,7 +14,6 @@ from pixelcnn_tf.models.lstm_blocks import DiagonalBiLSTMBlock, RowLSTMBlock
 from pixelcnn_tf.models.pixel_rnn import PixelRNN
 from pixelcnn_tf.sampling.loops import stateless_uniforms
 from pixelcnn_tf.testing import draw_weights
-from pixelcnn_tf.training.optimizers import build_optimizer
 
 
 def small_model(n_channels=3, likelihood="softmax-4", seed=0, pixel_layer=None, **options):
@@ -110,11 +109,7 @@ def small_config(tmp_path, **training):
 
 def make_trainer(config, strategy=None):
     keras.utils.set_random_seed(config.seed)
-    strategy = strategy or tf.distribute.get_strategy()
-    with strategy.scope():
-        model = build_model(config)
-        optimizer = build_optimizer(config.training)
-    return Trainer(config, model, model.likelihood, optimizer, strategy=strategy)
+    return Trainer.from_config(config, strategy=strategy)
 
 
 def weights(trainer):

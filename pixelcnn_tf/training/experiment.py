@@ -20,7 +20,6 @@ from pixelcnn_tf.models.build import build_model
 from pixelcnn_tf.sampling.generate import supports_incremental, teacher_forced_logits
 from pixelcnn_tf.sampling.scheduler import memory_errors
 from pixelcnn_tf.training.checkpoints import saved_steps
-from pixelcnn_tf.training.optimizers import build_optimizer
 from pixelcnn_tf.training.results import print_results, write_results
 from pixelcnn_tf.training.run_folder import RunFolder
 from pixelcnn_tf.training.signals import Interrupted
@@ -96,16 +95,13 @@ def _train(config: Config, run: RunFolder, images: Images, fresh: bool, started:
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    strategy = make_strategy()
-    with strategy.scope():
-        model = build_model(config)
-        optimizer = build_optimizer(config.training)
-    trainer = Trainer(config, model, model.likelihood, optimizer, run, strategy)
+    trainer = Trainer.from_config(config, run, make_strategy())
+    model = trainer.model
     trainer.check_samples(images)
     old = run.set_aside() if fresh else None
     if old:
         print(f"the old run is now {old}")
-    _print_header(config, images, model, strategy)
+    _print_header(config, images, model, trainer.strategy)
     batch = config.training.batch_size
     try:
         with memory_errors((batch, *images.train.shape[1:]), batch):

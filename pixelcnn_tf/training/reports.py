@@ -68,9 +68,7 @@ def write_start(trainer: "Trainer", images: Images) -> None:
     Example:
         >>> import tempfile
         >>> config = pixelcnn_tf.load_config("config.yml", ["runs_dir=" + tempfile.mkdtemp()])
-        >>> model = pixelcnn_tf.build_model(config)
-        >>> optimizer = pixelcnn_tf.training.optimizers.build_optimizer(config.training)
-        >>> trainer = pixelcnn_tf.Trainer(config, model, model.likelihood, optimizer)
+        >>> trainer = pixelcnn_tf.Trainer.from_config(config)
         >>> images = pixelcnn_tf.load_images(config.data.source)
         >>> pixelcnn_tf.training.reports.write_start(trainer, images)
         >>> next(trainer.run.logs.rglob("*tfevents*")).stat().st_size > 1000
@@ -96,9 +94,7 @@ def write_window(trainer: "Trainer", window: Window, bar: tqdm, n_dims: int) -> 
     Example:
         >>> import tempfile
         >>> config = pixelcnn_tf.load_config("config.yml", ["runs_dir=" + tempfile.mkdtemp()])
-        >>> model = pixelcnn_tf.build_model(config)
-        >>> optimizer = pixelcnn_tf.training.optimizers.build_optimizer(config.training)
-        >>> trainer = pixelcnn_tf.Trainer(config, model, model.likelihood, optimizer)
+        >>> trainer = pixelcnn_tf.Trainer.from_config(config)
         >>> window = Window(config.training.batch_size, trainer.clock)
         >>> window.add(50.0 * config.training.batch_size, 0.5)  # 50 nats per image
         >>> with progress_bar(config.training, step=1, seconds=1.0) as bar:

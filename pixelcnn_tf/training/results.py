@@ -52,9 +52,7 @@ def write_results(trainer: Trainer, images: Images, test: dict[str, float], seco
     Example:
         >>> import tempfile
         >>> config = pixelcnn_tf.load_config("config.yml", ["runs_dir=" + tempfile.mkdtemp()])
-        >>> model = pixelcnn_tf.build_model(config)
-        >>> optimizer = pixelcnn_tf.training.optimizers.build_optimizer(config.training)
-        >>> trainer = pixelcnn_tf.Trainer(config, model, model.likelihood, optimizer)
+        >>> trainer = pixelcnn_tf.Trainer.from_config(config)
         >>> images = pixelcnn_tf.load_images(config.data.source)
         >>> trainer.run.path.mkdir()
         >>> test = {"bits_per_dim": 3.5, "nats_per_image": 155.3}  # as ``trainer.fit`` returns

@@ -14,6 +14,7 @@ from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.data.pipeline import get_dataset
 from pixelcnn_tf.likelihoods.base import Likelihood
 from pixelcnn_tf.models.base import PixelModel
+from pixelcnn_tf.models.build import build_model
 from pixelcnn_tf.sampling.generate import generate_images, supports_incremental
 from pixelcnn_tf.sampling.scheduler import plan_batches
 from pixelcnn_tf.sampling.settings import SamplingSettings
@@ -21,7 +22,7 @@ from pixelcnn_tf.training import reports
 from pixelcnn_tf.training.checkpoints import Checkpoints
 from pixelcnn_tf.training.clock import Clock, Window
 from pixelcnn_tf.training.curve import Curve
-from pixelcnn_tf.training.optimizers import rate_at
+from pixelcnn_tf.training.optimizers import build_optimizer, rate_at
 from pixelcnn_tf.training.run_folder import RunFolder, load_model
 from pixelcnn_tf.training.signals import DeferredSignals, Interrupted, StopRequested
 from pixelcnn_tf.training.steps import Steps
@@ -66,9 +67,7 @@ class Trainer(Steps):
     ...         "training": {"steps": 2, "batch_size": 2},
     ...     }
     ... )
-    >>> model = pixelcnn_tf.build_model(config)
-    >>> optimizer = pixelcnn_tf.training.optimizers.build_optimizer(config.training)
-    >>> trainer = pixelcnn_tf.Trainer(config, model, model.likelihood, optimizer)
+    >>> trainer = pixelcnn_tf.Trainer.from_config(config)
     >>> logits, nats = trainer.run_model(np.zeros([1, 6, 6, 3], np.uint8))
     >>> logits.shape, nats.shape
     (TensorShape([1, 6, 6, 3, 256]), TensorShape([1]))
@@ -94,6 +93,24 @@ class Trainer(Steps):
         self.clock = Clock()
         self.curve = Curve(self.run.curve, likelihood.units[0])
         self.summaries = Summaries(self.run.logs)
+
+    @classmethod
+    def from_config(
+        cls,
+        config: Config,
+        run_dir: str | Path | RunFolder | None = None,
+        strategy: tf.distribute.Strategy | None = None,
+    ) -> "Trainer":
+        """Returns a trainer with the model and the optimizer of a config, made in the scope of
+        ``strategy``; arguments as those of the class.
+
+        Raises:
+            UserError: as ``build_model``.
+        """
+        with strategy.scope() if strategy else contextlib.nullcontext():
+            model = build_model(config)
+            optimizer = build_optimizer(config.training)
+        return cls(config, model, model.likelihood, optimizer, run_dir, strategy)
 
     def fit(self, images: Images) -> dict[str, float]:
         """Train to ``training.steps`` or for ``training.minutes``, from the latest checkpoint if
