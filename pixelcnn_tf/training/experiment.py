@@ -60,9 +60,9 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     likelihood = get_likelihood(config.model.likelihood)
     check_values(images, likelihood)
     check_choice(images, likelihood)
-    if config.plugins:
-        _try_plugins(config, images)
     run = RunFolder(config.run_dir)
+    if config.plugins and (fresh or not run.finished(config)):
+        _try_plugins(config, images)
     with run.opened(config, fresh):
         if not fresh and run.finished(config):
             if run.images.exists():
@@ -85,7 +85,7 @@ def _try_plugins(config: Config, images: Images) -> None:
         model = build_model(config)
         model.likelihood(images.train[:1], model(images.train[:1], *given))
         if supports_incremental(model):
-            side = max(4, model.size_unit)
+            side = -(-4 // model.size_unit) * model.size_unit  # from 4 up, a multiple
             teacher_forced_logits(model, images.train[:1, :side, :side], False, labels)
 
 
