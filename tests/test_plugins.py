@@ -170,8 +170,9 @@ def test_one_file_and_a_config_train_resume_sample_complete_and_score(kind, tmp_
     with plugins.restored():
         assert type_in(sample, "--run", run, "--n", 2, "--out", tmp_path / "s.npy") == 0
         assert np.load(tmp_path / "s.npy").shape == (2, 8, 8, 1)
-        if kind != "model":
+        if kind in ("likelihood", "source"):
             assert type_in(evaluate, "--run", run) == 0
+        if kind == "block":
             assert type_in(complete, "--run", run, "--n", 1, "--out", tmp_path / "c.png") == 0
     assert "error" not in capsys.readouterr().err
 

@@ -40,7 +40,7 @@ def test_no_leak(contestant, kernel, rng):
     assert moved > 2 * 20
 
 
-@pytest.mark.parametrize("size", [(8, 13), (1, 7)])
+@pytest.mark.parametrize("size", [(8, 13), pytest.param((1, 7), marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("contestant", "kernel"), [("single", 5), ("two", 3), ("two", 7)])
 def test_incremental_evaluation_gives_what_call_gives(contestant, kernel, size, rng):
     model = model_of(contestant, kernel)

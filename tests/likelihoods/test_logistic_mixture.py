@@ -271,28 +271,33 @@ def test_training_with_large_steps_stays_finite_and_learns(rng):
     model.compile(keras.optimizers.Adam(0.3), loss=model.likelihood, jit_compile=False)
     images = np.concatenate([random_images(rng, 8, 4, 4, 1, 256), np.zeros((8, 4, 4, 1), np.uint8)])
     before = float(model.likelihood(images, model(images)))
-    history = model.fit(images, images, batch_size=4, epochs=50, verbose=0)  # 200 steps
+    images = np.tile(images, (10, 1, 1, 1))
+    history = model.fit(images, images, batch_size=4, epochs=5, verbose=0)  # 200 steps
     assert np.isfinite(history.history["loss"]).all()
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
     assert min(history.history["loss"]) < before
 
 
-#: Every block with one colour and with three, with labels and without; the second of each is slow.
+#: Every block with one colour and with three, with labels and without. All but the last two, which
+#: differ in how they are evaluated, are slow.
 HEADED = [
     ("resblock", 1, 3),
     ("resblock", 3, None),
-    ("gated_3", 3, 3),
     ("gated_3", 1, None),
     ("row_lstm_3", 1, 3),
     ("row_lstm_3", 3, None),
-    ("diagonal_bilstm", 1, 3),
     ("diagonal_bilstm", 3, None),
+    ("diagonal_bilstm", 1, 3),
+    ("gated_3", 3, 3),
 ]
 
 
 @pytest.mark.parametrize(
     ("member", "n_channels", "n_classes"),
-    [pytest.param(*case, marks=pytest.mark.slow if i % 2 else ()) for i, case in enumerate(HEADED)],
+    [
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in HEADED[:-2]),
+        *HEADED[-2:],
+    ],
 )
 def test_as_a_head_of_every_model(member, n_channels, n_classes, rng):
     """No leak, incremental evaluation gives what ``call`` gives, both samplers draw the same."""

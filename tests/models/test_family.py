@@ -31,22 +31,30 @@ ALL = [
 
 
 def is_default(member, c, n, skips, size) -> bool:
-    """Kernels of 3: each number of colours with and without labels in an odd and an even size, one
-    of them with skip connections. Other kernels: once. The residual block without labels has tests
-    of its own (test_no_leak.py, test_incremental.py)."""
-    if size not in SIZES[:2]:
-        return False
+    """Kernels of 3: each number of colours with and without labels, in an odd or an even size, each
+    size with skip connections and without. Other kernels: once. The residual block without labels
+    has tests of its own (test_no_leak.py, test_incremental.py)."""
     if member in MAIN:
-        return (member, n) != ("resblock", None) and skips == ((c == 3) == (size == SIZES[0]))
-    return (c, n, skips, size) in [(1, None, True, SIZES[0]), (3, 3, False, SIZES[1])]
+        odd = (c == 3) == (n == 3)
+        return (
+            (member, n) != ("resblock", None)
+            and size == SIZES[0 if odd else 1]
+            and skips == (c == 3)
+        )
+    return (c, n, skips, size) == (3, 3, False, SIZES[1])
 
 
 #: The others are marked as slow.
 CASES = [case if is_default(*case) else pytest.param(*case, marks=pytest.mark.slow) for case in ALL]
-#: Every block with the channels and classes that it is tested with.
-SAMPLER_CASES = sorted(
-    {case[:3] for case in ALL if case[0] not in MAIN or is_default(*case)}, key=str
-)
+#: By default every main member once in grey with labels and once in colour without, which are the
+#: two sizes; the residual block has a test of its own (test_generate.py).
+SAMPLER_CASES = [
+    pytest.param(
+        *case,
+        marks=() if case[0] in MAIN[1:] and case[1:] in [(1, 3), (3, None)] else pytest.mark.slow,
+    )
+    for case in dict.fromkeys(case[:3] for case in ALL)
+]
 grid = pytest.mark.parametrize(("member", "n_channels", "n_classes", "skips", "size"), CASES)
 
 
@@ -125,7 +133,9 @@ def test_incremental_evaluation_in_one_row_or_column(size, member, rng):
     np.testing.assert_allclose(logits, model(images), atol=1e-4)
 
 
-@pytest.mark.parametrize("member", MAIN[1:])
+@pytest.mark.parametrize(
+    "member", ["gated_3", pytest.param("row_lstm_3", marks=pytest.mark.slow), "diagonal_bilstm"]
+)
 def test_incremental_evaluation_with_xla(member, rng):
     model, labels = family_model(member, 3, 3, n_layers=1)
     images = random_images(rng, 2, 5, 9, 3)
@@ -133,13 +143,7 @@ def test_incremental_evaluation_with_xla(member, rng):
     np.testing.assert_allclose(logits, model(images, **labels(2)), atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("member", "n_channels", "n_classes"),
-    [
-        case if case[0] in MAIN else pytest.param(*case, marks=pytest.mark.slow)
-        for case in SAMPLER_CASES
-    ],
-)
+@pytest.mark.parametrize(("member", "n_channels", "n_classes"), SAMPLER_CASES)
 def test_both_samplers_draw_the_same_images(member, n_channels, n_classes, rng):
     """And leave alone what is known of two of them."""
     size = (3, 5) if n_classes else (4, 2)

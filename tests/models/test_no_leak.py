@@ -87,7 +87,13 @@ def closed_entries(model):
 @pytest.mark.parametrize("variant", ["relu", "preactivation"])
 @pytest.mark.parametrize(
     ("n_channels", "kernel_size", "n_entries"),
-    [(1, 3, None), (1, 5, None), (1, 7, None), (3, 3, 40), (4, 3, 40)],
+    [
+        (1, 3, None),
+        pytest.param(1, 5, None, marks=pytest.mark.slow),
+        (1, 7, None),
+        (3, 3, 40),
+        pytest.param(4, 3, 40, marks=pytest.mark.slow),
+    ],
 )
 def test_opening_any_single_forbidden_entry_is_noticed(
     n_channels, kernel_size, n_entries, variant, rng

@@ -143,7 +143,11 @@ def test_a_leak_is_noticed(name, axis, rng, monkeypatch):
     assert leaks(small_pixelcnn_pp(1), random_images(rng, 1, 8, 4, 1, 256).astype(int), 256)[0]
 
 
-@pytest.mark.parametrize(("n_channels", "n_classes", "size", "n_resnet"), CASES)
+@pytest.mark.parametrize(
+    ("n_channels", "n_classes", "size", "n_resnet"),
+    # Without labels there is test_both_samplers_draw_the_same_grey_images.
+    [case if case[1] else pytest.param(*case, marks=pytest.mark.slow) for case in CASES],
+)
 def test_incremental_evaluation_equals_call(n_channels, n_classes, size, n_resnet, rng):
     model = small_pixelcnn_pp(n_channels, n_classes, n_resnet=n_resnet)
     images = random_images(rng, 2, *size, n_channels, 256)
@@ -160,6 +164,7 @@ def test_both_samplers_draw_the_same_grey_images():
     assert len(np.unique(naive)) > 20
 
 
+@pytest.mark.usefixtures("two_levels")
 def test_samplers_draw_the_same_with_and_without_xla(rng):
     """Drawn around what is known; all three ways."""
     model, labels = small_pixelcnn_pp(3, 2), [0, 1, 1]
@@ -257,6 +262,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path, rng):
     np.testing.assert_array_equal(twin(images, labels), model(images, labels))
 
 
+@pytest.mark.usefixtures("two_levels")
 def test_exported_it_is_the_same(tmp_path, rng):
     model = small_pixelcnn_pp(1)
     images = random_images(rng, 2, 8, 4, 1, 256).astype("float32")

@@ -9,7 +9,6 @@ from helpers import make_trainer, random_images, small_pixelcnn_pp, two_devices,
 from pixelcnn_tf import PixelCNNPlusPlus, UserError, generate_images, get_dataset
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.data.images import Images
-from pixelcnn_tf.models import pixelcnn_pp
 from pixelcnn_tf.models.pixelcnn_pp_blocks import GatedResnet
 from pixelcnn_tf.sampling.generate import teacher_forced_logits
 
@@ -33,12 +32,6 @@ def images(rng):
     images = np.repeat(columns, 4, axis=1)
     labels = (images[:, 0, 0, 0] >= 128).astype(np.int32)
     return Images(images, images, labels, labels)
-
-
-@pytest.fixture
-def two_levels(monkeypatch):
-    """Two resolutions instead of three: most of the time of a short training is tracing."""
-    monkeypatch.setattr(pixelcnn_pp, "N_LEVELS", 2)
 
 
 @pytest.mark.usefixtures("two_levels")

@@ -152,7 +152,7 @@ def test_a_kill_in_the_very_first_save_is_no_obstacle(tmp_path, images):
     assert not (folder / "ckpt-2_temp").exists()
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("rmsprop", marks=pytest.mark.slow)])
 def test_restoring_brings_every_number_back(optimizer, tmp_path, images):
     """Into a model of other initial weights (and another name), with and without optimizer."""
     config = small_config(tmp_path, optimizer=optimizer)
