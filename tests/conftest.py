@@ -6,6 +6,15 @@ import numpy as np
 import pytest
 
 
+def pytest_collection_finish(session):
+    """Graphs are not rewritten for speed: the small ones of tests run once or twice, and rewriting
+    takes longer. The commands that tests start as processes of their own do rewrite them."""
+    if session.items and not session.config.option.collectonly:
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -31,16 +31,13 @@ ALL = [
 
 
 def is_default(member, c, n, skips, size) -> bool:
-    """Kernels of 3: each number of colours with and without labels, in an odd or an even size, each
-    size with skip connections and without. Other kernels: once. The residual block without labels
-    has tests of its own (test_no_leak.py, test_incremental.py)."""
+    """Kernels of 3: in grey with labels in an even size, in colour without labels, with skip
+    connections, in an odd size. The residual block: in colour with labels; without labels it
+    has tests of its own (test_no_leak.py, test_incremental.py). Other kernels: once."""
+    if member == "resblock":
+        return (c, n, skips, size) == (3, 3, True, SIZES[0])
     if member in MAIN:
-        odd = (c == 3) == (n == 3)
-        return (
-            (member, n) != ("resblock", None)
-            and size == SIZES[0 if odd else 1]
-            and skips == (c == 3)
-        )
+        return (c, n, skips, size) in [(1, 3, False, SIZES[1]), (3, None, True, SIZES[0])]
     return (c, n, skips, size) == (3, 3, False, SIZES[1])
 
 
