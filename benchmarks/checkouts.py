@@ -26,8 +26,8 @@ MODELS = {
 _WORKER = """
 import json, sys, time
 import numpy as np
+import pixelcnn_tf  # first: it silences TensorFlow's start-up
 import tensorflow as tf
-import pixelcnn_tf
 
 made = {}
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.errors import UserError, suggestion
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,8 +42,10 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """Raises a ``UserError`` with the message."""
-        raise UserError(f"{message} (--help lists the flags)")
+        """Raises a ``UserError`` with the message, and the closest flag to an unknown one."""
+        _, _, unknown = message.partition("unrecognized arguments: ")
+        near = suggestion(unknown.partition("=")[0].split(" ")[0], self._option_string_actions)
+        raise UserError(f"{message}{near} (--help lists the flags)")
 
     def add_overrides(self) -> None:
         """Adds ``--set``, which collects ``args.overrides`` for ``load_config``."""

@@ -49,8 +49,11 @@ def load_config(
         return Config.model_validate(values)
     except ValidationError as error:
         problem = first_problem(error)
-        typed = any(problem.startswith(override.partition("=")[0] + ":") for override in overrides)
-        if typed:
+        key, _, rest = problem.partition(":")
+        keys = [override.partition("=")[0] for override in overrides]
+        if rest.startswith(" unknown key"):  # an unknown section is reported without the rest
+            keys = [typed[: len(key)] if typed.startswith(f"{key}.") else typed for typed in keys]
+        if key in keys:
             raise UserError(f"--set {problem}") from None
         if overrides:
             load_config(path)  # raises an error if the file is wrong even without them

@@ -155,7 +155,7 @@ def _read_image(file: Path, data: DataConfig) -> np.ndarray:
                     image = paper
                 image = image.convert("L" if mode in ("1", "L", "LA", "La") else "RGB")
     except (OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:
-        reason = str(error).replace(f"'{file}'", "it") or type(error).__name__
+        reason = str(error).replace(f" '{file}'", "").rstrip(":") or type(error).__name__
         raise UserError(f"{file}: not a readable image ({reason}); repair or remove it") from None
     if mode not in _EIGHT_BIT_MODES:
         raise UserError(f"{file}: has mode {mode}; must have 8 bits per channel: convert it")

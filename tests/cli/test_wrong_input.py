@@ -37,6 +37,8 @@ WRONG = [
     (train_command, ["--config", "{tmp}"], "cannot be read"),
     (train_command, ["--config", "config.yml", "--steps", "3"], "unrecognized arguments: --steps"),
     (train_command, ["--config", "config.yml", "--set", "training.stps=3"], "did you mean 'steps'"),
+    (train_command, ["{new}", "--confg", "x.yml"], "did you mean '--config'"),
+    (train_command, ["{new}", "--set", "trainng.steps=3"], "error: --set trainng: "),
     (train_command, ["--config", "config.yml", "--set", "x"], "KEY=VALUE"),
     (train_command, ["{new}", "--set", "training.steps=0"], "training.steps: 0"),
     (train_command, ["{new}", "--set", "training.ema_decay=1"], "training.ema_decay: 1"),
