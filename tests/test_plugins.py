@@ -164,13 +164,13 @@ def test_one_file_and_a_config_train_resume_sample_complete_and_score(kind, tmp_
     # What the run says is enough from here on.
     resolved = run / "config.yml"
     with plugins.restored():
+        arguments = ["--config", resolved, "--set", "training.steps=3"]
+        assert type_in(train_command, *arguments) == 0
         assert load_config(resolved).plugins == [str(tmp_path / f"my_{kind}.py")]
     with plugins.restored():
         assert type_in(evaluate, "--run", run) == 0
     if kind == "block":  # sampling with the others: test_extending.py
         with plugins.restored():
-            arguments = ["--config", resolved, "--set", "training.steps=3"]
-            assert type_in(train_command, *arguments) == 0
             assert type_in(sample, "--run", run, "--n", 2, "--out", tmp_path / "s.npy") == 0
             assert np.load(tmp_path / "s.npy").shape == (2, 8, 8, 1)
             assert type_in(complete, "--run", run, "--n", 1, "--out", tmp_path / "c.png") == 0
