@@ -1,4 +1,7 @@
-"""Blocks, architectures, likelihoods and data sources from a file of the user's own."""
+"""Blocks, architectures, likelihoods and data sources from a file of the user's own.
+
+tests/docs/test_extending.py trains and samples with one of each kind.
+"""
 
 import subprocess
 import sys
@@ -13,7 +16,7 @@ from wrong_plugins import WRONG_PLUGINS
 
 import pixelcnn_tf
 from pixelcnn_tf import UserError, build_model, generate_images, load_config, load_images
-from pixelcnn_tf.cli import complete, evaluate, sample
+from pixelcnn_tf.cli import sample
 from pixelcnn_tf.cli import train as train_command
 from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.config import config_template, plugins, registry
@@ -154,27 +157,6 @@ def write_config(folder, kind):
 def type_in(command, *arguments):
     """The exit status of a command."""
     return exit_with(lambda: command.main([str(argument) for argument in arguments]))
-
-
-@pytest.mark.parametrize("kind", FILES)
-def test_one_file_and_a_config_train_resume_sample_complete_and_score(kind, tmp_path, capsys):
-    config, run = write_config(tmp_path, kind), tmp_path / "mine"
-    with plugins.restored():
-        assert type_in(train_command, "--config", config) == 0
-    # What the run says is enough from here on.
-    resolved = run / "config.yml"
-    with plugins.restored():
-        arguments = ["--config", resolved, "--set", "training.steps=3"]
-        assert type_in(train_command, *arguments) == 0
-        assert load_config(resolved).plugins == [str(tmp_path / f"my_{kind}.py")]
-    with plugins.restored():
-        assert type_in(evaluate, "--run", run) == 0
-    if kind == "block":  # sampling with the others: test_extending.py
-        with plugins.restored():
-            assert type_in(sample, "--run", run, "--n", 2, "--out", tmp_path / "s.npy") == 0
-            assert np.load(tmp_path / "s.npy").shape == (2, 8, 8, 1)
-            assert type_in(complete, "--run", run, "--n", 1, "--out", tmp_path / "c.png") == 0
-    assert "error" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["block", "model", "likelihood"])

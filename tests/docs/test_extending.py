@@ -8,7 +8,6 @@ import pytest
 from documents import ROOT, python_blocks
 
 from pixelcnn_tf import build_model, generate_images, load_config, load_images
-from pixelcnn_tf.cli import train as train_command
 from pixelcnn_tf.cli.main import main
 from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.config import plugins
@@ -33,14 +32,28 @@ def folder(tmp_path, monkeypatch):
         yield tmp_path
 
 
+def type_in(*arguments):
+    """The exit status of the command, in a registry of its own as in a new process."""
+    with plugins.restored():
+        return exit_with(lambda: main([str(argument) for argument in arguments]))
+
+
 @pytest.mark.parametrize("config", CONFIGS)
-def test_every_config_trains_and_samples(config, capsys):
+def test_every_config_trains_resumes_scores_and_samples(config, folder, capsys):
     shallow = ["--set", "model.n_layers=1"] if "n_layers" in FILES[config] else []
-    assert exit_with(lambda: train_command.main(["--config", config, *SHORT, *shallow])) == 0
-    run = f"runs/{config.removesuffix('.yml')}"
-    arguments = ["sample", "--run", run, "--n", "2", "--out", "s.npy"]
-    assert exit_with(lambda: main(arguments)) == 0
+    assert type_in("train", "--config", config, *SHORT, *shallow) == 0
+    # What the run says is enough from here on.
+    run = folder / "runs" / config.removesuffix(".yml")
+    resolved = run / "config.yml"
+    assert type_in("train", "--config", resolved, "--set", "training.steps=4") == 0
+    with plugins.restored():
+        plugin = str(folder / config.replace(".yml", ".py"))
+        assert load_config(resolved).plugins == [plugin]
+    assert type_in("evaluate", "--run", run) == 0
+    assert type_in("sample", "--run", run, "--n", "2", "--out", "s.npy") == 0
     assert np.load("s.npy").shape == (2, 8, 8, 1)
+    if config == "my_block.yml":
+        assert type_in("complete", "--run", run, "--n", "1", "--out", "c.png") == 0
     assert "error" not in capsys.readouterr().err
 
 
