@@ -1,9 +1,17 @@
 """Fixtures of the tests: small data sets, and runs that are trained once and copied."""
 
+import os
 import shutil
 
 import numpy as np
 import pytest
+
+# Programs of XLA run once or twice here, so that optimizing their machine code takes longer than it
+# saves. XLA reads this before the first compilation; commands that tests start inherit it.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+)
 
 
 def pytest_collection_finish(session):

@@ -217,21 +217,28 @@ class IncrementalNetwork:
         if stream.is_deepest:
             x = skips.pop()
         else:
-
-            def lower_level(upsampled, states):
-                x = stream.shrink.row(skips[-1], pixels)
-                x, states = self._row(level + 1, row // 2, x, states)
-                x = stream.grow.row(x, pixels)
-                x = tf.reshape(x, [*x.shape[:2], 2, 2, self.model.n_filters])
-                return tf.reshape(tf.transpose(x, [2, 0, 3, 1, 4]), upsampled.shape), states
-
-            upsampled, lower = where(row % 2 == 0, lower_level, upsampled, tuple(lower))
-            stream.shrink.observe_row(skips[-1], pixels)
+            upsampled, lower = self._rows_below(level, row, skips[-1], pixels, upsampled, lower)
             x = upsampled[row % 2]
         for block in stream.back:
             x = block.row(x, skips.pop(), pixels)
             outputs.append(x)
         return x, (VerticalState(pixels.end(), outputs, upsampled), *lower)
+
+    def _rows_below(self, level: int, row, x, pixels, upsampled, states):
+        """Returns the two rows that the lower levels contribute to a level, and their states:
+        evaluated at the first of the two, ``upsampled`` and ``states`` again at the second."""
+        stream = self.model.above[level]
+
+        def evaluate(upsampled, states):
+            y = stream.shrink.row(x, pixels)
+            y, states = self._row(level + 1, row // 2, y, states)
+            y = stream.grow.row(y, pixels)
+            y = tf.reshape(y, [*y.shape[:2], 2, 2, self.model.n_filters])
+            return tf.reshape(tf.transpose(y, [2, 0, 3, 1, 4]), upsampled.shape), states
+
+        below = where(row % 2 == 0, evaluate, upsampled, tuple(states))
+        stream.shrink.observe_row(x, pixels)
+        return below
 
     def _pixel(self, level: int, row, column, x, v_outputs: list, states):
         """Evaluates the horizontal stream at a pixel of a level, and at the levels below where it
@@ -256,19 +263,26 @@ class IncrementalNetwork:
         if stream.is_deepest:
             x = skips.pop()
         else:
-            stream.shrink.observe(skips[-1], pixels)
-            half = row // 2, column // 2
-
-            def lower_level(upsampled, states):
-                x = stream.shrink.outputs(pixels)
-                x, states = self._pixel(level + 1, *half, x, v_outputs, states)
-                x = stream.grow.step(x, pixels)
-                return tf.tensor_scatter_nd_update(upsampled, [[half[1]]], x[None]), states
-
-            is_first = (row % 2 == 0) & (column % 2 == 0)
-            upsampled, lower = where(is_first, lower_level, upsampled, tuple(lower))
-            four = tf.reshape(upsampled[half[1]], [-1, 4, self.model.n_filters])
+            upsampled, lower = self._pixels_below(
+                level, row, column, skips[-1], v_outputs, pixels, upsampled, lower
+            )
+            four = tf.reshape(upsampled[column // 2], [-1, 4, self.model.n_filters])
             x = four[:, 2 * (row % 2) + column % 2]
         for block in stream.back:
             x = block.step(x, tf.concat([next(vertical), skips.pop()], axis=-1), pixels)
         return x, (HorizontalState(pixels.end(), upsampled), *lower)
+
+    def _pixels_below(self, level: int, row, column, x, v_outputs, pixels, upsampled, states):
+        """Returns the 2x2 pixels that the lower levels contribute to a level, in the row of
+        ``upsampled``, and their states: evaluated at the first of the four only."""
+        stream = self.model.left[level]
+        stream.shrink.observe(x, pixels)
+
+        def evaluate(upsampled, states):
+            y = stream.shrink.outputs(pixels)
+            y, states = self._pixel(level + 1, row // 2, column // 2, y, v_outputs, states)
+            y = stream.grow.step(y, pixels)
+            return tf.tensor_scatter_nd_update(upsampled, [[column // 2]], y[None]), states
+
+        is_first = (row % 2 == 0) & (column % 2 == 0)
+        return where(is_first, evaluate, upsampled, tuple(states))
