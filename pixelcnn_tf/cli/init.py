@@ -2,9 +2,9 @@
 
 examples:
   pixelcnn-tf init                                        handwritten digits: config.yml
-  pixelcnn-tf init --source mnist --output mnist.yml
+  pixelcnn-tf init --source mnist --out mnist.yml
   pixelcnn-tf init --source photos/ --block gated         a folder of images
-  pixelcnn-tf init --source cifar10 --architecture pixelcnn_pp --output pixelcnn_pp.yml
+  pixelcnn-tf init --source cifar10 --architecture pixelcnn_pp --out pixelcnn_pp.yml
 """
 
 import os
@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         help=f"the block that pixel_rnn stacks: {', '.join(blocks)} (default resblock)",
     )
     parser.add_argument(
-        "--output",
+        "--out",
         default="config.yml",
         metavar="FILE",
         help="the file to write (default config.yml)",
@@ -76,11 +76,9 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
             f"--source {args.source}: must be a file, a folder, or one of "
             f"{', '.join(sources)}{suggestion(args.source, sources)}"
         )
-    output = check_writable(args.output, ".yml", ".yaml")
+    output = check_writable(args.out, ".yml", ".yaml")
     if output.exists() and not args.force:
-        raise UserError(
-            f"{output}: exists already; use --force to overwrite it, or another --output"
-        )
+        raise UserError(f"{output}: exists already; use --force to overwrite it, or another --out")
     text = config_template(
         args.source,
         args.architecture,

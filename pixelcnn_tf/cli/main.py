@@ -1,7 +1,7 @@
 """Train, score and sample pixel-autoregressive image models.
 
 examples:
-  pixelcnn-tf init --output config.yml            write a commented config file
+  pixelcnn-tf init --out config.yml            write a commented config file
   pixelcnn-tf train --config config.yml           train the model that the file describes
   pixelcnn-tf sample --run runs/digits            draw images from the trained model
   pixelcnn-tf complete --run runs/digits          complete the upper halves of test images

@@ -9,6 +9,9 @@ from pixelcnn_tf.config.schema import DataConfig
 from pixelcnn_tf.data.images import Part
 from pixelcnn_tf.utils.errors import UserError, first_line
 
+#: The endings of files of NumPy arrays.
+ARRAY_ENDINGS = (".npz", ".npy")
+
 
 def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> list[Part]:
     """Returns the training images and, where there are any, the test images of an array file.
@@ -29,7 +32,7 @@ def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> list[Part
         >>> [part.shape for part, _ in read_arrays(path, DataConfig(source=str(path)))]
         [(5, 8, 8, 1), (2, 8, 8, 1)]
     """
-    if path.suffix not in (".npz", ".npy"):
+    if path.suffix not in ARRAY_ENDINGS:
         raise UserError(f"{path}: must be a .npz or .npy file or a folder of images")
     loaded = _read(path, lambda: np.load(path, allow_pickle=False))
     if isinstance(loaded, np.ndarray):

@@ -10,7 +10,7 @@ from pixelcnn_tf.config import registry
 from pixelcnn_tf.config.data import DataConfig, data_section
 from pixelcnn_tf.config.plugins import errors_of, file_of
 from pixelcnn_tf.config.registry import Entry
-from pixelcnn_tf.data.array_files import as_images, as_labels, read_arrays
+from pixelcnn_tf.data.array_files import ARRAY_ENDINGS, as_images, as_labels, read_arrays
 from pixelcnn_tf.data.image_files import IMAGE_ENDINGS, find_images, read_images
 from pixelcnn_tf.data.image_folders import read_folder
 from pixelcnn_tf.data.images import Images, hold_out_test, hold_out_validation
@@ -98,6 +98,8 @@ def load_all_images(path: str | Path, data: DataConfig) -> np.ndarray:
         images = read_images(find_images(path), data)
     elif path.suffix.lower() in IMAGE_ENDINGS:
         images = read_images([path], data)
+    elif path.suffix not in ARRAY_ENDINGS:
+        raise UserError(f"{path}: must be an image file, a folder of them, or a .npz or .npy file")
     else:
         images, _ = read_arrays(path, data)[-1]
     if data.binarize and images.max() > 1:

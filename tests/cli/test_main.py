@@ -113,7 +113,7 @@ def test_the_files_of_a_checkout_have_the_help_of_their_command(file, command):
 )
 def test_init_writes_a_config_that_loads(flags, settings, tmp_path, capsys):
     output = tmp_path / "my config.yml"
-    assert main(["init", *flags, "--output", str(output)]) == 0
+    assert main(["init", *flags, "--out", str(output)]) == 0
     assert f"pixelcnn-tf train --config '{output}'" in capsys.readouterr().out
     config = load_config(output)
     assert (config.data.source, config.model.architecture, config.model.pixel_layer) == settings
@@ -134,5 +134,5 @@ def test_init_overwrites_only_by_force(tmp_path, monkeypatch, capsys):
 def test_init_takes_a_folder_of_images(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
-    assert init.main(["--source", "photos", "--output", "photos.yml"]) == 0
+    assert init.main(["--source", "photos", "--out", "photos.yml"]) == 0
     assert load_config("photos.yml").data.source == "photos"
