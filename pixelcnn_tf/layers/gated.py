@@ -47,7 +47,7 @@ class VerticalToHorizontal(ShiftedConv2D):
         else:
             ahead = pixels.ahead(layer_state.lookahead)
             layer_state.state = ahead.write(layer_state.state, outputs)
-            layer_state.sums = pixels.read(layer_state.state, 0, 0)
+            [layer_state.sums] = pixels.read(layer_state.state, [(0, 0)])
         return outputs
 
     def step(self, x, pixels: ActivePixels):

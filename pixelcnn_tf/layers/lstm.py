@@ -144,6 +144,12 @@ class LSTMState(IncrementalLayer, keras.layers.Layer):
 class _StepByStep(LSTMState):
     """Incremental evaluation of states that need no pixel to the right in their own row."""
 
+    def _earlier(self, seen: list, weights, nearest: int) -> _EarlierPixels:
+        """``seen``: the hidden states and cells of several earlier pixels, from ``read``;
+        ``nearest``: which of them gives the cell."""
+        hidden, cells = zip(*(tf.split(pixel, 2, axis=-1) for pixel in seen), strict=True)
+        return _EarlierPixels(tf.concat(hidden, axis=-1) @ weights, cells[nearest])
+
     def step(self, x, pixels: ActivePixels):
         """Returns one channel group of the hidden state, from that of the gates."""
         layer_state = pixels[self]
@@ -196,9 +202,8 @@ class RowLSTMState(_StepByStep):
 
     def start_pixel(self, weights, state, pixels: ActivePixels):
         side = self.width // 2
-        above = [pixels.read(state, 1, right) for right in range(-side, side + 1)]
-        hidden = tf.concat([seen[:, : self.units] for seen in above], axis=-1)
-        return _EarlierPixels(hidden @ weights, above[side][:, self.units :])
+        above = pixels.read(state, [(1, right) for right in range(-side, side + 1)])
+        return self._earlier(above, weights, nearest=side)
 
     def get_config(self):
         return {**super().get_config(), "width": self.width}
@@ -232,9 +237,7 @@ class DiagonalLSTMState(_StepByStep):
         return schedule.ring_buffer(1, 1, 2 * self.units, self.compute_dtype)
 
     def start_pixel(self, weights, state, pixels: ActivePixels):
-        left, above = pixels.read(state, 0, -1), pixels.read(state, 1, 0)
-        hidden = tf.concat([left[:, : self.units], above[:, : self.units]], axis=-1)
-        return _EarlierPixels(hidden @ weights, left[:, self.units :])
+        return self._earlier(pixels.read(state, [(0, -1), (1, 0)]), weights, nearest=0)
 
 
 class _RightDiagonalState(NamedTuple):

@@ -155,17 +155,16 @@ class MaskedConv2D(CausalConv2D):
         return above + [(0, x) for x in range(-side, 0)]
 
     def incremental_weights(self) -> MaskedConvWeights:
-        kernel = tf.cast(self.kernel, self.compute_dtype)
-        up, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
-        around = [kernel[up - y, side + x] for y, x in self._around()]
-        group_size = self.filters // self.n_channels
+        *_, features, filters = self.kernel.shape
+        kernel = tf.reshape(tf.cast(self.kernel, self.compute_dtype), [-1, filters])
+        n_around = len(self._around()) * features
+        centre = kernel[n_around : n_around + features]
+        group_size = filters // self.n_channels
         first = 0 if self.mask_type == "B" else group_size
-        # Type A of one channel sees nothing of the centre, which may not even be stored.
-        centre = kernel[up, min(side, kernel.shape[1] - 1)]
-        groups = tf.split(centre, self.n_channels)
+        groups = tf.split(centre, self.n_channels)  # of no rows where it is not stored
         return MaskedConvWeights(
-            around=tf.concat(around, axis=0) if around else (),
-            centre=[rows[:, first + i * group_size :] for i, rows in enumerate(groups)],
+            around=kernel[:n_around] if n_around else (),
+            centre=[group[:, first + i * group_size :] for i, group in enumerate(groups)],
             bias=self.bias_or_zeros(kernel.dtype),
         )
 
@@ -178,8 +177,8 @@ class MaskedConv2D(CausalConv2D):
 
     def start_pixel(self, weights: MaskedConvWeights, state, pixels: ActivePixels):
         if not self._around():
-            return tf.repeat(weights.bias[None], pixels.schedule.lanes, axis=0)
-        seen = [pixels.read(state, up, right) for up, right in self._around()]
+            return tf.broadcast_to(weights.bias, [pixels.schedule.lanes, self.filters])
+        seen = pixels.read(state, self._around())
         return tf.concat(seen, axis=-1) @ weights.around + weights.bias
 
     def observe(self, x, pixels: ActivePixels) -> None:

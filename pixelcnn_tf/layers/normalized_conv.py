@@ -132,9 +132,12 @@ class NormalizedConv2D(RowLayer, ShiftedConv2D):
         """
         kernel, bias = weights
         width, sides = rows[0].shape[0], [self._left, self._right]
-        padded = [tf.pad(row, [sides, [0, 0], [0, 0]]) for row in rows]
-        seen = [row[at : at + width] for row in padded for at in range(self.kernel_size[1])]
-        return tf.concat(seen, axis=-1)[:: self.strides] @ kernel + bias
+        seen = rows
+        if any(sides):
+            padded = [tf.pad(row, [sides, [0, 0], [0, 0]]) for row in rows]
+            seen = [row[at : at + width] for row in padded for at in range(self.kernel_size[1])]
+        seen = tf.concat(seen, axis=-1) if len(seen) > 1 else seen[0]
+        return (seen if self.strides == 1 else seen[:: self.strides]) @ kernel + bias
 
     def compute_output_shape(self, input_shape):
         batch, *size, _ = input_shape

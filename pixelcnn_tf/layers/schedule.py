@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.layers.incremental import Incremental, IncrementalLayer
@@ -131,58 +132,97 @@ class Wavefront:
     Example:
         >>> layer = pixelcnn_tf.MaskedConv2D(3, kernel_size=7)
         >>> layer.build((None, None, None, 3))
-        >>> wavefront = Wavefront(Schedule(layer, batch=1, height=3, width=10), time=8)
+        >>> wavefront = Wavefront(Schedule(layer, batch=1, height=3, width=10), tf.constant(8))
         >>> wavefront.row.numpy().tolist(), wavefront.column.numpy().tolist()
         ([2, 1, 0], [0, 4, 8])
     """
 
     def __init__(self, schedule: Schedule, time):
         self.schedule, self.time = schedule, time
-        place = tf.range(schedule.rows)
-        self.row = time // schedule.lag - place
-        self.column = time % schedule.lag + place * schedule.lag
-        inside = (self.row >= 0) & (self.row < schedule.height) & (self.column < schedule.width)
-        outside = schedule.height * schedule.width
-        self.index = tf.where(inside, self.row * schedule.width + self.column, outside)
-        self._inside = tf.repeat(inside, schedule.batch)[:, None]
-        self._shared: dict[tuple, tf.Tensor] = {}
+        self._shared: dict[tuple, Any] = {}
+
+    @property
+    def row(self):
+        place = np.arange(self.schedule.rows, dtype=np.int32)
+        return self._once("row", lambda: self.time // self.schedule.lag - place)
+
+    @property
+    def column(self):
+        first = self.schedule.lag * np.arange(self.schedule.rows, dtype=np.int32)
+        return self._once("column", lambda: self._first_column + first)
+
+    @property
+    def index(self):
+        height, width = self.schedule.height, self.schedule.width
+
+        def index():
+            return tf.where(self._inside, self.row * width + self.column, height * width)
+
+        return self._once("index", index)
 
     def write(self, buffer: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
         """Returns ``buffer``, a ring buffer of the last steps, with ``features`` ``[lanes,
         features]`` of these pixels in it: zeros for those outside of the image and in both margins.
         """
-        features = tf.where(self._inside, features, tf.zeros([], features.dtype))
+        length = buffer.shape[0]
+        inside = self._once("lanes inside", self._lanes_inside)
+        features = tf.where(inside, features, tf.zeros([], features.dtype))
         features = tf.pad(features, [[self._margin(buffer)] * 2, [0, 0]])
-        now = self._entry(buffer, 0, 0)
-        return tf.tensor_scatter_nd_update(buffer, now[None, None], features[None])
+        now = self._once(("now", length), lambda: tf.reshape(self.time % length, [1, 1]))
+        return tf.tensor_scatter_nd_update(buffer, now, features[None])
 
-    def read(self, buffer: tf.Tensor, up: int, right: int) -> tf.Tensor:
-        """Returns what ``buffer`` holds of the pixels ``up`` rows above and ``right`` columns to
-        the right (negative: left) of these, ``[lanes, features]``; zeros outside of the image.
+    def read(self, buffer: tf.Tensor, around: list[tuple[int, int]]) -> list[tf.Tensor]:
+        """Returns what ``buffer`` holds of several pixels around these, ``[lanes, features]`` of
+        each; zeros outside of the image.
+
+        Args:
+            buffer: the ring buffer.
+            around: of each pixel, how many rows above and columns to the right (negative: left) of
+                these it is.
         """
-        # ``right`` columns further may be past the ``lag`` columns of an active row, among those of
-        # the next active row or, to the left, of an earlier one; their lanes are next to ours.
-        schedule, margin = self.schedule, self._margin(buffer)
+        # Some columns further may be past the ``lag`` columns of an active row, among those of the
+        # next active row or, to the left, of an earlier one; their lanes are next to ours.
+        schedule, margin, length = self.schedule, self._margin(buffer), buffer.shape[0]
+        up, right = np.array(around, np.int32).T
 
-        def start():
-            lanes = (self.time % schedule.lag + right) // schedule.lag * schedule.batch
-            return tf.stack([self._entry(buffer, up, right), lanes + margin, 0])
+        def make_starts():
+            entries = (self.time - (up * schedule.lag - right)) % length
+            lanes = (self._first_column + right) // schedule.lag * schedule.batch + margin
+            return tf.unstack(tf.stack([entries, lanes, np.zeros_like(up)], axis=1))
 
-        size = [1, schedule.lanes, buffer.shape[2]]
-        start_index = self._once(("start", *buffer.shape[:2], up, right), start)
-        return tf.reshape(tf.slice(buffer, start_index, size), size[1:])
+        size = tf.constant([1, schedule.lanes, buffer.shape[2]])
+        starts = self._once(("starts", length, margin, *around), make_starts)
+        return [tf.squeeze(tf.slice(buffer, start, size), axis=0) for start in starts]
 
     def _margin(self, buffer: tf.Tensor) -> int:
         """The number of lanes of zeros on either side of ``buffer``."""
         return (buffer.shape[1] - self.schedule.lanes) // 2
 
-    def _entry(self, buffer: tf.Tensor, up: int, right: int) -> tf.Tensor:
-        """The index in a ring buffer of the step of the pixels ``up`` and ``right`` of these."""
-        length, ago = buffer.shape[0], up * self.schedule.lag - right
-        return self._once(("entry", length, ago), lambda: (self.time - ago) % length)
+    @property
+    def _first_column(self):
+        """The column of the pixel in the lowest active row."""
+        return self._once("first column", lambda: self.time % self.schedule.lag)
 
-    def _once(self, key: tuple, make: Callable[[], tf.Tensor]) -> tf.Tensor:
-        """A tensor that many layers need: tracing thousands of operations takes seconds."""
+    @property
+    def _inside(self):
+        """Whether each of the pixels lies inside of the image, boolean ``[rows]``."""
+
+        def inside():
+            height, width = self.schedule.height, self.schedule.width
+            return (self.row >= 0) & (self.row < height) & (self.column < width)
+
+        return self._once("inside", inside)
+
+    def _lanes_inside(self):
+        """Whether each of the lanes lies inside of the image, boolean ``[lanes, 1]``."""
+        of_rows = tf.expand_dims(self._inside, 1)
+        of_rows = tf.broadcast_to(of_rows, [self.schedule.rows, self.schedule.batch])
+        return tf.reshape(of_rows, [self.schedule.lanes, 1])
+
+    def _once(self, key, make: Callable[[], Any]):
+        """What many layers need, once in each graph, and what none needs not at all: tracing
+        thousands of operations takes seconds."""
+        key = (tf.compat.v1.get_default_graph(), key)
         if key not in self._shared:
             self._shared[key] = make()
         return self._shared[key]

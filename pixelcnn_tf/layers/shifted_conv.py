@@ -177,10 +177,12 @@ class ShiftedConv2D(LookaheadLayer, CausalConv2D):
 
     def _outputs(self, wavefront: Wavefront, layer_state: LayerState, own):
         kernel, bias = layer_state.weights
-        seen = [wavefront.read(layer_state.state, up, right) for up, right in self._around()]
+        around = self._around()
+        seen = wavefront.read(layer_state.state, around) if around else []
         if self._sees_own_pixel:
             seen.append(own)
-        return self.activation(tf.concat(seen, axis=-1) @ kernel + bias)
+        seen = tf.concat(seen, axis=-1) if len(seen) > 1 else seen[0]
+        return self.activation(seen @ kernel + bias)
 
     def advance(self, x, pixels: ActivePixels):
         """``'down'``: returns all outputs ``[lanes, filters]`` at the pixels ``lookahead`` steps
