@@ -38,6 +38,20 @@ def images(rng):
     return Images(random_images(rng, 40, 4, 4, 3), random_images(rng, 7, 4, 4, 3))
 
 
+@pytest.fixture
+def blank_samples(monkeypatch):
+    """A Trainer writes black images as its samples. Drawing takes long for the first time, and few
+    tests of a run look at them."""
+    from pixelcnn_tf import Trainer
+
+    def blank(trainer, n_images=None, seed=None):
+        config = trainer.config
+        shape = (*config.data.image_size, config.model.n_channels)
+        return np.zeros((n_images or config.sampling.n_images, *shape), np.uint8)
+
+    monkeypatch.setattr(Trainer, "create_image_samples", blank)
+
+
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory):
     """A folder with one finished run, ``small``."""

@@ -27,11 +27,21 @@ def test_model_files_give_the_logits_and_samples_that_they_gave(name):
     given = {} if labels is None else {"labels": labels}
     np.testing.assert_allclose(model(images, **given), saved["logits"], rtol=1e-5, atol=1e-5)
 
-    samples = generate_images(model, 8, 4, seed=3, labels=labels)
+    graph = {"labels": labels, "jit_compile": False}  # compiling takes longer than drawing
+    samples = generate_images(model, 8, 4, seed=3, **graph)
     assert_same_but_for_ties(model, samples, saved["samples"], 3, labels)
-    known = np.arange(8)[:, None].repeat(8, axis=1) < 4
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * ("_pp" in n)) for n in MODELS]
+)
+def test_model_files_give_the_completions_that_they_gave(name):
+    saved = arrays(name)
+    model = keras.models.load_model(FOLDER / f"{name}.keras")
+    labels, known = saved.get("labels"), np.arange(8)[:, None].repeat(8, axis=1) < 4
+    graph = {"labels": labels, "jit_compile": False}
     completions = generate_images(
-        model, 8, 4, seed=4, labels=labels, initial_images=images, known=known
+        model, 8, 4, 4, initial_images=saved["images"], known=known, **graph
     )
     assert_same_but_for_ties(model, completions, saved["completions"], 4, labels)
 

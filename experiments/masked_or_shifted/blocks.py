@@ -74,7 +74,8 @@ class Wait(LookaheadLayer, keras.layers.Layer):
         layer_state = pixels[self]
         ready = pixels.ahead(layer_state.lookahead + self.steps)
         layer_state.state = ready.write(layer_state.state, x)
-        return pixels.ahead(layer_state.lookahead).read(layer_state.state, 0, 0)
+        [outputs] = pixels.ahead(layer_state.lookahead).read(layer_state.state, [(0, 0)])
+        return outputs
 
 
 class TwoStackBlock(Block):

@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from command_line import train
 
@@ -26,6 +27,7 @@ def test_evaluate_scores_all_of_other_images(runs, tmp_path, rng, capsys):
     assert "(2 images)" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("blank_samples")
 def test_evaluate_holds_out_what_the_run_held_out(tmp_path, rng, capsys):
     """Of its own images, under any name."""
     images = rng.integers(256, size=(20, 8, 8)).astype(np.uint8)

@@ -22,6 +22,8 @@ from pixelcnn_tf.training import experiment
 from pixelcnn_tf.training.clock import Window
 from pixelcnn_tf.training.run_folder import RunFolder
 
+pytestmark = pytest.mark.usefixtures("runs", "blank_samples")  # ``runs`` has true ones
+
 # Results of a run
 
 

@@ -39,20 +39,20 @@ def type_in(*arguments):
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_every_config_trains_resumes_scores_and_samples(config, folder, capsys):
+def test_every_config_trains_and_samples(config, folder, capsys):
     shallow = ["--set", "model.n_layers=1"] if "n_layers" in FILES[config] else []
     assert type_in("train", "--config", config, *SHORT, *shallow) == 0
-    # What the run says is enough from here on.
+    # What the run says is enough from here on, for every command.
     run = folder / "runs" / config.removesuffix(".yml")
     resolved = run / "config.yml"
-    assert type_in("train", "--config", resolved, "--set", "training.steps=4") == 0
     with plugins.restored():
         plugin = str(folder / config.replace(".yml", ".py"))
         assert load_config(resolved).plugins == [plugin]
-    assert type_in("evaluate", "--run", run) == 0
     assert type_in("sample", "--run", run, "--n", "2", "--out", "s.npy") == 0
     assert np.load("s.npy").shape == (2, 8, 8, 1)
     if config == "my_block.yml":
+        assert type_in("train", "--config", resolved, "--set", "training.steps=4") == 0
+        assert type_in("evaluate", "--run", run) == 0
         assert type_in("complete", "--run", run, "--n", "1", "--out", "c.png") == 0
     assert "error" not in capsys.readouterr().err
 

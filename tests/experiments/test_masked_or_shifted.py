@@ -41,7 +41,10 @@ def test_no_leak(contestant, kernel, rng):
 
 
 @pytest.mark.parametrize("size", [(8, 13), pytest.param((1, 7), marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("contestant", "kernel"), [("single", 5), ("two", 3), ("two", 7)])
+@pytest.mark.parametrize(
+    ("contestant", "kernel"),
+    [("single", 5), ("two", 3), pytest.param("two", 7, marks=pytest.mark.slow)],
+)
 def test_incremental_evaluation_gives_what_call_gives(contestant, kernel, size, rng):
     model = model_of(contestant, kernel)
     images = random_images(rng, 2, *size, 1)
@@ -49,7 +52,7 @@ def test_incremental_evaluation_gives_what_call_gives(contestant, kernel, size, 
     np.testing.assert_allclose(logits, model(images), rtol=1e-5, atol=1e-4)
 
 
-@pytest.mark.parametrize("contestant", NEW)
+@pytest.mark.parametrize("contestant", ["single", pytest.param("two", marks=pytest.mark.slow)])
 def test_both_samplers_draw_the_same_images(contestant):
     model = model_of(contestant, n_layers=1)
     incremental = generate_images(model, (3, 5), 5, 0)

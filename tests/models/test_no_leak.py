@@ -90,7 +90,7 @@ def closed_entries(model):
     [
         (1, 3, None),
         pytest.param(1, 5, None, marks=pytest.mark.slow),
-        (1, 7, None),
+        pytest.param(1, 7, None, marks=pytest.mark.slow),
         (3, 3, 40),
         pytest.param(4, 3, 40, marks=pytest.mark.slow),
     ],

@@ -117,7 +117,10 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("n_channels", "n_classes", "size", "n_resnet"), CASES)
+@pytest.mark.parametrize(
+    ("n_channels", "n_classes", "size", "n_resnet"),
+    [case if case[1] else pytest.param(*case, marks=pytest.mark.slow) for case in CASES],
+)
 def test_no_leak(n_channels, n_classes, size, n_resnet, rng):
     moved, count = 0, int(np.prod(size)) * n_channels + 1
     labels = None if n_classes is None else np.ones(count, "int32")
@@ -145,8 +148,8 @@ def test_a_leak_is_noticed(name, axis, rng, monkeypatch):
 
 @pytest.mark.parametrize(
     ("n_channels", "n_classes", "size", "n_resnet"),
-    # Without labels there is test_both_samplers_draw_the_same_grey_images.
-    [case if case[1] else pytest.param(*case, marks=pytest.mark.slow) for case in CASES],
+    # In grey there is test_both_samplers_draw_the_same_grey_images.
+    [*(pytest.param(*case, marks=pytest.mark.slow) for case in CASES[:-1]), CASES[-1]],
 )
 def test_incremental_evaluation_equals_call(n_channels, n_classes, size, n_resnet, rng):
     model = small_pixelcnn_pp(n_channels, n_classes, n_resnet=n_resnet)
@@ -217,8 +220,7 @@ def test_initialization_leaves_dropout_out(rng):
         np.testing.assert_array_equal(one, two)
 
 
-@pytest.mark.parametrize("size", [(4, 4), (4, 8)])
-@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize(("size", "flat"), [((4, 4), True), ((4, 8), False)])
 def test_initialization_from_little(size, flat, rng):
     """Where features hardly vary, in a level of one pixel or of flat images."""
     model = PixelCNNPlusPlus(1, 3, 2)

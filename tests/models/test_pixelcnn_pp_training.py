@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from helpers import make_trainer, random_images, small_pixelcnn_pp, two_devices, weights
 
-from pixelcnn_tf import PixelCNNPlusPlus, UserError, generate_images, get_dataset
+from pixelcnn_tf import PixelCNNPlusPlus, UserError, get_dataset
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.models.pixelcnn_pp_blocks import GatedResnet
@@ -50,21 +50,41 @@ def test_the_trainer_takes_it_by_class_and_with_dropout(images, tmp_path, monkey
         trainer.evaluate(get_dataset(odd, "test", 8, labels=True))
 
 
-@pytest.mark.usefixtures("two_levels")
-def test_two_devices_train_as_one(images, tmp_path):
-    """Both the initial weights, from images, and the trained ones are the same."""
-    results, images = [], images._replace(train_labels=None, test_labels=None)
+def trainers_of_one_and_two_devices(images, folder):
+    """Initialized from the images."""
+    trainers = []
     for number, strategy in enumerate([None, two_devices()]):
         training = {"optimizer": "sgd", "learning_rate": 1e-3, "steps": 3}
-        config = tiny_config(tmp_path / str(number), {"dropout": 0.0}, **training)
-        trainer = make_trainer(config, strategy)
-        trainer.initialize(images)
-        first = weights(trainer)
-        trainer.fit(images)
-        results.append((first, weights(trainer)))
-    for one, two in zip(*(first + last for first, last in results), strict=True):
+        config = tiny_config(folder / str(number), {"dropout": 0.0}, **training)
+        trainers.append(make_trainer(config, strategy))
+        trainers[-1].initialize(images)
+    return trainers
+
+
+def assert_same_weights(trainers):
+    for one, two in zip(*map(weights, trainers), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-4)
-    assert max(np.abs(a - b).max() for a, b in zip(*results[0], strict=True)) > 1e-2
+
+
+@pytest.mark.usefixtures("two_levels")
+def test_two_devices_initialize_as_one(images, tmp_path):
+    images = images._replace(train_labels=None, test_labels=None)
+    trainers = trainers_of_one_and_two_devices(images, tmp_path)
+    assert_same_weights(trainers)
+    assert all((trainer.model.output_conv.gain.numpy() != 1).all() for trainer in trainers)
+
+
+@pytest.mark.slow  # the Trainer does so with other models, too (test_trainer.py)
+@pytest.mark.usefixtures("two_levels")
+def test_two_devices_train_as_one(images, tmp_path):
+    images = images._replace(train_labels=None, test_labels=None)
+    trainers = trainers_of_one_and_two_devices(images, tmp_path)
+    first = weights(trainers[0])
+    for trainer in trainers:
+        trainer.fit(images)
+    assert_same_weights(trainers)
+    changes = zip(first, weights(trainers[0]), strict=True)
+    assert max(np.abs(a - b).max() for a, b in changes) > 1e-2
 
 
 def test_every_weight_learns(rng):
@@ -119,14 +139,20 @@ def test_fit_takes_it_by_class_and_with_dropout(images):
     assert model.evaluate((images.train, labels), images.train, verbose=0) < before - 0.3
 
 
-def test_mixed_precision(rng):
-    """A step of training, incremental evaluation against the call, and sampling."""
-    model, exact = small_pixelcnn_pp(3, dtype="mixed_bfloat16"), small_pixelcnn_pp(3)
-    images = random_images(rng, 2, 8, 4, 3, 256)
+@pytest.mark.slow
+def test_incremental_evaluation_in_mixed_precision(rng):
+    model, images = small_pixelcnn_pp(3, dtype="mixed_bfloat16"), random_images(rng, 2, 8, 4, 3)
     logits = teacher_forced_logits(model, images, jit_compile=False)
     assert logits.dtype == np.float32
     np.testing.assert_allclose(logits, model(images), atol=0.3)
-    np.testing.assert_allclose(model(images), exact(images), atol=0.3)
-    assert generate_images(model, (8, 4), 2, 0, jit_compile=False).shape == (2, 8, 4, 3)
+
+
+def test_mixed_precision(rng):
+    """Like float32 but for rounding; and a step of training."""
+    model, exact = small_pixelcnn_pp(3, dtype="mixed_bfloat16"), small_pixelcnn_pp(3)
+    images = random_images(rng, 2, 8, 4, 3, 256)
+    logits = model(images)
+    assert logits.dtype == tf.float32
+    np.testing.assert_allclose(logits, exact(images), atol=0.3)
     model.compile("adam", loss=model.likelihood, run_eagerly=True)
     assert np.isfinite(model.train_on_batch(images, images))

@@ -28,10 +28,10 @@ def exact_probabilities(model, shape):
 @pytest.mark.parametrize(
     ("shape", "name", "method"),
     [
-        ((2, 2, 1), "softmax-4", "incremental"),
         ((1, 2, 3), "softmax-2", "incremental"),
         ((2, 3, 1), "bernoulli", "incremental"),
-        ((2, 2, 1), "softmax-4", "naive"),
+        pytest.param((2, 2, 1), "softmax-4", "incremental", marks=pytest.mark.slow),
+        pytest.param((2, 2, 1), "softmax-4", "naive", marks=pytest.mark.slow),
     ],
 )
 def test_frequencies_are_the_probabilities(shape, name, method):
@@ -74,7 +74,7 @@ def test_equals_a_naive_loop_over_the_whole_image(model):
         np.testing.assert_array_equal(images, expected)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_incremental_and_naive_draw_the_same_images_but_for_ties(jit_compile, capsys):
     model = small_model(3, "softmax-256", hidden_dim=8, out_dim=8, seed=4)
     n, height, width = 40, 9, 10

@@ -21,9 +21,15 @@ SIZES = [(1, 1), (1, 7), (5, 4), (8, 8), (13, 9)]
 SMALL = [(1, 7), (5, 4)]  # for layers and blocks: the models have them all
 
 
-@pytest.mark.parametrize("mask_type", ["A", "B"])
-@pytest.mark.parametrize("n_channels", [1, 3, 4])
-@pytest.mark.parametrize("kernel_size", [1, 3, 5, 7, (3, 5), (1, 5), (5, 1)])
+def layer_cases():
+    """All kernels with 1 and 3 channels; with 4 channels that of 3. The others are slow tests."""
+    kernels = [1, 3, 5, 7, (3, 5), (1, 5), (5, 1)]
+    for kernel_size, n_channels, mask_type in itertools.product(kernels, [1, 3, 4], "AB"):
+        marks = () if n_channels < 4 or kernel_size == 3 else pytest.mark.slow
+        yield pytest.param(kernel_size, n_channels, mask_type, marks=marks)
+
+
+@pytest.mark.parametrize(("kernel_size", "n_channels", "mask_type"), list(layer_cases()))
 def test_layers(kernel_size, n_channels, mask_type, rng):
     layer = MaskedConv2D(2 * n_channels, kernel_size, mask_type, n_channels, activation="tanh")
     layer.build((None, None, None, 3 * n_channels))
@@ -80,8 +86,15 @@ def test_models(kernel_size, n_channels, skip_connections, size):
     check_incremental(model, size)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("likelihood", ["softmax-4", "bernoulli"])
+@pytest.mark.parametrize(
+    ("likelihood", "jit_compile"),
+    [
+        ("softmax-4", True),
+        ("bernoulli", False),
+        pytest.param("softmax-4", False, marks=pytest.mark.slow),
+        pytest.param("bernoulli", True, marks=pytest.mark.slow),
+    ],
+)
 def test_graphs_with_and_without_xla(likelihood, jit_compile, rng):
     model = small_model(3, likelihood, skip_connections=True)
     images = random_images(rng, 3, 5, 9, 3, model.likelihood.n_values)

@@ -149,6 +149,7 @@ def test_weights_come_back_after_an_exception(tmp_path, images, monkeypatch):
     assert_same(weights(trainer), plain)
 
 
+@pytest.mark.usefixtures("blank_samples")
 def test_the_model_file_has_the_averages(tmp_path):
     """And a checkpoint of the same step is loaded as the same model."""
     settings = {"training.schedule": "constant", "training.warmup_steps": 0}
