@@ -9,20 +9,22 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the figures in the tests are those 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores: threads would only wait
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
+import numpy as np
+import pytest
+
+import pixelcnn_tf
 from pixelcnn_tf.utils import startup
 
-startup.import_tensorflow()
 
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-import tensorflow as tf  # noqa: E402
+def pytest_configure(config):
+    if config.getoption("numprocesses", None):
+        return  # its workers run the tests
+    startup.import_tensorflow()
+    import tensorflow as tf
 
-import pixelcnn_tf  # noqa: E402
-
-_CPU = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
-startup.find_devices()
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    startup.find_devices()
 
 
 def pytest_collection_finish(session):
@@ -33,10 +35,15 @@ def pytest_collection_finish(session):
 
 @pytest.fixture(autouse=True)
 def seeded():
+    import keras
+
     keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(autouse=True)
 def names_in_examples(doctest_namespace):
     """What the examples in docstrings use without importing it."""
+    import keras
+    import tensorflow as tf
+
     doctest_namespace.update(np=np, tf=tf, keras=keras, pixelcnn_tf=pixelcnn_tf)

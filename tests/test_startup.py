@@ -60,8 +60,8 @@ def test_real_warnings_pass():
 @pytest.mark.parametrize(
     "imports",
     [
-        "pixelcnn_tf, keras",
         "keras, pixelcnn_tf",
+        pytest.param("pixelcnn_tf, keras", marks=pytest.mark.slow),
         pytest.param("pixelcnn_tf, tensorflow, keras", marks=pytest.mark.slow),
     ],
 )

@@ -15,7 +15,7 @@ from pixelcnn_tf.testing import check_causal, check_incremental
 BLOCKS = [
     lambda: pixelcnn_tf.PixelCNNResBlock(3, n_channels=3),
     lambda: pixelcnn_tf.GatedBlock(3, n_channels=1, n_classes=4),
-    lambda: pixelcnn_tf.RowLSTMBlock(n_channels=3),
+    pytest.param(lambda: pixelcnn_tf.RowLSTMBlock(n_channels=3), marks=pytest.mark.slow),
     lambda: pixelcnn_tf.DiagonalBiLSTMBlock(n_channels=1),
 ]
 LAYERS = [

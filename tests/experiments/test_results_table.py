@@ -37,6 +37,7 @@ def configs(tmp_path, monkeypatch):
     return tmp_path / "configs"
 
 
+@pytest.mark.usefixtures("blank_samples")
 @pytest.mark.parametrize(("name", "title"), SMALL.items())
 def test_a_row_and_the_page(name, title, configs, tmp_path, capsys):
     rng = np.random.default_rng(0)

@@ -146,7 +146,13 @@ class Down(IncrementalLayer, keras.layers.Layer):
         self.first.observe(x, pixels)
 
 
-@pytest.mark.parametrize("kernel_size", [*KERNELS, (2, 6)])
+@pytest.mark.parametrize(
+    "kernel_size",
+    [
+        *[(2, 3), (2, 2), (1, 1), (3, 4), (2, 6)],
+        *(pytest.param(size, marks=pytest.mark.slow) for size in [(1, 3), (3, 3), (2, 1)]),
+    ],
+)
 @pytest.mark.parametrize(("direction", "mask_type"), KINDS)
 def test_incremental_evaluation_gives_what_call_gives(direction, mask_type, kernel_size, rng):
     layer = shifted(4, kernel_size, direction, mask_type, 3, activation="tanh")

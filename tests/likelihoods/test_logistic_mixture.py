@@ -295,8 +295,8 @@ HEADED = [
 @pytest.mark.parametrize(
     ("member", "n_channels", "n_classes"),
     [
-        *(pytest.param(*case, marks=pytest.mark.slow) for case in HEADED[:-2]),
-        *HEADED[-2:],
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in HEADED[:-1]),
+        HEADED[-1],
     ],
 )
 def test_as_a_head_of_every_model(member, n_channels, n_classes, rng):
@@ -317,6 +317,7 @@ def test_as_a_head_of_every_model(member, n_channels, n_classes, rng):
     assert_same_but_for_ties(model, naive, incremental, 0, **labels(2))
 
 
+@pytest.mark.slow  # the samplers below take the same way
 def test_incremental_evaluation_with_xla(rng):
     model = small_model(3, "logistic-3", skip_connections=True)
     images = random_images(rng, 3, 5, 6, 3, 256)
@@ -325,7 +326,11 @@ def test_incremental_evaluation_with_xla(rng):
 
 
 @pytest.mark.parametrize(
-    ("options", "jit_compile"), [({}, True), ({"temperature": 0.8, "top_p": 0.9}, False)]
+    ("options", "jit_compile"),
+    [
+        pytest.param({}, True, marks=pytest.mark.slow),
+        ({"temperature": 0.8, "top_p": 0.9}, True),
+    ],
 )
 def test_both_samplers_draw_the_same_images_but_for_ties(options, jit_compile):
     model = small_model(3, "logistic-3", seed=4)

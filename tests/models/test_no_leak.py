@@ -1,6 +1,7 @@
 """No output may depend on its own sub-pixel or on a later one."""
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -39,9 +40,15 @@ def leaks_of_model(model, size, rng):
     return found, moved
 
 
-@pytest.mark.parametrize("n_channels", [1, 3, 4])
-@pytest.mark.parametrize("kernel_size", [3, 5, 7])
-@pytest.mark.parametrize("variant", ["relu", "preactivation"])
+def model_cases():
+    """Each kernel with each number of channels, in one variant; in the other as slow tests."""
+    variants = ["relu", "preactivation"]
+    for i, (n_channels, kernel_size) in enumerate(itertools.product([1, 3, 4], [3, 5, 7])):
+        yield n_channels, kernel_size, variants[i % 2]
+        yield pytest.param(n_channels, kernel_size, variants[1 - i % 2], marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("n_channels", "kernel_size", "variant"), list(model_cases()))
 def test_models(n_channels, kernel_size, variant, rng):
     # Skip connections and sizes in turn: each kernel, number of channels and variant meets both.
     skip_connections = bool((n_channels + kernel_size // 2 + (variant == "relu")) % 2)
@@ -84,16 +91,17 @@ def closed_entries(model):
     return [(layer, tuple(where)) for layer in layers for where in np.argwhere(~layer.mask)]
 
 
-@pytest.mark.parametrize("variant", ["relu", "preactivation"])
+def opened_cases():
+    """By default one kernel of 1 and one of 3 channels; the others are slow tests."""
+    default = [(1, 3, None, "relu"), (3, 3, 40, "preactivation")]
+    cases = [(1, 3, None), (1, 5, None), (1, 7, None), (3, 3, 40), (4, 3, 40)]
+    for case, variant in itertools.product(cases, ["relu", "preactivation"]):
+        marks = () if (*case, variant) in default else pytest.mark.slow
+        yield pytest.param(*case, variant, marks=marks)
+
+
 @pytest.mark.parametrize(
-    ("n_channels", "kernel_size", "n_entries"),
-    [
-        (1, 3, None),
-        pytest.param(1, 5, None, marks=pytest.mark.slow),
-        pytest.param(1, 7, None, marks=pytest.mark.slow),
-        (3, 3, 40),
-        pytest.param(4, 3, 40, marks=pytest.mark.slow),
-    ],
+    ("n_channels", "kernel_size", "n_entries", "variant"), list(opened_cases())
 )
 def test_opening_any_single_forbidden_entry_is_noticed(
     n_channels, kernel_size, n_entries, variant, rng

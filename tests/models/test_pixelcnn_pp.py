@@ -264,6 +264,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path, rng):
     np.testing.assert_array_equal(twin(images, labels), model(images, labels))
 
 
+@pytest.mark.slow  # of a PixelRNN there is test_tensorflow_sees_every_weight_for_export
 @pytest.mark.usefixtures("two_levels")
 def test_exported_it_is_the_same(tmp_path, rng):
     model = small_pixelcnn_pp(1)

@@ -30,7 +30,11 @@ def damage(folder, how):
 
 
 @pytest.mark.parametrize(
-    "how", ["truncated", "empty", "missing", "flipped", "index truncated", "index missing"]
+    "how",
+    [
+        *("truncated", "missing", "flipped", "index truncated"),
+        *(pytest.param(how, marks=pytest.mark.slow) for how in ("empty", "index missing")),
+    ],
 )
 def test_a_damaged_checkpoint_is_skipped_with_a_warning(how, finished, tmp_path, images, capsys):
     config = finished()
