@@ -23,7 +23,7 @@ from pixelcnn_tf.config.schema import DataConfig
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable
 from pixelcnn_tf.utils.errors import UserError
-from pixelcnn_tf.utils.progress import sampling_progress
+from pixelcnn_tf.utils.progress import sampling_progress, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,7 +89,9 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         default="lower",
         metavar="PART",
         help="the part to hide: lower, upper, left or right (half); a box TOP,LEFT,HEIGHTxWIDTH "
-        "in pixels; or an image file whose bright pixels mark it (default lower)",
+        "in pixels; or a mask: an image file whose painted pixels (the opaque ones if it has "
+        "transparent ones, else the bright ones), or a .npy file whose True entries, mark it "
+        "(default lower)",
     )
     parser.add_argument(
         "--n", type=whole_number, default=8, metavar="N", help="number of images (default 8)"
@@ -124,21 +126,20 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
 
 def _hidden(part: str, height: int, width: int) -> "np.ndarray":
     """Returns the mask that ``--hide`` names: bool ``[height, width]``, True for hidden pixels."""
-    from pixelcnn_tf.data.sources import load_all_images
+    from pixelcnn_tf.data.mask_files import read_mask
     from pixelcnn_tf.sampling.complete import check_hides_some, hidden_mask
 
     if not Path(part).is_file():
         return hidden_mask(part, height, width, "--hide")
-    masks = load_all_images(part, DataConfig())
-    if len(masks) > 1:
-        raise UserError(f"--hide {part}: has {len(masks)} images; must have one")
-    hidden = masks[0].mean(axis=-1) >= 128
+    hidden = read_mask(part)
     if hidden.shape != (height, width):
         raise UserError(
             f"--hide {part}: is {hidden.shape[0]}x{hidden.shape[1]}; must be {height}x{width}, "
             "like the images"
         )
     check_hides_some(hidden, part, "--hide")
+    if hidden.all():
+        say(f"--hide {part}: hides every pixel; the completions are samples")
     return hidden
 
 

@@ -22,7 +22,7 @@ class DataConfig(Section):
     source: Annotated[str, Field(min_length=1), NameOf("source")] = Field(
         default="digits",
         description="a path: a .npz or .npy file of uint8 images, or a folder of images (PNG, "
-        "JPEG, BMP, WebP; its train/ and test/ folders if it has both); or one of",
+        "JPEG, ...; its folders train/, val/ and test/ are the sets); or one of",
     )
     image_size: Size | None = Field(
         default=None,
@@ -32,6 +32,15 @@ class DataConfig(Section):
     fit: Literal["crop", "resize"] = Field(
         default="crop",
         description="folders: crop to that shape, or resize without keeping proportions",
+    )
+    sixteen_bit: Literal["scale"] | None = Field(
+        default=None,
+        description="image files with 16 bits per channel: scale keeps the upper 8; null: they are "
+        "refused",
+    )
+    skip_broken: bool = Field(
+        default=False,
+        description="folders: leave out image files that cannot be read, instead of stopping",
     )
     train_key: str = Field(default="x_train", description=".npz: the name of the training images")
     test_key: str = Field(default="x_test", description=".npz: the name of the test images, if any")

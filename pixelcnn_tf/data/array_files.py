@@ -8,13 +8,15 @@ import numpy as np
 from pixelcnn_tf.config.schema import DataConfig
 from pixelcnn_tf.data.images import Part
 from pixelcnn_tf.utils.errors import UserError, first_line
+from pixelcnn_tf.utils.progress import say
 
 #: The endings of files of NumPy arrays.
 ARRAY_ENDINGS = (".npz", ".npy")
 
 
-def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> list[Part]:
-    """Returns the training images and, where there are any, the test images of an array file.
+def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> dict[str, Part]:
+    """Returns the training images and, where there are any, the test images of an array file, as
+    ``'training'`` and ``'test'``.
 
     Args:
         path: a .npy file with one array, or a .npz file with several.
@@ -29,33 +31,98 @@ def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> list[Part
         >>> path = Path(tempfile.mkdtemp()) / "a.npz"
         >>> images = np.zeros((5, 8, 8), np.uint8)
         >>> np.savez(path, x_train=images, x_test=images[:2])
-        >>> [part.shape for part, _ in read_arrays(path, DataConfig(source=str(path)))]
-        [(5, 8, 8, 1), (2, 8, 8, 1)]
+        >>> sets = read_arrays(path, DataConfig(source=str(path)))
+        >>> sets["training"][0].shape, sets["test"][0].shape
+        ((5, 8, 8, 1), (2, 8, 8, 1))
     """
-    if path.suffix not in ARRAY_ENDINGS:
+    if path.suffix.lower() not in ARRAY_ENDINGS:
         raise UserError(f"{path}: must be a .npz or .npy file or a folder of images")
     loaded = _read(path, lambda: np.load(path, allow_pickle=False))
     if isinstance(loaded, np.ndarray):
-        return [(as_images(loaded, str(path)), None)]
+        return {"training": (as_images(loaded, str(path)), None)}
+
+    keys = {setting: _key_of(setting, data, loaded.files) for setting in _USUAL_NAMES}
 
     def read(setting: str) -> tuple[np.ndarray, str]:
         """Returns the array that a setting names, and its location for error messages."""
-        key = getattr(data, setting)
+        key = keys[setting]
         if key not in loaded.files:
             names = ", ".join(loaded.files) or "nothing"
             raise UserError(
                 f"{path}: no array {key!r} in it; it holds {names}: name one in data.{setting}"
             )
+        if key != getattr(data, setting):
+            say(f"{path}: took the array {key!r} for data.{setting}")
         return _read(path, lambda: loaded[key]), f"{path}: {key}"
 
     with loaded:
-        labels = labels and data.train_label_key in loaded.files
-        parts = []
-        for split in ("train", "test") if data.test_key in loaded.files else ("train",):
-            images = as_images(*read(f"{split}_key"))
-            numbers = as_labels(*read(f"{split}_label_key"), len(images)) if labels else None
-            parts.append((images, numbers))
-    return parts
+        labels = labels and keys["train_label_key"] in loaded.files
+        classes: list[str] = []
+        sets = {}
+        for name, key in [("training", "train"), ("test", "test")]:
+            if key == "train" or keys["test_key"] in loaded.files:
+                images, numbers = as_images(*read(f"{key}_key")), None
+                if labels:
+                    given, where = read(f"{key}_label_key")
+                    if given.dtype.kind in "US":
+                        given = _numbered(given.astype(str), classes, where)
+                    numbers = as_labels(given, where, len(images))
+                sets[name] = images, numbers
+    return sets
+
+
+#: Names that arrays have in other people's files, by the setting that names them.
+_USUAL_NAMES = {
+    "train_key": ("train_images", "images_train", "images", "train", "data", "x", "X", "arr_0"),
+    "test_key": ("test_images", "images_test", "test"),
+    "train_label_key": ("train_labels", "labels_train", "labels", "targets", "y", "Y"),
+    "test_label_key": ("test_labels", "labels_test"),
+}
+
+
+def _key_of(setting: str, data: DataConfig, names: list[str]) -> str:
+    """Returns the name of the array that a setting names, or, if the setting has its default and
+    there is no array of that name, the first usual name that is there."""
+    key = getattr(data, setting)
+    if key in names or key != DataConfig.model_fields[setting].default:
+        return key
+    if setting == "train_key" and len(names) == 1:
+        return names[0]
+    return next((name for name in _USUAL_NAMES[setting] if name in names), key)
+
+
+def _numbered(labels: np.ndarray, classes: list[str], where: str) -> np.ndarray:
+    """Returns the numbers of class names; ``classes`` is filled in if it is empty."""
+    if not classes:
+        classes += np.unique(labels).tolist()
+        numbers = ", ".join(f"{label} {name}" for label, name in enumerate(classes[:20]))
+        say(f"{where}: the classes are {numbers}{', ...' if len(classes) > 20 else ''}")
+    unknown = sorted(set(labels.ravel().tolist()) - set(classes))
+    if unknown:
+        raise UserError(f"{where}: {unknown[0]!r} is not among the training labels")
+    return np.searchsorted(classes, labels)
+
+
+def load_one_array(path: Path) -> np.ndarray:
+    """Returns the array of a .npy file, or of a .npz file that holds one.
+
+    Raises:
+        UserError: the file cannot be read, or holds several.
+
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.npz"
+        >>> np.savez(path, mask=np.zeros((8, 8), bool))
+        >>> load_one_array(path).shape
+        (8, 8)
+    """
+    loaded = _read(path, lambda: np.load(path, allow_pickle=False))
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    with loaded:
+        if len(loaded.files) != 1:
+            raise UserError(f"{path}: holds {len(loaded.files)} arrays; must hold one")
+        return _read(path, lambda: loaded[loaded.files[0]])
 
 
 def _read(path: Path, load: Callable):
@@ -98,6 +165,11 @@ def as_images(array: np.ndarray, where: str) -> np.ndarray:
         )
     if array.ndim == 3:
         array = array[..., None]
+    if array.ndim == 4 and array.shape[2] in (1, 3, 4) and array.shape[3] > max(array.shape[:2]):
+        raise UserError(
+            f"{where}: has shape {array.shape}, like (height, width, channels, images); must have "
+            "images first: save x.transpose(3, 0, 1, 2)"
+        )
     if array.ndim == 4 and array.shape[1] in (1, 3, 4) and array.shape[3] > 4:
         raise UserError(
             f"{where}: has shape {array.shape}, like (images, channels, height, width); "
@@ -115,7 +187,8 @@ def as_labels(labels: np.ndarray, where: str, n_images: int) -> np.ndarray:
     """Returns ``labels`` as int32 ``[n_images]``.
 
     Args:
-        labels: integers from 0 up, ``[n_images]`` or ``[n_images, 1]``.
+        labels: integers from 0 up or booleans, ``[n_images]`` or ``[n_images, 1]``, or one-hot
+            ``[n_images, n_classes]``.
         where: the location of the array, for error messages.
         n_images: the number of images that they belong to.
 
@@ -126,13 +199,21 @@ def as_labels(labels: np.ndarray, where: str, n_images: int) -> np.ndarray:
         >>> as_labels(np.array([[2], [0]]), "y", n_images=2)
         array([2, 0], dtype=int32)
     """
-    fit = labels.dtype.kind in "iu" and labels.shape in ((n_images,), (n_images, 1))
+    if labels.ndim == 2 and labels.shape[1] > 1 and _is_one_hot(labels):
+        labels = labels.argmax(axis=1)
+    fit = labels.dtype.kind in "biu" and labels.shape in ((n_images,), (n_images, 1))
     if not fit or labels.min() < 0 or labels.max() >= 2**31:
         raise UserError(
             f"{where}: has shape {labels.shape} and holds {labels.dtype}{_range(labels)}; labels "
-            f"must be integers from 0 up of shape ({n_images},), one for each image"
+            f"must be integers from 0 up of shape ({n_images},), one for each image, or one-hot"
         )
     return labels.reshape(n_images).astype(np.int32)
+
+
+def _is_one_hot(labels: np.ndarray) -> bool:
+    if labels.dtype.kind not in "biuf":
+        return False
+    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all())
 
 
 def _range(array: np.ndarray) -> str:
@@ -142,6 +223,18 @@ def _range(array: np.ndarray) -> str:
 
 
 def _how_to_convert(array: np.ndarray) -> str:
-    if np.issubdtype(array.dtype, np.floating) and array.size and array.max() <= 1:
+    """Returns the expression that converts the array, if it is right for the values in it."""
+    if array.dtype.kind not in "biuf" or not array.size or not np.isfinite(array).all():
+        return ""
+    low, high = array.min(), array.max()
+    if low >= 0 and high <= 255 and _are_whole(array):
+        return ": save x.astype('uint8')"
+    if array.dtype.kind == "f" and low >= 0 and high <= 1:
         return ": save (x * 255).round().astype('uint8')"
-    return ": save x.astype('uint8') if its values are whole numbers in that range"
+    if array.dtype.kind == "f" and low >= -1 and high <= 1 and _are_whole((array + 1) * 127.5):
+        return ": save ((x + 1) * 127.5).round().astype('uint8')"
+    return ""
+
+
+def _are_whole(array: np.ndarray) -> bool:
+    return array.dtype.kind != "f" or bool(np.allclose(array, np.round(array), rtol=0, atol=1e-2))

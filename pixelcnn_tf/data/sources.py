@@ -49,8 +49,13 @@ def load_images(
     entry = registry.find("source", data.source)
     images = _from_entry(entry, data) if entry else _from_path(data, labels, hold_out)
     _check_size(images, data)
+    if data.validation_share and images.validation is not None:
+        raise UserError(
+            f"data.validation_share: {data.validation_share}, but {data.source} has validation "
+            "images of its own; set data.validation_share=null"
+        )
     if not labels:
-        images = Images(images.train, images.test)
+        images = images._replace(train_labels=None, test_labels=None, validation_labels=None)
     if data.binarize:
         if max(images.train.max(), images.test.max()) == 1:
             raise UserError(
@@ -59,8 +64,10 @@ def load_images(
             )
         dynamic = data.binarize == "dynamic"
         train = images.train if dynamic else _binarize(images.train, data, "train")
-        test = _binarize(images.test, data, "test")
-        images = images._replace(train=train, test=test, dynamic=dynamic)
+        test, validation = _binarize(images.test, data, "test"), images.validation
+        if validation is not None:
+            validation = _binarize(validation, data, "validation")
+        images = images._replace(train=train, test=test, validation=validation, dynamic=dynamic)
     if data.validation_share:
         images = hold_out_validation(images, data)
         if images.dynamic and images.validation is not None:  # drawn once, like the test images
@@ -95,13 +102,13 @@ def load_all_images(path: str | Path, data: DataConfig) -> np.ndarray:
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
     if path.is_dir():
-        images = read_images(find_images(path), data)
+        images, _ = read_images(find_images(path), data)
     elif path.suffix.lower() in IMAGE_ENDINGS:
-        images = read_images([path], data)
-    elif path.suffix not in ARRAY_ENDINGS:
+        images, _ = read_images([path], data)
+    elif path.suffix.lower() not in ARRAY_ENDINGS:
         raise UserError(f"{path}: must be an image file, a folder of them, or a .npz or .npy file")
     else:
-        images, _ = read_arrays(path, data)[-1]
+        [*_, (images, _)] = read_arrays(path, data).values()
     if data.binarize and images.max() > 1:
         images = _binarize(images, data, "test")
     return images
@@ -122,11 +129,13 @@ def _binarize(images: np.ndarray, data: DataConfig, split: str) -> np.ndarray:
 
 def _check_size(images: Images, data: DataConfig) -> None:
     shape = images.train.shape[1:]
-    if images.test.shape[1:] != shape:
-        raise UserError(
-            f"{data.source}: training images are {shape}, test images {images.test.shape[1:]} "
-            "(height, width, channels); must be equal"
-        )
+    for name in ("test", "validation"):
+        others = getattr(images, name)
+        if others is not None and others.shape[1:] != shape:
+            raise UserError(
+                f"{data.source}: training images are {shape}, {name} images {others.shape[1:]} "
+                "(height, width, channels); must be equal"
+            )
     if data.image_size not in (None, shape[:2]):
         raise UserError(
             f"data.image_size: {list(data.image_size)}, but {data.source} holds images of "
@@ -167,8 +176,11 @@ def _from_path(data: DataConfig, labels: bool, hold_out: bool) -> Images:
             f"data.source: {data.source!r} must be a file, a folder, or one of "
             f"{', '.join(names)}{suggestion(data.source, names)}"
         )
-    parts = (read_folder if path.is_dir() else read_arrays)(path, data, labels)
-    if len(parts) == 1 and hold_out:
-        return hold_out_test(*parts[0], data)
-    (train, train_labels), (test, test_labels) = parts[0], parts[-1]
-    return Images(train, test, train_labels, test_labels)
+    sets = (read_folder if path.is_dir() else read_arrays)(path, data, labels)
+    train, validation = sets["training"], sets.get("validation", (None, None))
+    if "test" not in sets and hold_out:
+        images = hold_out_test(*train, data)
+    else:
+        (of_train, train_labels), (of_test, test_labels) = train, [*sets.values()][-1]
+        images = Images(of_train, of_test, train_labels, test_labels)
+    return images._replace(validation=validation[0], validation_labels=validation[1])

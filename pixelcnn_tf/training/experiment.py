@@ -63,7 +63,7 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     run = RunFolder(config.run_dir)
     if config.plugins and (fresh or not run.finished(config)):
         _try_plugins(config, images)
-    with run.opened(config, fresh):
+    with run.opened(config, fresh, images[:4]):
         if not fresh and run.finished(config):
             if run.images.exists():
                 run.check_images(*images[:4])

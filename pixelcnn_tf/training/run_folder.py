@@ -6,7 +6,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ except ImportError:  # Windows: no locks there
 
 from pixelcnn_tf.config.loading import load_config, load_plugins_of
 from pixelcnn_tf.config.schema import Config
+from pixelcnn_tf.training.resumption import forbidden_changes
 from pixelcnn_tf.utils.atomic_files import flush, replacing
 from pixelcnn_tf.utils.errors import UserError, first_line
 
@@ -58,7 +59,9 @@ class RunFolder:
         self._opened = False
 
     @contextlib.contextmanager
-    def opened(self, config: Config, fresh: bool = False) -> Iterator[None]:
+    def opened(
+        self, config: Config, fresh: bool = False, images: Sequence[np.ndarray | None] = ()
+    ) -> Iterator[None]:
         """Within the ``with`` block the folder exists, may be used for a run with ``config``,
         and no other process may use it. May be nested; checked once.
 
@@ -68,6 +71,8 @@ class RunFolder:
             config: the resolved config of the run.
             fresh: whether a run with another config may be in the folder, to be renamed by
                 ``set_aside``.
+            images: the images and labels of the run. Where they are those that the run was
+                started with, they may come from another path.
 
         Raises:
             UserError: the folder holds a run with another config or something else, cannot be
@@ -80,7 +85,7 @@ class RunFolder:
         self.make()
         try:
             with self.locked():
-                self.check(config, fresh)
+                self.check(config, fresh, images)
                 self._opened = True
                 yield
         finally:
@@ -89,10 +94,13 @@ class RunFolder:
                 for folder in new:
                     folder.rmdir()
 
-    def check(self, config: Config, fresh: bool = False) -> None:
+    def check(
+        self, config: Config, fresh: bool = False, images: Sequence[np.ndarray | None] = ()
+    ) -> None:
         """Make sure that a run with ``config`` may be started or resumed here.
 
-        With ``fresh``, a run with another config is accepted; other files are not.
+        With ``fresh``, a run with another config is accepted; other files are not. With the
+        ``images`` of the run, settings that only state where they come from may differ.
 
         Raises:
             UserError: the folder holds a run with another config, or something else.
@@ -107,10 +115,14 @@ class RunFolder:
             return
         if fresh:
             return
-        differences = _differences(load_config(self.config), config)
+        same_images = bool(images) and self.has_images(*images)
+        differences = forbidden_changes(load_config(self.config), config, same_images)
         if differences:
+            moved = ""
+            if not same_images and all(text.startswith("data.") for text in differences):
+                moved = "; its images may move to another path, but these are others"
             raise UserError(
-                f"{self.path}: holds a run with another config ({'; '.join(differences)}); "
+                f"{self.path}: holds a run with another config ({'; '.join(differences)}{moved}); "
                 "choose another name with --set name=NAME, or set it aside with --fresh"
             )
 
@@ -229,54 +241,6 @@ def _checksums(parts) -> str:
     """Returns the number and checksum of each array that is not None, on one line."""
     arrays = [np.ascontiguousarray(part) for part in parts if part is not None]
     return " ".join(f"{len(array)}:{zlib.crc32(array.data):08x}" for array in arrays) + "\n"
-
-
-#: Settings that do not change the trained weights.
-_FREE = {
-    "runs_dir",
-    "plugins",  # where the files are
-    "training.log_every",
-    "training.eval_every",
-    "training.sample_every",
-    "training.checkpoint_every",
-    "training.keep_checkpoints",
-    "sampling.n_images",
-    "sampling.temperature",
-    "sampling.top_p",
-}
-
-
-def _differences(old: Config, new: Config) -> list[str]:
-    """Returns the keys whose values differ, excluding those that a resumed run may change.
-
-    More steps or minutes only make a run longer, unless the learning rate depends on them.
-    """
-    free, cosine = set(_FREE), new.training.schedule == "cosine"
-    if not cosine:
-        for key in ("steps", "minutes"):
-            before, after = getattr(old.training, key), getattr(new.training, key)
-            if before is not None and after is not None and after >= before:
-                free.add(f"training.{key}")
-    before, after = _flat(old.model_dump()), _flat(new.model_dump())
-    return [
-        f"{key}: {before.get(key)} there, {after.get(key)} here"
-        + (
-            ", which changes the cosine schedule"
-            if cosine and key in ("training.steps", "training.minutes")
-            else ""
-        )
-        for key in {**before, **after}
-        if before.get(key) != after.get(key) and key not in free
-    ]
-
-
-def _flat(values: dict, prefix: str = "") -> dict:
-    flat = {}
-    for key, value in values.items():
-        flat.update(
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return flat
 
 
 def load_model(run_or_keras_path: str | Path) -> "PixelModel":

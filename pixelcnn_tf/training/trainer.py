@@ -137,7 +137,7 @@ class Trainer(Steps):
         if known != ((height, width), channels):
             self.config = self.config.resolved(height, width, channels)
         self.check_samples(images)
-        with self.run.opened(self.config):
+        with self.run.opened(self.config, images=images[:4]):
             self.run.check_images(*images[:4])
             self.run.create(self.config)
             with DeferredSignals() as self._signals:
@@ -255,8 +255,8 @@ class Trainer(Steps):
 
     @contextlib.contextmanager
     def best_weights(self) -> Iterator[None]:
-        """Like ``averaged_weights``, but with those of the best validation score, where the
-        config has ``data.validation_share`` and the last score is not the best."""
+        """Like ``averaged_weights``, but with those of the best validation score, where there are
+        validation images and the last score is not the best."""
         best = self._best_earlier()
         if best is None:
             with self.averaged_weights():
@@ -271,7 +271,7 @@ class Trainer(Steps):
         """Returns the point of the curve whose weights are in ``best.keras``, unless they are
         those that the model has."""
         best = self.curve.best
-        if not self.config.data.validation_share or best is None or best["step"] == self.step:
+        if best is None or best["step"] == self.step:
             return None
         return best if self.run.best.exists() else None
 

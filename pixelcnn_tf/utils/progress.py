@@ -1,4 +1,4 @@
-"""The progress bar of everything that takes long."""
+"""What is shown on the way: progress bars, and notes."""
 
 import contextlib
 import math
@@ -36,6 +36,20 @@ def progress(
         dynamic_ncols=True,
         **options,
     )
+
+
+_said: set[str] = set()
+
+
+def say(text: str) -> None:
+    """Prints a note to standard error, once in each process.
+
+    Examples:
+        >>> say("photos: left out 2 .txt")
+    """
+    if text not in _said:
+        _said.add(text)
+        print(f"note: {text}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

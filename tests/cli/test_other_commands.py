@@ -38,12 +38,13 @@ def test_sample_writes_an_image_grid_or_an_array(runs, tmp_path, capsys):
     assert np.load(tmp_path / "a.NPY").shape == (2, 3, 5, 1)
 
 
-@pytest.mark.parametrize("part", ["lower", "right", "2,3,4x2", "mask.png"])
+@pytest.mark.parametrize("part", ["lower", "right", "2,3,4x2", "mask.png", "mask.npy"])
 def test_complete_keeps_the_visible_pixels(part, runs, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     mask = np.zeros((8, 8), np.uint8)
     mask[1:3] = 255
     Image.fromarray(mask).save("mask.png")
+    np.save("mask.npy", mask > 0)
     drawn = []
     grid = plots.completion_grid
     keep = lambda *a: drawn.append(a) or grid(*a)  # noqa: E731
@@ -53,7 +54,7 @@ def test_complete_keeps_the_visible_pixels(part, runs, tmp_path, monkeypatch, ca
     assert "2 completions per image, 3 image(s), seed 0: completions.png" in capsys.readouterr().out
     originals, hidden, completions, _ = drawn[0]
     assert completions.shape == (3, 2, 8, 8, 1)
-    assert hidden.sum() == {"lower": 32, "right": 32, "2,3,4x2": 8, "mask.png": 16}[part]
+    assert hidden.sum() == {"2,3,4x2": 8, "mask.png": 16, "mask.npy": 16}.get(part, 32)
     shown = completions[:, :, ~hidden]
     np.testing.assert_array_equal(shown, originals[:, None, ~hidden].repeat(2, axis=1))
     assert (completions[:, :, hidden] != originals[:, None, hidden]).any()

@@ -85,7 +85,7 @@ def write_bad(path, case):
     elif case == "empty.npz":
         path.write_bytes(b"")
     elif case == "names.npz":
-        np.savez(path, others=good)
+        np.savez(path, others=good, more=good)
     elif case == "sizes.npz":
         np.savez(path, x_train=good, x_test=good[:, :3])
     elif case == "one.npy":
@@ -110,7 +110,7 @@ def write_bad(path, case):
         ("truncated.npz", "not a readable NumPy file"),
         ("text.npy", "not a readable NumPy file"),
         ("empty.npz", "not a readable NumPy file"),
-        ("names.npz", "no array 'x_train' in it; it holds others"),
+        ("names.npz", "no array 'x_train' in it; it holds others, more"),
         ("sizes.npz", "training images are .* test images"),
         ("one.npy", "leaves none for training"),
         ("words.txt", "must be a .npz or .npy file or a folder"),
@@ -138,3 +138,93 @@ def test_arrays_are_not_resized(tmp_path):
 def test_a_misspelt_name_gets_a_suggestion():
     with pytest.raises(UserError, match="did you mean 'cifar10'"):
         load("cifr10")
+
+
+@pytest.mark.parametrize(
+    ("array", "cure"),
+    [
+        (np.array([0, 128, 255]), "x.astype('uint8')"),
+        (np.array([0.0, 17.0, 255.0]), "x.astype('uint8')"),
+        (np.array([0.0, 1.0, 1.0]), "x.astype('uint8')"),
+        (np.array([False, True, True]), "x.astype('uint8')"),
+        (np.array([0, 10, 255]) / 255, "(x * 255).round().astype('uint8')"),
+        (np.array([0, 10, 255]) / 127.5 - 1, "((x + 1) * 127.5).round().astype('uint8')"),
+        (np.array([-1, -0.25, 0.7]), None),
+        (np.array([-2.1, 0.3, 1.9]), None),
+        (np.array([0, 256, 65535], np.uint16), None),
+        (np.array([-1, 3, 5]), None),
+        (np.array([0.5, np.nan, 1]), None),
+        (np.array([0.5, 17.2, 255]), None),
+    ],
+)
+def test_a_cure_is_offered_only_where_it_is_right(array, cure, tmp_path):
+    array = np.resize(array, (10, 4, 4, 1))
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(UserError, match="must be uint8 from 0 to 255") as error:
+        load(tmp_path / "a.npy")
+    assert str(error.value).endswith(f": save {cure}" if cure else "255")
+    if cure:
+        cured = eval(cure, {"x": array})
+        assert cured.dtype == np.uint8
+        np.save(tmp_path / "a.npy", cured)
+        assert len(load(tmp_path / "a.npy").train) == 9
+        low = -1 if array.min() < 0 else 0
+        scale = 255 if "255" in cure else 127.5 if "127.5" in cure else 1
+        np.testing.assert_allclose((array - low) * scale, cured, atol=1e-6)
+
+
+@pytest.mark.parametrize("image", ["train_images", "images", "arr_0", "data", "X"])
+@pytest.mark.parametrize("label", ["train_labels", "labels", "y"])
+def test_usual_names_are_found(image, label, tmp_path, rng, capsys):
+    x = rng.integers(256, size=(10, 5, 4)).astype(np.uint8)
+    np.savez(tmp_path / "a.NPZ.npz", **{image: x, label: np.arange(10)})
+    (tmp_path / "a.NPZ.npz").rename(tmp_path / "a.NPZ")
+    images = load_images(DataConfig(source=str(tmp_path / "a.NPZ")), labels=True)
+    np.testing.assert_array_equal(images.train, x[images.train_labels, ..., None])
+    said = capsys.readouterr().err
+    assert f"took the array {image!r} for data.train_key" in said
+    assert f"took the array {label!r} for data.train_label_key" in said
+
+
+def test_a_name_that_is_given_is_taken_as_it_is(tmp_path, rng):
+    x = rng.integers(256, size=(10, 5, 4)).astype(np.uint8)
+    np.savez(tmp_path / "a.npz", images=x, more=x)
+    with pytest.raises(UserError, match="no array 'pictures' in it; it holds images, more"):
+        load(tmp_path / "a.npz", train_key="pictures")
+
+
+@pytest.mark.parametrize("kind", ["one-hot", "one-hot floats", "column", "booleans", "strings"])
+def test_labels_of_other_kinds(kind, tmp_path, rng, capsys):
+    numbers = np.array([1, 0, 1, 1, 0, 1, 0, 0])
+    labels = {
+        "one-hot": np.eye(2, dtype=int)[numbers],
+        "one-hot floats": np.eye(2, dtype="float32")[numbers],
+        "column": numbers[:, None],
+        "booleans": numbers.astype(bool),
+        "strings": np.array(["owl", "wren"])[numbers],
+    }[kind]
+    x = rng.integers(256, size=(8, 5, 4)).astype(np.uint8)
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=labels, x_test=x[:4], y_test=labels[:4])
+    images = load_images(DataConfig(source=str(tmp_path / "a.npz")), labels=True)
+    assert images.train_labels.tolist() == numbers.tolist()
+    assert images.test_labels.tolist() == numbers[:4].tolist()
+    assert ("the classes are 0 owl, 1 wren" in capsys.readouterr().err) == (kind == "strings")
+
+
+def test_a_class_of_the_test_set_only_is_refused(tmp_path, rng):
+    x = rng.integers(256, size=(2, 5, 4)).astype(np.uint8)
+    labels = {"y_train": np.array(["owl", "wren"]), "y_test": np.array(["owl", "kite"])}
+    np.savez(tmp_path / "a.npz", x_train=x, x_test=x, **labels)
+    with pytest.raises(UserError, match="y_test: 'kite' is not among the training labels"):
+        load_images(DataConfig(source=str(tmp_path / "a.npz")), labels=True)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_other_orders_of_the_axes_are_named_with_the_right_transpose(channels, tmp_path, rng):
+    x = rng.integers(256, size=(50, 8, 9, channels)).astype(np.uint8)
+    for given in (x.transpose(1, 2, 3, 0), x.transpose(0, 3, 1, 2)):
+        np.save(tmp_path / "a.npy", given)
+        with pytest.raises(UserError, match=r": save x\.transpose\(") as error:
+            load(tmp_path / "a.npy")
+        order = eval(str(error.value).split("transpose")[1])
+        np.testing.assert_array_equal(given.transpose(order), x)

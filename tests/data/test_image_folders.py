@@ -1,5 +1,8 @@
 """Images from folders of image files."""
 
+import struct
+from zlib import compress, crc32
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -87,7 +90,7 @@ def test_crop_keeps_proportions_and_resize_does_not(tmp_path):
         ("broken", r"1\.png: not a readable image"),
         ("cut short", r"1\.png: not a readable image"),
         ("mixed sizes", "set data.image_size"),
-        ("16 bits", r"1\.png: has mode I;16; must have 8 bits"),
+        ("16 bits", r"1\.png: has 16 bits per channel; set data.sixteen_bit=scale"),
     ],
 )
 def test_folders_that_cannot_be_used(case, words, tmp_path, rng):
@@ -106,3 +109,160 @@ def test_folders_that_cannot_be_used(case, words, tmp_path, rng):
         load(tmp_path)
     assert "\n" not in str(error.value)
     assert str(tmp_path) in str(error.value)
+
+
+# Sets, classes, and what is left out
+
+
+def write_sets(path, rng, **n_images):
+    for name, n in n_images.items():
+        write_images(path / name, rng, endings=("png",) * n) if n == 1 else [
+            write_images(path / name / str(i), rng, endings=("png",)) for i in range(n)
+        ]
+
+
+@pytest.mark.parametrize("train", ["train", "Train", "TRAINING"])
+@pytest.mark.parametrize("validation", ["val", "Valid", "validation", "dev"])
+@pytest.mark.parametrize("test", ["test", "Testing", None])
+def test_sets_are_what_their_folders_are_called(train, validation, test, tmp_path, rng, capsys):
+    write_sets(tmp_path, rng, **{train: 5, validation: 2}, **({test: 3} if test else {}))
+    images = load(tmp_path)
+    assert len(images.validation) == 2
+    assert (len(images.train), len(images.test)) == ((5, 3) if test else (4, 1))
+    said = capsys.readouterr().err
+    assert f"{train}/ is the training set, {validation}/ is the validation set" in said
+    assert (f"{test}/ is the test set" in said) == bool(test)
+
+
+def test_validation_images_of_their_own_are_made_binary_and_labelled(tmp_path, rng):
+    for name in ("train", "val"):
+        for label in ("a", "b"):
+            write_images(tmp_path / name / label, rng, endings=("png",), mode="L")
+    data = DataConfig(source=str(tmp_path), binarize="threshold")
+    images = load_images(data, labels=True)
+    assert images.validation.max() == 1
+    assert images.validation_labels.tolist() == [0, 1]
+    with pytest.raises(UserError, match="has validation images of its own"):
+        load(tmp_path, validation_share=0.5)
+
+
+@pytest.mark.parametrize(
+    ("folders", "words"),
+    [
+        ({"train": 1, "cars": 1}, r"train/ is named like the training set, but is beside other"),
+        ({"val": 1, "cars": 1}, "val/ is named like a set, but is beside other images"),
+        ({"test": 1}, "test/ is named like a set, but is alone"),
+        ({"train": 1, "val": 1, "valid": 1}, "val/ and valid/ are both named like the validation"),
+        ({"train": 1, "Train": 1}, "are both named like the training set"),
+    ],
+)
+def test_ambiguous_folders_are_refused(folders, words, tmp_path, rng):
+    write_sets(tmp_path, rng, **folders)
+    with pytest.raises(UserError, match=words) as error:
+        load(tmp_path)
+    assert "\n" not in str(error.value) and str(tmp_path) in str(error.value)
+
+
+def test_a_class_may_be_called_like_a_set(tmp_path, rng):
+    write_sets(tmp_path, rng, bus=2, train=2)
+    data = DataConfig(source=str(tmp_path), class_names=["bus", "train"], test_share=0.25)
+    images = load_images(data, labels=True)
+    assert sorted([*images.train_labels, *images.test_labels]) == [0, 0, 1, 1]
+
+
+def test_train_alone_is_no_class(tmp_path, rng):
+    write_images(tmp_path / "train", rng)
+    images = load_images(DataConfig(source=str(tmp_path)), labels=True)
+    assert len(images.train) == 3 and images.train_labels is None
+
+
+def test_hidden_files_are_neither_images_nor_classes(tmp_path, rng):
+    for label in ("cat", "dog", ".ipynb_checkpoints", "__MACOSX", ".thumbnails"):
+        write_images(tmp_path / label, rng, endings=("png", "png"))
+    (tmp_path / "cat" / "._0.png").write_bytes(b"\0\5\26\7")
+    for name in ("Thumbs.db", ".DS_Store", "desktop.ini"):
+        (tmp_path / "dog" / name).write_bytes(b"\0")
+    images = load_images(DataConfig(source=str(tmp_path), test_share=0.25), labels=True)
+    assert sorted([*images.train_labels, *images.test_labels]) == [0, 0, 1, 1]
+
+
+def test_what_is_left_out_is_printed(tmp_path, rng, capsys):
+    write_images(tmp_path / "cat", rng)
+    write_images(tmp_path / "wren", rng)
+    (tmp_path / "owl").mkdir()
+    for name in ("a.txt", "b.TXT", "c.xcf", "README"):
+        (tmp_path / name).write_text("x")
+    frames = [Image.new("RGB", (7, 9), (shade, 0, 0)) for shade in (200, 10)]
+    frames[0].save(tmp_path / "cat" / "z.gif", save_all=True, append_images=frames[1:])
+    load_images(DataConfig(source=str(tmp_path)), labels=True)
+    said = capsys.readouterr().err
+    assert "left out 2 .txt, 1 without an ending, 1 .xcf (not images)" in said
+    assert "no images in owl; the classes are 0 cat, 1 wren" in said
+    assert "read the first image of 1 file\n" in said
+
+
+@pytest.mark.parametrize("ending", ["gif", "tif", "TIFF", "ppm", "pgm", "jp2", "tga", "avif"])
+def test_files_that_pillow_reads(ending, tmp_path, rng):
+    if ending == "avif" and ".avif" not in Image.registered_extensions():
+        pytest.skip("this Pillow reads no AVIF")
+    write_images(tmp_path, rng, endings=(ending, ending), mode="L" if ending == "pgm" else "RGB")
+    assert load(tmp_path).train.shape[1:3] == (9, 7)
+
+
+@pytest.mark.parametrize("kind", ["grey PNG", "grey TIFF", "colour PNG", "colour TIFF"])
+def test_sixteen_bits_have_one_answer(kind, tmp_path, rng, capsys):
+    values = rng.integers(65536, size=(2, 9, 7, 3 if "colour" in kind else 1)).astype(np.uint16)
+    for i, image in enumerate(values):
+        if kind == "colour PNG":
+            write_png_of_16_bits(tmp_path / f"{i}.png", image)
+        elif kind == "colour TIFF":
+            write_tiff_of_16_bits(tmp_path / f"{i}.tif", image)
+        else:
+            ending = kind[-4:].lower().replace(" ", "").replace("tiff", "tif")
+            Image.fromarray(image[..., 0]).save(tmp_path / f"{i}.{ending}")
+    with pytest.raises(UserError, match=r"has 16 bits .* set data.sixteen_bit=scale"):
+        load(tmp_path)
+    images = np.concatenate(load(tmp_path, sixteen_bit="scale")[:2])
+    assert sorted(images.tolist()) == sorted((values >> 8).tolist())
+    assert "kept the upper 8 of 16 bits per channel of 2 files" in capsys.readouterr().err
+
+
+def write_png_of_16_bits(path, image):
+    """Pillow writes none in colour."""
+    height, width, _ = image.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in image)
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", compress(rows)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+
+
+def write_tiff_of_16_bits(path, image):
+    height, width, _ = image.shape
+    pixels = image.astype("<u2").tobytes()
+    tags = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, 0), (259, 3, 1, 1), (262, 3, 1, 2)]
+    tags += [(273, 4, 1, 0), (277, 3, 1, 3), (278, 3, 1, height), (279, 4, 1, len(pixels))]
+    at = 8 + 2 + 12 * len(tags) + 4
+    values = {258: at, 273: at + 6}
+    entries = b"".join(
+        struct.pack("<HHI", tag, kind, n) + struct.pack("<I", values.get(tag, value))
+        for tag, kind, n, value in tags
+    )
+    head = b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", len(tags)) + entries + bytes(4)
+    path.write_bytes(head + struct.pack("<HHH", 16, 16, 16) + pixels)
+
+
+def test_all_broken_files_are_listed_and_may_be_skipped(tmp_path, rng, capsys):
+    for label in ("a", "b"):
+        write_images(tmp_path / label, rng)
+        (tmp_path / label / "1.jpg").write_bytes(b"broken")
+    with pytest.raises(UserError, match=r"a/1.jpg \(.*b/1.jpg \(.*data.skip_broken=true") as error:
+        load(tmp_path)
+    assert "\n" not in str(error.value)
+    data = DataConfig(source=str(tmp_path), skip_broken=True, test_share=0.2)
+    images = load_images(data, labels=True)
+    assert sorted([*images.train_labels, *images.test_labels]) == [0, 0, 0, 1, 1, 1]
+    assert "skipped 2 broken files" in capsys.readouterr().err

@@ -128,7 +128,9 @@ def test_a_log_that_cannot_be_written_costs_no_step(tmp_path, images, monkeypatc
 def test_a_resume_is_quiet(finished, tmp_path, images, capfd):
     finished(steps=4)
     make_trainer(small_config(tmp_path)).fit(images)
-    assert "WARNING" not in capfd.readouterr().err
+    warnings = [line for line in capfd.readouterr().err.splitlines() if "WARNING" in line]
+    # Many trainers of one process: each traces its own step.
+    assert not [line for line in warnings if "triggered tf.function retracing" not in line]
 
 
 def test_fit_fills_in_the_config_and_makes_the_run_folder(tmp_path, images):

@@ -36,3 +36,22 @@ def test_what_a_kill_leaves_before_there_is_a_config_is_no_obstacle(tmp_path):
     (run.path / "mine.txt").write_text("")
     with pytest.raises(UserError, match="holds files but no run"):
         run.check(small_config(tmp_path))
+
+
+def test_a_run_goes_on_when_its_images_have_moved(finished, tmp_path, images):
+    config = finished(steps=4)
+
+    def moved(**data):
+        longer = config.model_copy(update={"training": config.training.model_copy(update=more)})
+        return longer.model_copy(update={"data": config.data.model_copy(update=data)})
+
+    more = {"steps": 5}
+    source = {"source": str(tmp_path / "elsewhere.npz"), "train_key": "images"}
+    with pytest.raises(UserError, match=r"data\.source: digits there.* may move .* are others"):
+        make_trainer(moved(**source)).fit(images._replace(test=images.test ^ 1))
+    with pytest.raises(UserError, match=r"another config \(data\.binarize: None there"):
+        make_trainer(moved(**source, binarize="dynamic")).fit(images)
+    trainer = make_trainer(moved(**source))
+    trainer.fit(images)
+    assert trainer.step == 5
+    assert "elsewhere.npz" in trainer.run.config.read_text()
