@@ -15,7 +15,7 @@ def skew(x: tf.Tensor) -> tf.Tensor:
         >>> unskew(skew(x), 2)[0, :, :, 0].numpy().tolist()
         [[1, 2], [3, 4]]
     """
-    batch, height, width, features = tf.unstack(tf.shape(x))
+    batch, height, width, features = sizes(x)
     # Each row is padded by one column too many: when the rows are laid end to end and divided
     # again, each begins one column later than the one before.
     longer = tf.reshape(tf.pad(x, [[0, 0], [0, 0], [0, height], [0, 0]]), [batch, -1, features])
@@ -33,10 +33,22 @@ def unskew(x: tf.Tensor, width: int | tf.Tensor) -> tf.Tensor:
         >>> bool(tf.reduce_all(unskew(skew(x), 4) == x))
         True
     """
-    batch, height, _, features = tf.unstack(tf.shape(x))
+    batch, height, _, features = sizes(x)
     longer = tf.pad(tf.reshape(x, [batch, -1, features]), [[0, 0], [0, height], [0, 0]])
     rows = tf.reshape(longer, [batch, height, width + height, features])
     return tf.ensure_shape(first(rows, 2, width), [x.shape[0], x.shape[1], None, x.shape[3]])
+
+
+def sizes(x: tf.Tensor) -> list:
+    """Returns the sides of ``x``: integers where they are known, else scalar tensors.
+
+    Example:
+        >>> from pixelcnn_tf.layers.skewing import sizes
+        >>> sizes(tf.zeros([2, 3]))
+        [2, 3]
+    """
+    known = x.shape.as_list()
+    return [tf.shape(x)[i] if side is None else side for i, side in enumerate(known)]
 
 
 def first(x: tf.Tensor, axis: int, n: int | tf.Tensor) -> tf.Tensor:
@@ -48,5 +60,6 @@ def first(x: tf.Tensor, axis: int, n: int | tf.Tensor) -> tf.Tensor:
         >>> first(tf.constant([[1, 2, 3]]), 1, 2).numpy().tolist()
         [[1, 2]]
     """
-    size = tf.tensor_scatter_nd_update(tf.shape(x), [[axis]], [n])
-    return tf.slice(x, tf.zeros_like(size), size)
+    # Sizes that XLA knows when it compiles: with others the result would have a dynamic shape.
+    size = [n if i == axis % x.shape.rank else -1 for i in range(x.shape.rank)]
+    return tf.slice(x, [0] * x.shape.rank, size)

@@ -15,7 +15,8 @@ class PixelModel(IncrementalModel, keras.Model):
 
     Input: images ``[batch, height, width, n_channels]``, values 0 to ``n_values - 1`` of the
     likelihood, of any numeric dtype; a class-conditional model also takes integer labels
-    ``[batch]``, as ``model(images, labels)`` or ``model((images, labels))``.
+    ``[batch]``, as ``model(images, labels)``, ``model((images, labels))`` or ``model({"images":
+    images, "labels": labels})``.
     Output: float32 ``[batch, height, width, n_channels, n_params]``.
 
     Attributes:
@@ -59,8 +60,7 @@ class PixelModel(IncrementalModel, keras.Model):
 
     def checked_shape(self, images_shape):
         """Returns the shape of the images; ValueError for another number of channels."""
-        if isinstance(images_shape[0], list | tuple):  # of (images, labels)
-            images_shape = images_shape[0]
+        images_shape, _ = _images_and_labels(images_shape)
         if images_shape[-1] != self.n_channels:
             raise ValueError(
                 f"images of {images_shape[-1]} channels for a model of n_channels={self.n_channels}"
@@ -69,8 +69,7 @@ class PixelModel(IncrementalModel, keras.Model):
 
     def checked_inputs(self, images, labels):
         """Returns images, and labels as int32 ``[batch]`` or None; raises what ``call`` raises."""
-        if isinstance(images, list | tuple):
-            images, labels = images
+        images, labels = _images_and_labels(images, labels)
         self.check_size(*images.shape[1:3])
         return images, checked_labels(labels, tf.shape(images)[0], self.n_classes)
 
@@ -84,8 +83,7 @@ class PixelModel(IncrementalModel, keras.Model):
         return layers_of(self.layers)
 
     def compute_output_shape(self, images_shape, labels_shape=None):
-        if isinstance(images_shape[0], list | tuple):
-            images_shape = images_shape[0]
+        images_shape, _ = _images_and_labels(images_shape)
         return (*images_shape, self.likelihood.n_params)
 
     def get_config(self):
@@ -94,6 +92,23 @@ class PixelModel(IncrementalModel, keras.Model):
             "n_channels": self.n_channels,
             "n_classes": self.n_classes,
         }
+
+
+def _images_and_labels(inputs: Any, labels: Any = None) -> tuple[Any, Any]:
+    """Images and labels, or their shapes, from what Keras gives as one input: the images alone, a
+    pair, or a dictionary."""
+    if isinstance(inputs, dict):
+        unknown = sorted(set(inputs) - {"images", "labels"})
+        if unknown or "images" not in inputs:
+            raise ValueError(f"inputs: {sorted(inputs)}; must be 'images', and 'labels' if any")
+        return inputs["images"], inputs.get("labels", labels)
+    is_shape = isinstance(inputs, tuple | list) and (
+        not inputs or inputs[0] is None or isinstance(inputs[0], int)
+    )
+    if isinstance(inputs, list | tuple) and not is_shape:
+        images, *others = inputs
+        return images, others[0] if others else labels
+    return inputs, labels
 
 
 def checked_labels(labels: Any, n: int | tf.Tensor, n_classes: int | None) -> tf.Tensor | None:
@@ -124,10 +139,14 @@ def checked_labels(labels: Any, n: int | tf.Tensor, n_classes: int | None) -> tf
     if n_classes is None:
         return None
     labels = tf.convert_to_tensor(labels)
-    if not labels.dtype.is_integer:
+    # Keras traces a model with floats, to build or to export it.
+    if not labels.dtype.is_integer and tf.executing_eagerly():
         raise ValueError(f"labels: {labels.dtype.name}; must be integers")
-    labels = tf.reshape(tf.cast(labels, tf.int64), [-1])  # not yet 32 bits: 2**32 would become 0
-    wanted = f"labels: must be one per image, from 0 to {n_classes - 1}"
+    labels = tf.reshape(labels, [-1])
+    wanted = f"labels: must be one per image, integers from 0 to {n_classes - 1}"
     tf.debugging.assert_equal(tf.size(labels), n, wanted)
-    tf.debugging.assert_equal(labels, tf.clip_by_value(labels, 0, n_classes - 1), wanted)
-    return tf.cast(labels, tf.int32)
+    as_integers = tf.cast(labels, tf.int64)  # not yet 32 bits: 2**32 would become 0
+    tf.debugging.assert_equal(labels, tf.cast(as_integers, labels.dtype), wanted)
+    within = tf.clip_by_value(as_integers, 0, n_classes - 1)
+    tf.debugging.assert_equal(as_integers, within, wanted)
+    return tf.cast(within, tf.int32)

@@ -1,0 +1,98 @@
+"""Every architecture in all that Keras does with a model, compiled by XLA and not."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers import two_devices
+
+from pixelcnn_tf import PixelCNNPlusPlus, PixelRNN
+
+ARCHITECTURES = ["resblock", "gated", "row_lstm", "diagonal_bilstm", "pixelcnn_pp"]
+
+
+def cases(*default):
+    """Every architecture without and with classes; those that are no default are slow tests."""
+    both = [(architecture, n_classes) for architecture in ARCHITECTURES for n_classes in (None, 3)]
+    slow = pytest.mark.slow
+    return pytest.mark.parametrize(
+        ("architecture", "n_classes"),
+        [case if case in default else pytest.param(*case, marks=slow) for case in both],
+    )
+
+
+IMAGES = np.random.default_rng(0).integers(256, size=(7, 4, 4, 1)).astype(np.uint8)
+LABELS = (np.arange(7) % 3).astype(np.int32)
+
+
+def make(architecture, n_classes):
+    keras.utils.set_random_seed(0)
+    if architecture == "pixelcnn_pp":
+        return PixelCNNPlusPlus(1, 3, 2, 1, n_classes, dropout=0.0)
+    sizes = {"hidden_dim": 2, "out_dim": 2, "n_layers": 1, "n_channels": 1}
+    return PixelRNN(**sizes, pixel_layer=architecture, n_classes=n_classes)
+
+
+def trained(architecture, n_classes, inputs, jit_compile):
+    """A model, its loss, score and predictions; the last batch is smaller than the others."""
+    model = make(architecture, n_classes)
+    model.compile(keras.optimizers.SGD(0.01), model.likelihood, jit_compile=jit_compile)
+    loss = model.fit(inputs, IMAGES, batch_size=4, shuffle=False, verbose=0).history["loss"][0]
+    score = model.evaluate(inputs, IMAGES, batch_size=4, verbose=0)
+    return model, loss, score, model.predict(inputs, batch_size=4, verbose=0)
+
+
+@pytest.mark.usefixtures("two_levels")
+@cases(("resblock", None), ("gated", 3))
+def test_everything(architecture, n_classes, tmp_path):
+    inputs = IMAGES if n_classes is None else (IMAGES, LABELS)
+    model, *plain = trained(architecture, n_classes, inputs, jit_compile=False)
+    expected = model(inputs).numpy()
+    np.testing.assert_allclose(plain[-1], expected, atol=1e-4)
+
+    def same(outputs):
+        np.testing.assert_allclose(outputs, expected, atol=1e-4)
+
+    named = {"images": IMAGES} if n_classes is None else {"images": IMAGES, "labels": LABELS}
+    same(model(named))
+    same(model.predict(named, verbose=0))
+    model.summary(print_fn=lambda *_, **__: None)
+
+    model.save(tmp_path / "m.keras")
+    same(keras.models.load_model(tmp_path / "m.keras")(inputs))
+
+    model.export(tmp_path / "exported", verbose=False)
+    floats = tf.nest.map_structure(lambda x: x.astype("float32"), inputs)
+    exported = tf.saved_model.load(tmp_path / "exported")
+    same(exported.serve(floats))
+
+    twin = keras.models.clone_model(model)
+    twin(inputs)
+    twin.set_weights(model.get_weights())
+    same(twin(inputs))
+
+    given = [keras.Input((4, 4, 1), dtype="uint8"), keras.Input((), dtype="int32")]
+    given = given[:1] if n_classes is None else given
+    functional = keras.Model(given, model(*given))
+    same(functional(list(inputs) if n_classes else [inputs]))
+
+
+@pytest.mark.usefixtures("two_levels")
+@cases(("diagonal_bilstm", 3))
+def test_xla_gives_the_same(architecture, n_classes):
+    inputs = IMAGES if n_classes is None else (IMAGES, LABELS)
+    _, *plain = trained(architecture, n_classes, inputs, jit_compile=False)
+    _, *compiled = trained(architecture, n_classes, inputs, jit_compile=True)
+    for one, two in zip(plain, compiled, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.usefixtures("two_levels")
+@cases(("gated", 3))
+def test_two_devices(architecture, n_classes):
+    inputs = IMAGES if n_classes is None else (IMAGES, LABELS)
+    with two_devices().scope():
+        model = make(architecture, n_classes)
+        model.compile("sgd", model.likelihood)
+    history = model.fit(inputs, IMAGES, batch_size=4, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
