@@ -47,8 +47,7 @@ def sizes(x: tf.Tensor) -> list:
         >>> sizes(tf.zeros([2, 3]))
         [2, 3]
     """
-    known = x.shape.as_list()
-    return [tf.shape(x)[i] if side is None else side for i, side in enumerate(known)]
+    return [tf.shape(x)[i] if side is None else side for i, side in enumerate(x.shape)]
 
 
 def first(x: tf.Tensor, axis: int, n: int | tf.Tensor) -> tf.Tensor:
@@ -61,5 +60,6 @@ def first(x: tf.Tensor, axis: int, n: int | tf.Tensor) -> tf.Tensor:
         [[1, 2]]
     """
     # Sizes that XLA knows when it compiles: with others the result would have a dynamic shape.
-    size = [n if i == axis % x.shape.rank else -1 for i in range(x.shape.rank)]
-    return tf.slice(x, [0] * x.shape.rank, size)
+    rank = len(x.shape)
+    size = [n if i == axis % rank else -1 for i in range(rank)]
+    return tf.slice(x, [0] * rank, size)

@@ -111,7 +111,7 @@ def test_classes_of_a_folder_go_into_the_runs_config(tmp_path, monkeypatch, rng,
             Image.fromarray(pixels).save(tmp_path / "trees" / name / f"{i}.png")
     seen = []
 
-    def check(self, config, fresh):
+    def check(self, config, fresh, images):
         seen.append(config)
         raise UserError("enough")
 
