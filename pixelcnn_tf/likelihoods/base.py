@@ -86,8 +86,14 @@ class Likelihood(keras.losses.Loss):
 
         Raises:
             ValueError: the last axis of ``logits`` is not ``n_params`` long.
+            tf.errors.InvalidArgumentError: other values. What XLA compiles raises no errors, and
+                NaN is returned instead for the images with such values.
         """
-        return -tf.reduce_sum(self.log_probs(images, logits), axis=[1, 2, 3])
+        values = self.checked_values(images)
+        nats = -tf.reduce_sum(self.log_probs(values, logits), axis=[1, 2, 3])
+        if not values.dtype.is_floating:
+            return nats
+        return tf.where(tf.reduce_any(tf.math.is_nan(values), axis=[1, 2, 3]), np.nan, nats)
 
     def draw(self, logits, uniforms, temperature=None, top_p=None) -> tf.Tensor:
         """Draws values by inverting the cumulative distribution.
@@ -134,6 +140,32 @@ class Likelihood(keras.losses.Loss):
         if images.dtype.kind == "f" and (images != np.round(images)).any():
             raise UserError(f"images: {wanted}; these are {images.dtype} that are not integers")
 
+    def checked_values(self, images) -> tf.Tensor:
+        """Returns ``images``, in which NaN replaces what is not a value of a sub-pixel.
+
+        It is ``check_values`` for graphs. Where XLA compiles the graph, it leaves assertions out,
+        and only NaN remains to show that something is wrong.
+
+        Args:
+            images: a tensor of any shape and numeric dtype.
+
+        Returns:
+            float32 of the same shape; uint8 if every value of that dtype is valid.
+
+        Raises:
+            tf.errors.InvalidArgumentError: a value that is not an integer from 0 to
+                ``n_values - 1``, except in what XLA compiles.
+        """
+        images = tf.convert_to_tensor(images)
+        if images.dtype == tf.bool:
+            images = tf.cast(images, tf.uint8)
+        if images.dtype == tf.uint8 and self.n_values == 256:
+            return images
+        whole = tf.clip_by_value(tf.round(images), 0, self.n_values - 1)
+        wanted = f"images must hold integers from 0 to {self.n_values - 1}"
+        tf.debugging.assert_equal(images, whole, f"{self.name}: {wanted}")
+        return tf.where(images == whole, tf.cast(images, tf.float32), np.nan)
+
     def checked(self, logits) -> tf.Tensor:
         """Returns ``logits`` as float32.
 
@@ -163,12 +195,9 @@ class Likelihood(keras.losses.Loss):
         """Returns the bits per dimension of each image, float32 ``[batch]``.
 
         Raises:
-            tf.errors.InvalidArgumentError: ``y_true`` contains values other than the integers from
-                0 to ``n_values - 1`` (images are not binarized, or are scaled to [0, 1]).
+            tf.errors.InvalidArgumentError: as ``nll``, for images that are not binarized, or are
+                scaled to [0, 1].
         """
-        wanted = f"images must hold integers from 0 to {self.n_values - 1}"
-        whole = tf.clip_by_value(tf.round(y_true), 0, self.n_values - 1)
-        tf.debugging.assert_equal(y_true, whole, f"{self.name}: {wanted}")
         shape = tf.shape(y_true)
         n_dims = tf.cast(tf.reduce_prod(shape[1:]), tf.float32)
         return self.nll(y_true, y_pred) * scale_to("bits_per_dim", n_dims)

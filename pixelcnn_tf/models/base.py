@@ -1,12 +1,16 @@
 """The base class of the models."""
 
-from typing import Any
+import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.layers.incremental import IncrementalLayer, IncrementalModel, layers_of
 from pixelcnn_tf.likelihoods.base import Likelihood
+from pixelcnn_tf.models.keras_data import checked_first, checked_labels, images_and_labels
+from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.machine import memory
 
 
 class PixelModel(IncrementalModel, keras.Model):
@@ -41,6 +45,13 @@ class PixelModel(IncrementalModel, keras.Model):
     size_unit: int = 1
     n_initial_images: int = 0
 
+    fit = checked_first(keras.Model.fit)
+    evaluate = checked_first(keras.Model.evaluate)
+    predict = checked_first(keras.Model.predict, takes_targets=False)
+    train_on_batch = checked_first(keras.Model.train_on_batch)
+    test_on_batch = checked_first(keras.Model.test_on_batch)
+    predict_on_batch = checked_first(keras.Model.predict_on_batch, takes_targets=False)
+
     def check_size(self, height: int | None, width: int | None) -> None:
         """Raises ValueError for images whose sides the model cannot take."""
         unit = self.size_unit
@@ -60,7 +71,7 @@ class PixelModel(IncrementalModel, keras.Model):
 
     def checked_shape(self, images_shape):
         """Returns the shape of the images; ValueError for another number of channels."""
-        images_shape, _ = _images_and_labels(images_shape)
+        images_shape, _ = images_and_labels(images_shape)
         if images_shape[-1] != self.n_channels:
             raise ValueError(
                 f"images of {images_shape[-1]} channels for a model of n_channels={self.n_channels}"
@@ -68,10 +79,33 @@ class PixelModel(IncrementalModel, keras.Model):
         return images_shape
 
     def checked_inputs(self, images, labels):
-        """Returns images, and labels as int32 ``[batch]`` or None; raises what ``call`` raises."""
-        images, labels = _images_and_labels(images, labels)
+        """Returns images, and labels as int32 ``[batch]`` or None; raises what ``call`` raises.
+
+        What XLA compiles raises no errors: there, images with wrong values or a wrong label are
+        NaN, and so is every loss.
+        """
+        images, labels = images_and_labels(images, labels)
         self.check_size(*images.shape[1:3])
-        return images, checked_labels(labels, tf.shape(images)[0], self.n_classes)
+        if tf.executing_eagerly():
+            self._check_memory(np.shape(images))
+        images = self.likelihood.checked_values(images)
+        given, labels = labels, checked_labels(labels, tf.shape(images)[0], self.n_classes)
+        if labels is not None:
+            given = tf.reshape(tf.convert_to_tensor(given), [-1])
+            right = tf.reshape(given == tf.cast(labels, given.dtype), [-1, 1, 1, 1])
+            images = tf.where(right, tf.cast(images, tf.float32), np.nan)
+        return images, labels
+
+    def _check_memory(self, shape) -> None:
+        """Raises UserError if the outputs for all of these images at once do not fit the memory:
+        the system may end a process that tries, without a message."""
+        needed = 2 * 4 * math.prod(shape) * self.likelihood.n_params  # of the loss, too
+        if needed > memory():
+            raise UserError(
+                f"{shape[0]:,} images of {'x'.join(map(str, shape[1:]))} at once: the outputs need "
+                f"{needed / 1e9:,.1f} GB of memory, of {memory() / 1e9:,.1f} GB here; "
+                "pixelcnn_tf.score(model, images) returns their likelihoods, batch by batch"
+            )
 
     def scale(self, images):
         """Scales values 0 to ``n_values - 1`` to [-1, 1]; the only place where this is done."""
@@ -83,7 +117,7 @@ class PixelModel(IncrementalModel, keras.Model):
         return layers_of(self.layers)
 
     def compute_output_shape(self, images_shape, labels_shape=None):
-        images_shape, _ = _images_and_labels(images_shape)
+        images_shape, _ = images_and_labels(images_shape)
         return (*images_shape, self.likelihood.n_params)
 
     def get_config(self):
@@ -92,61 +126,3 @@ class PixelModel(IncrementalModel, keras.Model):
             "n_channels": self.n_channels,
             "n_classes": self.n_classes,
         }
-
-
-def _images_and_labels(inputs: Any, labels: Any = None) -> tuple[Any, Any]:
-    """Images and labels, or their shapes, from what Keras gives as one input: the images alone, a
-    pair, or a dictionary."""
-    if isinstance(inputs, dict):
-        unknown = sorted(set(inputs) - {"images", "labels"})
-        if unknown or "images" not in inputs:
-            raise ValueError(f"inputs: {sorted(inputs)}; must be 'images', and 'labels' if any")
-        return inputs["images"], inputs.get("labels", labels)
-    is_shape = isinstance(inputs, tuple | list) and (
-        not inputs or inputs[0] is None or isinstance(inputs[0], int)
-    )
-    if isinstance(inputs, list | tuple) and not is_shape:
-        images, *others = inputs
-        return images, others[0] if others else labels
-    return inputs, labels
-
-
-def checked_labels(labels: Any, n: int | tf.Tensor, n_classes: int | None) -> tf.Tensor | None:
-    """Returns ``labels`` as int32 ``[n]``, or None without classes.
-
-    Args:
-        labels: integers 0 to ``n_classes - 1``, ``[n]`` or, as in the data sets of Keras,
-            ``[n, 1]``.
-        n: number of images.
-        n_classes: number of classes of the model; None for a model without classes.
-
-    Raises:
-        ValueError: labels that are missing, not wanted, or not integers.
-        tf.errors.InvalidArgumentError: not one label per image, or one that is out of range.
-
-    Example:
-        >>> from pixelcnn_tf.models.base import checked_labels
-        >>> checked_labels([[3], [7]], 2, n_classes=10).numpy().tolist()
-        [3, 7]
-    """
-    if n_classes is None and labels is not None:
-        raise ValueError(f"labels: a model without classes takes none, not {labels!r:.80}")
-    if n_classes is not None and labels is None:
-        raise ValueError(
-            f"labels: not given; must be integers from 0 to {n_classes - 1}, for the model is "
-            "class-conditional"
-        )
-    if n_classes is None:
-        return None
-    labels = tf.convert_to_tensor(labels)
-    # Keras traces a model with floats, to build or to export it.
-    if not labels.dtype.is_integer and tf.executing_eagerly():
-        raise ValueError(f"labels: {labels.dtype.name}; must be integers")
-    labels = tf.reshape(labels, [-1])
-    wanted = f"labels: must be one per image, integers from 0 to {n_classes - 1}"
-    tf.debugging.assert_equal(tf.size(labels), n, wanted)
-    as_integers = tf.cast(labels, tf.int64)  # not yet 32 bits: 2**32 would become 0
-    tf.debugging.assert_equal(labels, tf.cast(as_integers, labels.dtype), wanted)
-    within = tf.clip_by_value(as_integers, 0, n_classes - 1)
-    tf.debugging.assert_equal(as_integers, within, wanted)
-    return tf.cast(within, tf.int32)

@@ -3,12 +3,10 @@
 import abc
 import contextlib
 import math
-import os
 import time
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +17,7 @@ from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.sampling.loops import Results, Tables, incremental_loop, naive_loop
 from pixelcnn_tf.sampling.settings import SamplingSettings
 from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.machine import cores, memory
 
 #: Rows of one matrix product: fewer are not worth another core, and more gain nothing.
 FEWEST_LANES, MOST_LANES = 8, 512
@@ -271,12 +270,12 @@ def _room(shape, cost: _Cost, at_once: int) -> int:
     """Bytes that batches may take; UserError if ``at_once`` images do not fit in there."""
     n, height, width, channels = shape
     results = 2 * math.prod(shape)
-    room, needed = _memory() // 2 - results, cost.n_bytes * at_once
+    room, needed = memory() // 2 - results, cost.n_bytes * at_once
     if room < needed:
         raise UserError(
             f"{n} images of {height}x{width}x{channels}, {at_once} at once: need about "
             f"{(results + needed) / 1e9:,.1f} GB of memory, more than half of the "
-            f"{_memory() / 1e9:,.1f} GB here; make fewer, smaller, or fewer at once (batch_size)"
+            f"{memory() / 1e9:,.1f} GB here; make fewer, smaller, or fewer at once (batch_size)"
         )
     return room
 
@@ -313,26 +312,3 @@ def memory_errors(shape: tuple[int, ...], batch: int) -> Iterator[None]:
             f"{n} images of {height}x{width}x{channels}, {batch} at once: do not fit memory; "
             "use smaller ones, or fewer at once (batch_size)"
         ) from None
-
-
-def cores() -> int:
-    """Returns the number of CPU cores that this process may use.
-
-    Example:
-        >>> cores() >= 1
-        True
-    """
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _memory() -> int:
-    """Returns the memory of the machine in bytes, or that of the container if it is less."""
-    limits = []
-    with contextlib.suppress(AttributeError, ValueError):  # not on every system
-        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # control groups, versions 2 and 1
-        with contextlib.suppress(OSError, ValueError):  # no such file, or no limit
-            limits.append(int(Path("/sys/fs/cgroup", name).read_text()))
-    return min(limits, default=2**34)

@@ -15,10 +15,10 @@ from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.layers.incremental import layers_of
 from pixelcnn_tf.layers.masked_conv import MaskedConv2D
 from pixelcnn_tf.likelihoods.base import format_report
-from pixelcnn_tf.sampling.scheduler import cores
 from pixelcnn_tf.training.run_folder import RunFolder
 from pixelcnn_tf.training.trainer import Trainer
 from pixelcnn_tf.utils.atomic_files import replacing
+from pixelcnn_tf.utils.machine import cores
 
 
 def used_parameters(model: keras.Model) -> int:

@@ -62,7 +62,7 @@ def receptive_field(
     try:
         for _ in range(n_draws):
             model.set_weights([_drawn(values, rng) for values in kept])
-            image = rng.uniform(0, model.likelihood.n_values - 1, shape).astype(np.float32)
+            image = rng.integers(model.likelihood.n_values, size=shape).astype(np.float32)
             # In a sum with equal weights, the common part of the logits would cancel.
             direction = rng.normal(size=model.likelihood.n_params).astype(np.float32)
             total += np.abs(gradient(tf.constant(image), direction)[0].numpy())
