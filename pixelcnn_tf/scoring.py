@@ -47,6 +47,8 @@ class Comparison(NamedTuple):
     Attributes:
         nats_per_image, bits_per_dim: the same ``PairedDifference`` in both units.
         n_images: number of images that both models scored.
+        scores: float64 ``[2, n_images]``, nats per image under each model; None if they were not
+            kept.
 
     Example:
 
@@ -60,6 +62,7 @@ class Comparison(NamedTuple):
     nats_per_image: PairedDifference
     bits_per_dim: PairedDifference
     n_images: int
+    scores: np.ndarray | None = None
 
 
 def score(
@@ -188,7 +191,7 @@ def compare(
     error = differences.std(ddof=1) / n**0.5 if n > 1 else float("nan")
     figures = [float(x) for x in (a.mean(), b.mean(), differences.mean(), error)]
     bits = [figure * scale_to("bits_per_dim", n_dims) for figure in figures]
-    return Comparison(PairedDifference(*figures), PairedDifference(*bits), n)
+    return Comparison(PairedDifference(*figures), PairedDifference(*bits), n, np.stack(nats))
 
 
 def _filled_up(part: np.ndarray, size: int) -> tf.Tensor:

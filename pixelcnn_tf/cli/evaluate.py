@@ -7,9 +7,12 @@ examples:
   pixelcnn-tf evaluate --run runs/digits
   pixelcnn-tf evaluate --run runs/row_lstm --compare runs/masked    paired comparison
   pixelcnn-tf evaluate --run runs/mnist --set data.source=mine.npz    other images
+  pixelcnn-tf evaluate --run runs/digits --out scores.csv    a line per image
 """
 
 import argparse
+import csv
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,7 @@ from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.utils import startup
+from pixelcnn_tf.utils.atomic_files import check_writable, replacing
 from pixelcnn_tf.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     """
     args = _arguments(argv, prog)
     load_plugins(args.plugins)
+    out = check_writable(args.out, ".csv", ".npy") if args.out else None
     config = load_config(Path(args.run) / "config.yml", args.overrides)
 
     startup.import_tensorflow()
@@ -54,9 +59,10 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     test, labels = images.test, images.test_labels
     n, n_dims = len(test), test[0].size
     if other is None:
-        nats = score(model, test, labels, batch_size=args.batch_size).mean()
-        figures = format_report(model.likelihood.report(nats, n_dims))
+        scores = score(model, test, labels, batch_size=args.batch_size)
+        figures = format_report(model.likelihood.report(scores.mean(), n_dims))
         print(f"{config.data.source}: {figures} ({n:,} images)")
+        _write(out, scores[None], labels, n_dims)
         return 0
     result = compare(model, other, test, labels, batch_size=args.batch_size)
     nats = result.nats_per_image
@@ -64,6 +70,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     others = format_report(other.likelihood.report(nats.mean_b, n_dims))
     print(f"{config.data.source}: {own} ({n:,} images)")
     print(f"{args.against}: {others}; {_verdict(args.run, model.likelihood.units[0], result)}")
+    _write(out, result.scores, labels, n_dims)
     return 0
 
 
@@ -75,6 +82,33 @@ def _verdict(name: str, unit: str, result: "Comparison") -> str:
         f"{name} is {than} by {abs(pair.difference):.4f} ± {pair.standard_error:.4f} "
         f"{unit.replace('_', ' ')} (mean and standard error of the paired differences)"
     )
+
+
+def _write(path: Path | None, scores, labels, n_dims: int) -> None:
+    """Writes nats per image ``[n_models, n_images]`` to a .npy file, or with more to a .csv file,
+    one line per image; nothing without a path."""
+    if path is None:
+        return
+    import numpy as np
+
+    from pixelcnn_tf.likelihoods.base import scale_to
+
+    with replacing(path) as temporary:
+        if path.suffix.lower() == ".npy":
+            with temporary.open("wb") as file:
+                np.save(file, scores[0] if len(scores) == 1 else scores.T)
+        else:
+            columns: dict[str, Iterable] = {"image": range(scores.shape[1])}
+            columns |= {} if labels is None else {"label": labels}
+            for prefix, nats in zip(("", "compared_"), scores, strict=False):
+                columns[f"{prefix}nats_per_image"] = [f"{value:.6f}" for value in nats]
+                bits = nats * scale_to("bits_per_dim", n_dims)
+                columns[f"{prefix}bits_per_dim"] = [f"{value:.6f}" for value in bits]
+            with temporary.open("w", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(columns)
+                writer.writerows(zip(*columns.values(), strict=True))
+    print(f"scores of {scores.shape[1]:,} images: {path}")
 
 
 def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
@@ -94,6 +128,13 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         default=64,
         metavar="N",
         help="images that are scored at once (default 64)",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="also write the score of every image: a .csv file with a line per image (its place "
+        "in the test set, its label if any, nats, bits), or a .npy file of nats, float64 [n] "
+        "([n, 2] with --compare)",
     )
     parser.add_overrides()
     parser.add_plugins()

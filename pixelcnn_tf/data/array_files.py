@@ -35,8 +35,6 @@ def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> dict[str,
         >>> sets["training"][0].shape, sets["test"][0].shape
         ((5, 8, 8, 1), (2, 8, 8, 1))
     """
-    if path.suffix.lower() not in ARRAY_ENDINGS:
-        raise UserError(f"{path}: must be a .npz or .npy file or a folder of images")
     loaded = _read(path, lambda: np.load(path, allow_pickle=False))
     if isinstance(loaded, np.ndarray):
         return {"training": (as_images(loaded, str(path)), None)}

@@ -1,9 +1,7 @@
 """Images from folders, with sets and classes from the names of their sub-folders."""
 
-import os
 from pathlib import Path
 
-from pixelcnn_tf.config import registry
 from pixelcnn_tf.config.data import DataConfig
 from pixelcnn_tf.data.image_files import (
     FoundFiles,
@@ -121,15 +119,16 @@ def _tell_empty_classes(folder: Path, names: list[str]) -> None:
         say(f"{folder}: no images in {', '.join(empty)}; the classes are {numbers}")
 
 
-def folder_classes(data: DataConfig) -> list[str] | None:
-    """Returns the class names of a folder of images, indexed by label; None for other sources.
+def folder_classes(path: Path, data: DataConfig) -> list[str] | None:
+    """Returns the class names of a folder of images, indexed by label, or None without classes.
 
     Examples:
-        >>> folder_classes(DataConfig(source="digits")) is None
-        True
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / "owl").mkdir()
+        >>> (folder / "owl" / "1.png").touch()
+        >>> folder_classes(folder, DataConfig(source=str(folder)))
+        ['owl']
     """
-    path = Path(os.path.expanduser(data.source))
-    if data.class_names or registry.find("source", data.source) or not path.is_dir():
-        return data.class_names
     folder = _sets(path, find_files(path), data)["training"]
     return class_names(folder, find_images(folder))

@@ -10,10 +10,9 @@ from pixelcnn_tf.config import registry
 from pixelcnn_tf.config.data import DataConfig, data_section
 from pixelcnn_tf.config.plugins import errors_of, file_of
 from pixelcnn_tf.config.registry import Entry
-from pixelcnn_tf.data.array_files import ARRAY_ENDINGS, as_images, as_labels, read_arrays
-from pixelcnn_tf.data.image_files import IMAGE_ENDINGS, find_images, read_images
-from pixelcnn_tf.data.image_folders import read_folder
+from pixelcnn_tf.data.array_files import as_images, as_labels
 from pixelcnn_tf.data.images import Images, hold_out_test, hold_out_validation
+from pixelcnn_tf.data.paths import read_all, read_path
 from pixelcnn_tf.utils.errors import UserError, suggestion
 
 
@@ -79,8 +78,9 @@ def load_all_images(path: str | Path, data: DataConfig) -> np.ndarray:
     """Returns all images of one file or folder, without holding any out.
 
     Args:
-        path: an image file, a folder of image files, a .npy file, or a .npz file (its test
-            images, or else its training images).
+        path: an image file, or any file or folder that ``data.source`` may be; of those that
+            have sets of their own (array files, MNIST, CIFAR), the test images, or else the
+            training images.
         data: the section of the config that states how to resize image files, the names of
             arrays, and how to binarize.
 
@@ -101,14 +101,7 @@ def load_all_images(path: str | Path, data: DataConfig) -> np.ndarray:
     path = Path(os.path.expanduser(path))
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
-    if path.is_dir():
-        images, _ = read_images(find_images(path), data)
-    elif path.suffix.lower() in IMAGE_ENDINGS:
-        images, _ = read_images([path], data)
-    elif path.suffix.lower() not in ARRAY_ENDINGS:
-        raise UserError(f"{path}: must be an image file, a folder of them, or a .npz or .npy file")
-    else:
-        [*_, (images, _)] = read_arrays(path, data).values()
+    images = read_all(path, data)
     if data.binarize and images.max() > 1:
         images = _binarize(images, data, "test")
     return images
@@ -176,7 +169,7 @@ def _from_path(data: DataConfig, labels: bool, hold_out: bool) -> Images:
             f"data.source: {data.source!r} must be a file, a folder, or one of "
             f"{', '.join(names)}{suggestion(data.source, names)}"
         )
-    sets = (read_folder if path.is_dir() else read_arrays)(path, data, labels)
+    sets = read_path(path, data, labels)
     train, validation = sets["training"], sets.get("validation", (None, None))
     if "test" not in sets and hold_out:
         images = hold_out_test(*train, data)

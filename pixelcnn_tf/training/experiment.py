@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from pixelcnn_tf.config.plugins import errors_in_plugins
 from pixelcnn_tf.config.schema import Config
-from pixelcnn_tf.data.image_folders import folder_classes
 from pixelcnn_tf.data.images import Images
+from pixelcnn_tf.data.paths import path_classes
 from pixelcnn_tf.data.pipeline import load_for
 from pixelcnn_tf.likelihoods.base import Likelihood
 from pixelcnn_tf.likelihoods.logistic_mixture import LogisticMixture
@@ -54,7 +54,7 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     """
     started = time.perf_counter()
     images = load_for(config.data, config.model.n_classes)
-    names = folder_classes(config.data) if config.model.n_classes is not None else None
+    names = path_classes(config.data) if config.model.n_classes is not None else None
     height, width, channels = images.train.shape[1:]
     config = config.resolved(height, width, channels, names)
     likelihood = get_likelihood(config.model.likelihood)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from command_line import train
 
-from pixelcnn_tf import load_config, load_images, load_model
+from pixelcnn_tf import load_config, load_images, load_model, score
 from pixelcnn_tf.cli import evaluate
 
 
@@ -25,6 +25,22 @@ def test_evaluate_scores_all_of_other_images(runs, tmp_path, rng, capsys):
     assert "(7 images)" in capsys.readouterr().out
     assert evaluate.main([*typed, "--set", "data.test_share=0.3"]) == 0
     assert "(2 images)" in capsys.readouterr().out
+
+
+def test_the_score_of_every_image_is_written(runs, tmp_path, capsys):
+    model, images = load_model(runs / "small"), load_images("digits_grey").test
+    expected = score(model, images)
+    typed = ["--run", str(runs / "small"), "--out"]
+    assert evaluate.main([*typed, str(tmp_path / "scores.npy")]) == 0
+    np.testing.assert_allclose(np.load(tmp_path / "scores.npy"), expected, rtol=1e-6)
+    assert evaluate.main([*typed, str(tmp_path / "a.csv")]) == 0
+    assert f"scores of {len(images)} images: {tmp_path}" in capsys.readouterr().out
+    first, *lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert first == "image,nats_per_image,bits_per_dim"
+    place, nats, bits = np.array([line.split(",") for line in lines], float).T
+    np.testing.assert_array_equal(place, np.arange(len(images)))
+    np.testing.assert_allclose(nats, expected, atol=1e-6)
+    np.testing.assert_allclose(bits * images[0].size * math.log(2), nats, atol=1e-3)
 
 
 @pytest.mark.usefixtures("blank_samples")

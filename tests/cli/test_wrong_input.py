@@ -207,6 +207,8 @@ WRONG = [
     (init, ["--out", "{tmp}/c.txt"], "must end in .yml or .yaml"),
     (init, ["--out", "{tmp}/none/c.yml"], "there is no folder"),
     (evaluate, ["--run", RUN, "--compare", "{tmp}/none"], "--compare {tmp}/none: not a run folder"),
+    (evaluate, ["--run", RUN, "--out", "{tmp}/s.txt"], "must end in .csv or .npy"),
+    (evaluate, ["--run", RUN, "--out", "{tmp}/none/s.csv"], "there is no folder"),
     (results_table, ["--add"], "expected one argument"),
     (results_table, ["--add", "none"], "none: holds no finished run"),
     (results_table, ["--add", "{tmp}/other"], "holds no finished run (no results.json)"),

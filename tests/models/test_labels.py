@@ -7,8 +7,8 @@ from PIL import Image
 
 from pixelcnn_tf import UserError, get_dataset, load_images
 from pixelcnn_tf.config.schema import DataConfig
-from pixelcnn_tf.data.image_folders import folder_classes
 from pixelcnn_tf.data.images import Images
+from pixelcnn_tf.data.paths import path_classes
 from pixelcnn_tf.data.pipeline import check_labels
 
 
@@ -175,8 +175,8 @@ def test_classes_below_train_and_test(tmp_path):
 def test_numbers_are_sorted_by_their_value_and_given_names_stay(tmp_path):
     for name in ("2", "10", "0", "x"):
         write(tmp_path / name, 0, 0)
-    assert folder_classes(DataConfig(source=str(tmp_path))) == ["0", "2", "10", "x"]
-    assert folder_classes(DataConfig(source="digits")) is None
+    assert path_classes(DataConfig(source=str(tmp_path))) == ["0", "2", "10", "x"]
+    assert path_classes(DataConfig(source="digits")) is None
     (tmp_path / "few").mkdir()
     for name in ("2", "10"):
         write(tmp_path / "few" / name, 0, 0)

@@ -7,7 +7,7 @@ import pytest
 from command_line import ROOT, train
 from PIL import Image
 
-from pixelcnn_tf import UserError, load_model
+from pixelcnn_tf import UserError, load_config, load_images, load_model
 from pixelcnn_tf.cli import complete, evaluate, plot_receptive_field, sample
 from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.training.run_folder import RunFolder
@@ -37,6 +37,20 @@ def test_a_class_conditional_run_is_scored_with_its_labels(run, capsys):
     assert evaluate.main(["--run", str(run), "--batch-size", "50"]) == 0
     record = json.loads((run / "results.json").read_text())
     assert f"{record['test']['bits_per_dim']:.4f} bits per dim" in capsys.readouterr().out
+
+
+def test_scores_of_two_runs_and_of_classes_are_written(run, tmp_path):
+    typed = ["--run", str(run), "--compare", str(run), "--out"]
+    assert evaluate.main([*typed, str(tmp_path / "two.npy")]) == 0
+    assert evaluate.main([*typed, str(tmp_path / "two.csv")]) == 0
+    scores = np.load(tmp_path / "two.npy")
+    np.testing.assert_array_equal(scores[:, 0], scores[:, 1])
+    table = np.genfromtxt(tmp_path / "two.csv", delimiter=",", names=True)
+    names = ("nats_per_image", "bits_per_dim")
+    assert table.dtype.names == ("image", "label", *names, *(f"compared_{n}" for n in names))
+    labels = load_images(load_config(run / "config.yml").data, labels=True).test_labels
+    np.testing.assert_array_equal(table["label"], labels)
+    np.testing.assert_allclose(table["compared_nats_per_image"], scores[:, 1], atol=1e-6)
 
 
 @pytest.fixture

@@ -1,0 +1,104 @@
+"""Images from a path: what kind of file or folder it is, and the function that reads it."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from pixelcnn_tf.config import registry
+from pixelcnn_tf.config.data import DataConfig
+from pixelcnn_tf.data.archives import ARCHIVE_ENDINGS, extracted, is_archive
+from pixelcnn_tf.data.array_files import ARRAY_ENDINGS, read_arrays
+from pixelcnn_tf.data.cifar_files import cifar_files, read_cifar
+from pixelcnn_tf.data.idx_files import idx_files, is_idx_file, read_idx
+from pixelcnn_tf.data.image_files import IMAGE_ENDINGS, find_images, read_images
+from pixelcnn_tf.data.image_folders import folder_classes, read_folder
+from pixelcnn_tf.data.images import Part
+from pixelcnn_tf.utils.errors import UserError
+
+
+def read_path(path: Path, data: DataConfig, labels: bool = False) -> dict[str, Part]:
+    """Returns the images and labels of a file or folder.
+
+    Args:
+        path: a .npz or .npy file, an IDX file, an archive, or a folder: of images, of IDX files,
+            or of the files of CIFAR for Python.
+        data: the section of the config that states how to read them.
+        labels: whether to return the labels, where there are any.
+
+    Returns:
+        the images and labels of each set: ``'training'``, and ``'validation'`` and ``'test'``
+        where they exist.
+
+    Raises:
+        UserError: it is of no such kind, or it cannot be read.
+
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.npy"
+        >>> np.save(path, np.zeros((5, 8, 8), np.uint8))
+        >>> read_path(path, DataConfig())["training"][0].shape
+        (5, 8, 8, 1)
+    """
+    if is_archive(path):
+        path = extracted(path)
+    if path.is_dir():
+        if cifar_files(path):
+            return read_cifar(path, labels)
+        return read_idx(path, labels) if idx_files(path) else read_folder(path, data, labels)
+    if is_idx_file(path):
+        return read_idx(path, labels)
+    if path.suffix.lower() not in ARRAY_ENDINGS:
+        endings = ", ".join((*ARRAY_ENDINGS, *ARCHIVE_ENDINGS))
+        raise UserError(f"{path}: must be a folder of images, an IDX file, or one of {endings}")
+    return read_arrays(path, data, labels)
+
+
+def read_all(path: Path, data: DataConfig) -> np.ndarray:
+    """Returns all images of an image file or of a folder of images; of other files and folders,
+    the test images or else the training images.
+
+    Args:
+        path: an image file, or as for ``read_path``.
+        data: as for ``read_path``.
+
+    Returns:
+        uint8 ``[n, height, width, channels]``.
+
+    Raises:
+        UserError: as ``read_path``.
+
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.npz"
+        >>> images = np.zeros((5, 8, 8), np.uint8)
+        >>> np.savez(path, x_train=images, x_test=images[:2])
+        >>> len(read_all(path, DataConfig()))
+        2
+    """
+    if is_archive(path):
+        path = extracted(path)
+    if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
+        return read_images([path], data).images
+    if path.is_dir() and not (cifar_files(path) or idx_files(path)):
+        return read_images(find_images(path), data).images
+    [*_, (images, _)] = read_path(path, data).values()
+    return images
+
+
+def path_classes(data: DataConfig) -> list[str] | None:
+    """Returns the class names of a folder or an archive of images, indexed by label; None for
+    other sources.
+
+    Examples:
+        >>> path_classes(DataConfig(source="digits")) is None
+        True
+    """
+    if data.class_names or registry.find("source", data.source):
+        return data.class_names
+    path = Path(os.path.expanduser(data.source))
+    if path.is_file() and is_archive(path):
+        path = extracted(path)
+    if not path.is_dir() or cifar_files(path) or idx_files(path):
+        return None
+    return folder_classes(path, data)
