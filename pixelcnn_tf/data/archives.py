@@ -1,15 +1,18 @@
 """Archives of images: .zip and .tar files, compressed or not."""
 
 import atexit
+import contextlib
 import functools
 import os
 import shutil
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from pixelcnn_tf.data.image_folders import SET_NAMES
+from pixelcnn_tf.data.array_files import ARRAY_ENDINGS
+from pixelcnn_tf.data.image_folders import set_of
 from pixelcnn_tf.utils.errors import UserError, first_line
 from pixelcnn_tf.utils.progress import say
 
@@ -27,9 +30,12 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(ARCHIVE_ENDINGS)
 
 
-def extracted(path: Path) -> Path:
-    """Returns a temporary folder with the contents of an archive, which exists until the process
-    ends. If all of them are in one folder of the archive, it is that folder.
+@contextlib.contextmanager
+def extracted(path: Path) -> Iterator[Path]:
+    """Yields a temporary folder with the contents of an archive, which exists until the process
+    ends. If the archive contains one folder, or one file of arrays, and nothing else, it is that.
+    Other files and folders are yielded as they are. UserErrors within name the archive in place
+    of the temporary folder.
 
     Members whose names lead out of the folder are left out (.zip) or refused (.tar), and nothing
     but files and folders is created.
@@ -42,16 +48,25 @@ def extracted(path: Path) -> Path:
         >>> with zipfile.ZipFile(folder / "a.zip", "w") as archive:
         ...     archive.writestr("birds/owl/1.png", b"")
         ...     archive.writestr("birds/wren/1.png", b"")
-        >>> sorted(path.name for path in extracted(folder / "a.zip").iterdir())
+        >>> with extracted(folder / "a.zip") as birds:
+        ...     sorted(path.name for path in birds.iterdir())
         ['owl', 'wren']
     """
+    if not (path.is_file() and is_archive(path)):
+        yield path
+        return
     status = path.stat()
     folder = _extracted(path.resolve(), status.st_mtime_ns, status.st_size)
     inside = [each for each in folder.iterdir() if not each.name.startswith((".", "__MACOSX"))]
-    named_like_set = any(inside[0].name.lower() in names for names in SET_NAMES.values() if inside)
-    if len(inside) == 1 and inside[0].is_dir() and not named_like_set:
-        return inside[0]
-    return folder
+    contents = inside[0] if len(inside) == 1 else folder
+    if contents.is_dir():
+        contents = folder if set_of(contents.name) else contents
+    elif contents.suffix.lower() not in ARRAY_ENDINGS:
+        contents = folder
+    try:
+        yield contents
+    except UserError as error:
+        raise UserError(str(error).replace(str(folder), str(path))) from None
 
 
 @functools.cache  # a run reads its source several times
@@ -66,6 +81,8 @@ def _extracted(path: Path, changed: int, size: int) -> Path:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 _check_room(path, sum(member.file_size for member in archive.infolist()))
+                if any(member.flag_bits & 1 for member in archive.infolist()):
+                    raise UserError(f"{path}: is protected by a password; must be without one")
                 say(f"{path}: extracting {len(archive.namelist()):,} files")
                 archive.extractall(folder)
         else:
@@ -76,6 +93,10 @@ def _extracted(path: Path, changed: int, size: int) -> Path:
                 archive.extractall(folder, filter="data")
     except UserError:
         raise
+    except tarfile.ReadError:
+        raise UserError(
+            f"{path}: not a readable archive: neither .zip nor .tar, or cut off"
+        ) from None
     # Damaged data raise errors of many classes, those of zlib and lzma among them.
     except Exception as error:
         raise UserError(f"{path}: not a readable archive: {first_line(error)}") from None

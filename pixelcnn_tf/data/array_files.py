@@ -1,5 +1,6 @@
 """Images and labels from NumPy files."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,6 +173,11 @@ def as_images(array: np.ndarray, where: str) -> np.ndarray:
         raise UserError(
             f"{where}: has shape {array.shape}, like (images, channels, height, width); "
             "must have channels last: save x.transpose(0, 2, 3, 1)"
+        )
+    if array.ndim == 2 and (side := math.isqrt(array.shape[1])) ** 2 == array.shape[1] > 1:
+        raise UserError(
+            f"{where}: has shape {array.shape}, like flattened images; must be (images, height, "
+            f"width, channels): save x.reshape(-1, {side}, {side}) if they are greyscale"
         )
     if array.ndim != 4 or 0 in array.shape:
         raise UserError(

@@ -1,5 +1,6 @@
 """Images from folders, with sets and classes from the names of their sub-folders."""
 
+import re
 from pathlib import Path
 
 from pixelcnn_tf.config.data import DataConfig
@@ -16,12 +17,47 @@ from pixelcnn_tf.data.images import Part
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.progress import say
 
-#: The names of the sub-folders that are the sets, in any case.
-SET_NAMES = {
+_SET_NAMES = {
     "training": ("train", "training"),
     "validation": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
 }
+_SET_ENDINGS = re.compile(r"[-_ ]?(set|images|imgs|data)?[-_ ]?\d*$")
+
+#: The names of folders that contain images, or the folders of the classes, and are no class.
+_CONTAINERS = ("images", "imgs", "img", "data")
+
+
+def set_of(name: str) -> str | None:
+    """Returns the set that a folder is named like, or None: ``'training'``, ``'validation'`` or
+    ``'test'``, in any case, also with an ending such as ``_images`` or the year.
+
+    Examples:
+        >>> [set_of(name) for name in ("Train", "val2017", "test_images", "tester")]
+        ['training', 'validation', 'test', None]
+    """
+    stem = _SET_ENDINGS.sub("", name.lower())
+    return next((part for part, names in _SET_NAMES.items() if stem in names), None)
+
+
+def class_root(folder: Path, images: list[Path], data: DataConfig) -> Path:
+    """Returns the folder whose sub-folders are the classes of images: ``folder``, unless all of
+    them are in one sub-folder that is no class, such as ``images``, and so on within that.
+
+    Examples:
+        >>> folder = Path("birds")
+        >>> class_root(folder, [folder / "images/owl/1.png"], DataConfig()) == folder / "images"
+        True
+    """
+    inside = {file.relative_to(folder).parts[:-1] for file in images}
+    while all(inside) and len({parts[0] for parts in inside}) == 1:
+        name = next(iter(inside))[0]
+        holds_folders = all(len(parts) > 1 for parts in inside)
+        is_container = holds_folders or name.lower() in _CONTAINERS
+        if not is_container or set_of(name) or name in (data.class_names or ()):
+            break
+        folder, inside = folder / name, {parts[1:] for parts in inside}
+    return folder
 
 
 def read_folder(path: Path, data: DataConfig, labels: bool) -> dict[str, Part]:
@@ -55,10 +91,10 @@ def read_folder(path: Path, data: DataConfig, labels: bool) -> dict[str, Part]:
         >>> images.shape, labels.tolist()
         ((2, 8, 8, 1), [0, 1])
     """
-    found = find_files(path)
-    folders = _sets(path, found, data)
+    found, folders = _found_sets(path, data)
     files = {name: find_images(folder) for name, folder in folders.items()}
     _tell(path, found, folders, files)
+    folders = {name: class_root(folders[name], files[name], data) for name in folders}
     known = [class_names(folders[name], files[name]) for name in folders]
     names = (data.class_names or known[0]) if labels and all(known) else None
     if names:
@@ -70,13 +106,20 @@ def read_folder(path: Path, data: DataConfig, labels: bool) -> dict[str, Part]:
     return sets
 
 
+def _found_sets(path: Path, data: DataConfig) -> tuple[FoundFiles, dict[str, Path]]:
+    """Returns the files in a folder, and the folder of each set."""
+    found = find_files(path)
+    root = class_root(path, found.images, data) if found.images else path
+    inside = found if root == path else find_files(root)
+    return found, _sets(root, inside, data)
+
+
 def _sets(path: Path, found: FoundFiles, data: DataConfig) -> dict[str, Path]:
     """Returns the folder of each set; that of all images, if they are not divided, as training."""
     folders: dict[str, Path] = {}
     others = []
     for folder in found.folders:
-        name = folder.name.lower()
-        part = next((part for part, names in SET_NAMES.items() if name in names), None)
+        part = set_of(folder.name)
         if part is None or folder.name in (data.class_names or ()):
             others.append(folder)
         elif part in folders:
@@ -98,12 +141,16 @@ def _sets(path: Path, found: FoundFiles, data: DataConfig) -> dict[str, Path]:
             f"{path}: {last.name}/ is named like {is_set}, but is {rest}; add the folder train/ or "
             "test/, rename it, or name it in data.class_names if it is a class"
         )
-    return {part: folders[part] for part in SET_NAMES if part in folders}
+    return {part: folders[part] for part in _SET_NAMES if part in folders}
 
 
 def _tell(path: Path, found: FoundFiles, folders: dict[str, Path], files: dict) -> None:
-    if list(folders.values()) != [path]:
-        taken = [f"{folder.name}/ is the {part} set" for part, folder in folders.items()]
+    taken = [
+        f"{folder.name}/ is the {part} set"
+        for part, folder in folders.items()
+        if folder != path and set_of(folder.name)
+    ]
+    if taken:
         say(f"{path}: {', '.join(taken)}")
     n_left_out = len(found.images) - len({file for inside in files.values() for file in inside})
     if n_left_out:
@@ -130,5 +177,6 @@ def folder_classes(path: Path, data: DataConfig) -> list[str] | None:
         >>> folder_classes(folder, DataConfig(source=str(folder)))
         ['owl']
     """
-    folder = _sets(path, find_files(path), data)["training"]
-    return class_names(folder, find_images(folder))
+    _, folders = _found_sets(path, data)
+    files = find_images(folders["training"])
+    return class_names(class_root(folders["training"], files, data), files)

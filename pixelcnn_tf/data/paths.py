@@ -7,7 +7,7 @@ import numpy as np
 
 from pixelcnn_tf.config import registry
 from pixelcnn_tf.config.data import DataConfig
-from pixelcnn_tf.data.archives import ARCHIVE_ENDINGS, extracted, is_archive
+from pixelcnn_tf.data.archives import ARCHIVE_ENDINGS, extracted
 from pixelcnn_tf.data.array_files import ARRAY_ENDINGS, read_arrays
 from pixelcnn_tf.data.cifar_files import cifar_files, read_cifar
 from pixelcnn_tf.data.idx_files import idx_files, is_idx_file, read_idx
@@ -40,8 +40,11 @@ def read_path(path: Path, data: DataConfig, labels: bool = False) -> dict[str, P
         >>> read_path(path, DataConfig())["training"][0].shape
         (5, 8, 8, 1)
     """
-    if is_archive(path):
-        path = extracted(path)
+    with extracted(path) as path:
+        return _read(path, data, labels, "a folder of images")
+
+
+def _read(path: Path, data: DataConfig, labels: bool, kinds: str) -> dict[str, Part]:
     if path.is_dir():
         if cifar_files(path):
             return read_cifar(path, labels)
@@ -50,7 +53,7 @@ def read_path(path: Path, data: DataConfig, labels: bool = False) -> dict[str, P
         return read_idx(path, labels)
     if path.suffix.lower() not in ARRAY_ENDINGS:
         endings = ", ".join((*ARRAY_ENDINGS, *ARCHIVE_ENDINGS))
-        raise UserError(f"{path}: must be a folder of images, an IDX file, or one of {endings}")
+        raise UserError(f"{path}: must be {kinds}, an IDX file, or one of {endings}")
     return read_arrays(path, data, labels)
 
 
@@ -76,14 +79,13 @@ def read_all(path: Path, data: DataConfig) -> np.ndarray:
         >>> len(read_all(path, DataConfig()))
         2
     """
-    if is_archive(path):
-        path = extracted(path)
-    if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
-        return read_images([path], data).images
-    if path.is_dir() and not (cifar_files(path) or idx_files(path)):
-        return read_images(find_images(path), data).images
-    [*_, (images, _)] = read_path(path, data).values()
-    return images
+    with extracted(path) as path:
+        if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
+            return read_images([path], data).images
+        if path.is_dir() and not (cifar_files(path) or idx_files(path)):
+            return read_images(find_images(path), data).images
+        [*_, (images, _)] = _read(path, data, False, "an image file, a folder").values()
+        return images
 
 
 def path_classes(data: DataConfig) -> list[str] | None:
@@ -96,9 +98,7 @@ def path_classes(data: DataConfig) -> list[str] | None:
     """
     if data.class_names or registry.find("source", data.source):
         return data.class_names
-    path = Path(os.path.expanduser(data.source))
-    if path.is_file() and is_archive(path):
-        path = extracted(path)
-    if not path.is_dir() or cifar_files(path) or idx_files(path):
-        return None
-    return folder_classes(path, data)
+    with extracted(Path(os.path.expanduser(data.source))) as path:
+        if not path.is_dir() or cifar_files(path) or idx_files(path):
+            return None
+        return folder_classes(path, data)

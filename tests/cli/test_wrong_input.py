@@ -43,7 +43,11 @@ WRONG = [
     (train_command, ["{new}", "--set", "training.steps=0"], "training.steps: 0"),
     (train_command, ["{new}", "--set", "training.ema_decay=1"], "training.ema_decay: 1"),
     (train_command, ["{new}", "--set", "data.source=mnst"], "did you mean 'mnist'"),
-    (train_command, ["{new}", "--set", "data.source={tmp}/words.txt"], "must be a .npz"),
+    (
+        train_command,
+        ["{new}", "--set", "data.source={tmp}/words.txt"],
+        "must be a folder of images",
+    ),
     (train_command, ["{new}", "--set", "data.source={tmp}/float.npy"], "holds float64"),
     (train_command, ["{new}", "--set", "data.source={tmp}/empty"], "no images"),
     (train_command, ["{new}", "--set", "data.source={tmp}/broken"], "not a readable image"),

@@ -113,7 +113,7 @@ def write_bad(path, case):
         ("names.npz", "no array 'x_train' in it; it holds others, more"),
         ("sizes.npz", "training images are .* test images"),
         ("one.npy", "leaves none for training"),
-        ("words.txt", "must be a .npz or .npy file or a folder"),
+        ("words.txt", "must be a folder of images, .*, or one of .npz, .npy"),
         ("compressed.npz", "not a readable NumPy file"),
         ("header.npy", "not a readable NumPy file"),
         ("channels.npy", "must have channels last"),

@@ -121,6 +121,34 @@ def test_archives_larger_than_the_disk(tmp_path, monkeypatch):
         load(tmp_path / "a.zip")
 
 
+def test_messages_name_the_archive_and_not_where_it_was_extracted(tmp_path):
+    write_archive(tmp_path / "a.zip", {"owl/1.png": png(1), "owl/2.png": b"none"})
+    with pytest.raises(UserError) as error:
+        load(tmp_path / "a.zip")
+    assert str(error.value).startswith(f"{tmp_path}/a.zip/owl/2.png: not a readable image")
+    write_archive(tmp_path / "b.zip", {"notes.txt": b"none"})
+    with pytest.raises(UserError, match=rf"^{tmp_path}/b.zip: no images in this folder"):
+        load_all_images(tmp_path / "b.zip", DataConfig())
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.npy"])
+def test_one_file_of_arrays_in_an_archive(name, tmp_path):
+    images, file = np.arange(5 * 16, dtype=np.uint8).reshape(5, 4, 4), io.BytesIO()
+    (np.savez if name.endswith("z") else np.save)(file, images)
+    write_archive(tmp_path / "b.zip", {name: file.getvalue(), "__MACOSX/._a": b""})
+    assert len(load(tmp_path / "b.zip", test_share=0.4).test) == 2
+    assert path_classes(DataConfig(source=str(tmp_path / "b.zip"))) is None
+
+
+def test_an_archive_with_a_password(tmp_path):
+    write_archive(tmp_path / "a.zip", BIRDS)
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # the flag of an encrypted member
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(UserError, match=r"a.zip: is protected by a password; must be without one$"):
+        load(tmp_path / "a.zip")
+
+
 # IDX files
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from pixelcnn_tf import UserError, load_images
 from pixelcnn_tf.config.schema import DataConfig
+from pixelcnn_tf.data.paths import path_classes
 
 
 def load(source, **options):
@@ -168,6 +169,38 @@ def test_a_class_may_be_called_like_a_set(tmp_path, rng):
     data = DataConfig(source=str(tmp_path), class_names=["bus", "train"], test_share=0.25)
     images = load_images(data, labels=True)
     assert sorted([*images.train_labels, *images.test_labels]) == [0, 0, 1, 1]
+
+
+def test_sets_with_a_year_and_other_endings(tmp_path, rng, capsys):
+    for folder, n in [("train2017", 1), ("val2017", 2), ("Test-Images", 3)]:
+        write_images(tmp_path / folder, rng, endings=("png",) * n)
+    images = load(tmp_path)
+    assert (len(images.train), len(images.validation), len(images.test)) == (1, 2, 3)
+    assert "train2017/ is the training set, val2017/ is the validation" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("root", "inside"),
+    [
+        ("images/train", ""),
+        ("train/images", ""),
+        ("train", "images"),  # as in Tiny ImageNet
+        ("all/images", ""),
+    ],
+)
+def test_folders_around_the_classes_are_no_class(root, inside, tmp_path, rng):
+    for name in ("owl", "wren"):
+        write_images(tmp_path / root / name / inside, rng, endings=("png",))
+    data = DataConfig(source=str(tmp_path))
+    assert path_classes(data) == ["owl", "wren"]
+    images = load_images(data, labels=True, hold_out=False)
+    assert images.train_labels.tolist() == [0, 1]
+
+
+def test_a_folder_named_images_is_no_class(tmp_path, rng):
+    write_images(tmp_path / "images", rng, endings=("png",) * 2)
+    assert path_classes(DataConfig(source=str(tmp_path))) is None
+    assert path_classes(DataConfig(source=str(tmp_path), class_names=["images"])) == ["images"]
 
 
 def test_train_alone_is_no_class(tmp_path, rng):

@@ -117,7 +117,7 @@ def test_more_images_than_the_memory_takes_are_refused(monkeypatch):
     model = PixelRNN(2, 2, 1, n_channels=3)
     monkeypatch.setattr("pixelcnn_tf.models.base.memory", lambda: 16e9)
     images = np.broadcast_to(np.uint8(0), [5000, 32, 32, 3])
-    with pytest.raises(UserError, match=r"5,000 images of 32x32x3 at once: .* 31.5 GB .* score"):
+    with pytest.raises(UserError, match=r"5,000 images of 32x32x3 at once: .* 31.5 GB .*score"):
         model(images)
 
 

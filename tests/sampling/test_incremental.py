@@ -185,7 +185,7 @@ def test_batches_fit_memory_andcores(monkeypatch):
     assert plan_batches(model, (64, 32, 32, 3), SamplingSettings()) == (32, 2)
     assert plan_batches(model, (130, 32, 32, 3), SamplingSettings()) == (33, 2)
     assert plan_batches(model, (130, 32, 32, 3), SamplingSettings(batch_size=100)) == (100, 2)
-    monkeypatch.setattr("pixelcnn_tf.sampling.scheduler._memory", lambda: 2**23)
+    monkeypatch.setattr("pixelcnn_tf.sampling.scheduler.memory", lambda: 2**23)
     batch, workers = plan_batches(model, (64, 32, 32, 3), SamplingSettings())
     assert batch * workers < 64
     with pytest.raises(UserError, match="64 at once: need about"):
