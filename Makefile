@@ -1,4 +1,4 @@
-# make train: set up and train on the embedded digits. make test: set up and test.
+# make train: set up and train on handwritten digits. make test: set up and test.
 CONFIG ?= config.yml
 BIN := .venv/bin
 

@@ -20,9 +20,10 @@ weights is scored. Compilation and evaluation do not count as training time. Par
 images is held out for the curves and for all choices of hyperparameters; the test images were
 scored once, at the end. Masked-out weights are excluded from the numbers of weights.
 
-Each command below trains the model of one score; `python -m experiments.results_table --add
-runs/NAME` then adds the run to this page. The comment after each command gives the version of the
-package that measured the score shown here, the seed, the number of cores and the training time.
+Each command below trains the model of one score, as far as the differences described here permit;
+`python -m experiments.results_table --add runs/NAME` then adds the run to this page. The
+comment after each command gives the version of the package that measured the score shown here, the
+seed, the number of cores and the training time.
 
 **The scores of version 0.1.0** were measured by a script of that version. The commands below are
 the closest equivalent: the models, the data, the learning rates and the budgets are the same, but

@@ -174,7 +174,12 @@ def _twins(record: dict) -> list[str]:
         for kernel, f in record["twins"].items()
     ]
     both = "forward and backward, ms: masked"
-    header = ["kernel", "largest difference", "multiplications per pixel: masked", "shifted pair"]
+    header = [
+        "kernel",
+        "largest difference, of the largest output",
+        "multiplications per pixel: masked",
+        "shifted pair",
+    ]
     header += ["forward, ms: masked", "shifted pair", both, "shifted pair"]
     what = f"One layer of {record['features']} features; {_images(record)}; ratios to masked in"
     return _table(header, rows) + _note(
@@ -209,7 +214,12 @@ def _models(record: dict) -> list[str]:
     ]
     earlier = (record["side"] // 2) * (record["side"] + 1)
     header = ["kernel", "convolutions", "features", "weights", "multiplications per pixel"]
-    header += [f"receptive field, of {earlier:,} pixels", "forward", "training", "sampling"]
+    header += [
+        f"receptive field, of the {earlier:,} earlier pixels",
+        "forward",
+        "training",
+        "sampling",
+    ]
     return _table(header, rows) + _note(
         f"{record['layers']} blocks; images per second; {_images(record)}; ratios to masked in "
         "parentheses.",

@@ -89,8 +89,8 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         default="lower",
         metavar="PART",
         help="the part to hide: lower, upper, left or right (half); a box TOP,LEFT,HEIGHTxWIDTH "
-        "in pixels; or a mask: an image file whose painted pixels (the opaque ones if it has "
-        "transparent ones, else the bright ones), or a .npy file whose True entries, mark it "
+        "in pixels; or a mask file. Of an image, the opaque pixels are hidden or, if it has no "
+        "transparent ones, the bright ones; of a .npy or .npz array, the True ones "
         "(default lower)",
     )
     parser.add_argument(

@@ -136,7 +136,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         "in the test set, its label if any, nats, bits), or a .npy file of nats, float64 [n] "
         "([n, 2] with --compare)",
     )
-    parser.add_overrides()
+    parser.add_overrides("a setting of the section data, as in data.source=mine.npz")
     parser.add_plugins()
     args = parser.parse_args(argv)
     for override in args.overrides:

@@ -4,7 +4,7 @@ examples:
   pixelcnn-tf init --out config.yml            write a commented config file
   pixelcnn-tf train --config config.yml           train the model that the file describes
   pixelcnn-tf sample --run runs/digits            draw images from the trained model
-  pixelcnn-tf complete --run runs/digits          complete the upper halves of test images
+  pixelcnn-tf complete --run runs/digits          hide the lower halves of images, draw them again
   pixelcnn-tf evaluate --run runs/digits          score the test set
 
 ``pixelcnn-tf COMMAND --help`` lists the flags of a command, with examples.

@@ -47,7 +47,7 @@ class Parser(argparse.ArgumentParser):
         near = suggestion(unknown.partition("=")[0].split(" ")[0], self._option_string_actions)
         raise UserError(f"{message}{near} (--help lists the flags)")
 
-    def add_overrides(self) -> None:
+    def add_overrides(self, what: str = "a setting, as in model.n_layers=4") -> None:
         """Adds ``--set``, which collects ``args.overrides`` for ``load_config``."""
         self.add_argument(
             "--set",
@@ -55,7 +55,7 @@ class Parser(argparse.ArgumentParser):
             action="append",
             default=[],
             metavar="KEY=VALUE",
-            help="override a setting, as in model.n_layers=4; may be repeated",
+            help=f"override {what}; may be repeated",
         )
 
     def add_plugins(self) -> None:

@@ -1,8 +1,8 @@
 """Draw which pixels influence the prediction of the central one, for the model of a config.
 
-The plot shows gradients of the model, averaged over several draws of its weights. Several configs
-are drawn side by side: a stack of masked convolutions has a blind spot to the upper right, a stack
-of gated blocks has none.
+The plot shows gradients of the model, averaged over several random initializations. The plots of
+several configs stand side by side: a stack of masked convolutions has a blind spot to the upper
+right, a stack of gated blocks has none.
 
 examples:
   pixelcnn-tf plot-receptive-field --config config.yml
@@ -60,10 +60,10 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         type=whole_number,
         default=8,
         metavar="N",
-        help="number of draws of the weights (default 8)",
+        help="number of random initializations (default 8)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="seed of the draws (default 0)"
+        "--seed", type=int, default=0, metavar="N", help="seed of the initializations (default 0)"
     )
     parser.add_argument(
         "--out",

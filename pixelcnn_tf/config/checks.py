@@ -33,7 +33,7 @@ _BASES: dict[Kind, str] = {
 }
 _METHODS: dict[Kind, tuple[str, ...]] = {
     "block": ("call", "step"),
-    "model": ("call", "step"),
+    "model": ("call", "step", "observe"),
     "likelihood": ("log_probs", "probabilities"),
 }
 

@@ -22,7 +22,7 @@ class DataConfig(Section):
     source: Annotated[str, Field(min_length=1), NameOf("source")] = Field(
         default="digits",
         description="a path: a .npz or .npy file of uint8 images, or a folder of images (PNG, "
-        "JPEG, ...; its folders train/, val/ and test/ are the sets) or a .zip or .tar of it, or "
+        "JPEG, ...; its folders train/, val/ and test/ are the sets), a .zip or .tar of one, or "
         "the files of MNIST or CIFAR; or one of",
     )
     image_size: Size | None = Field(

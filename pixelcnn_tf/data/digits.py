@@ -1,4 +1,4 @@
-"""The embedded handwritten digits, which need no download.
+"""The handwritten digits that scikit-learn ships, which need no download.
 
 They are those of scikit-learn (UCI Optical Recognition of Handwritten Digits): 1797 images of 8x8
 pixels with values from 0 to 16.

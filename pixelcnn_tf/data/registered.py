@@ -5,7 +5,7 @@ from pixelcnn_tf.config.registration import register_source
 register_source(
     "digits",
     "pixelcnn_tf.data.digits:digits",
-    summary="embedded handwritten digits, enlarged and in colour",
+    summary="handwritten digits of scikit-learn, enlarged and in colour",
     channels=3,
     n_values=256,
     resizes=True,
@@ -13,7 +13,7 @@ register_source(
 register_source(
     "digits_grey",
     "pixelcnn_tf.data.digits:digits_grey",
-    summary="embedded handwritten digits, greyscale, 8x8",
+    summary="handwritten digits of scikit-learn, greyscale, 8x8",
     channels=1,
     n_values=256,
 )

@@ -68,8 +68,8 @@ class IncrementalLayer(Incremental):
     """A layer that can be evaluated incrementally.
 
     ``step`` takes and returns one channel group at the active pixels, ``[lanes, features /
-    n_channels]``, channel after channel. The other methods have defaults for a layer that looks at
-    the active pixels only.
+    n_channels]``, channel after channel; a layer with ``n_channels`` 1 has all of its features in
+    one. The other methods have defaults for a layer that looks at the active pixels only.
 
     Attributes:
         n_channels: number of channel groups of its inputs and outputs.
@@ -102,7 +102,8 @@ class IncrementalLayer(Incremental):
         return [self]
 
     def reach(self, width: int) -> int:
-        """Returns how many columns to the right the layer looks, in images of ``width`` columns."""
+        """Returns how many columns to the right the layer looks in the rows above, in images of
+        ``width`` columns."""
         return 0
 
     def incremental_weights(self) -> Nest:
@@ -114,15 +115,17 @@ class IncrementalLayer(Incremental):
         return ()
 
     def start_pixel(self, weights: Nest, state: Nest, pixels: ActivePixels) -> Nest:
-        """Returns what the earlier pixels contribute to all channel groups of the output."""
+        """Returns what the earlier pixels contribute to all channel groups of the output; None if
+        they contribute nothing."""
         return None
 
     @abc.abstractmethod
     def step(self, x, pixels: ActivePixels):
-        """Returns the next channel group of the output.
+        """Returns the next channel group of the output, ``[lanes, filters / n_channels]``.
 
         Args:
-            x: the same channel group of the input; None for a layer that does not see it.
+            x: the same channel group of the input, ``[lanes, features / n_channels]``; None for a
+                layer that does not see it.
             pixels: the active pixels; ``pixels[self]`` is the ``LayerState`` of this layer.
         """
 
@@ -180,10 +183,12 @@ class RowLayer(IncrementalLayer):
 
     @abc.abstractmethod
     def row_from(self, rows: Sequence[tf.Tensor], weights: Nest) -> tf.Tensor:
-        """Returns the outputs of one row, ``[width, batch, filters]``.
+        """Returns the outputs of one row, ``[columns, batch, filters]``, where ``columns`` is the
+        width of the image, divided by the stride if the layer has one.
 
         Args:
-            rows: the rows that it depends on, ``[width, batch, features]`` each, upper rows first.
+            rows: the rows that it depends on, ``[columns, batch, features]`` each, as the subclass
+                states.
             weights: from ``incremental_weights``.
         """
 

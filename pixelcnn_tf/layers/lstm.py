@@ -83,7 +83,7 @@ def gates_together(x: tf.Tensor, n_channels: int) -> tf.Tensor:
 class LSTMState(IncrementalLayer, keras.layers.Layer):
     """The base class of the recurrent layers: a loop over rows or diagonals of the map.
 
-    Input: gates ``[batch, height, width, 4 * units]``.
+    Input: gates ``[batch, height, width, 4 * units]``, in each channel group o, f, i and g.
     Output: hidden states ``[batch, height, width, units]``.
 
     Source: arXiv 1601.06759, equation 3.
@@ -167,7 +167,8 @@ class _StepByStep(LSTMState):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class RowLSTMState(_StepByStep):
-    """States from row to row: each depends on the k states around it in the row above.
+    """States from row to row: each depends on the k states around it in the row above. Input and
+    output are those of ``LSTMState``.
 
     Args:
         width: k, odd, of the 1 x k state-to-state convolution.
@@ -211,7 +212,8 @@ class RowLSTMState(_StepByStep):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class DiagonalLSTMState(_StepByStep):
-    """States from diagonal to diagonal: each depends on those to the left and above.
+    """States from diagonal to diagonal: each depends on those to the left and above. Input and
+    output are those of ``LSTMState``.
 
     The map is skewed, every row one column further to the right than the row above, so that a
     state depends on the previous column only; columns are computed one after another.

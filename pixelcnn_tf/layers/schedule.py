@@ -220,8 +220,8 @@ class Wavefront:
         return tf.reshape(of_rows, [self.schedule.lanes, 1])
 
     def _once(self, key, make: Callable[[], Any]):
-        """What many layers need, once in each graph, and what none needs not at all: tracing
-        thousands of operations takes seconds."""
+        """Returns ``make()``, which is called at its first use in each graph: many layers share the
+        result, and tracing it for each of them would take seconds."""
         key = (tf.compat.v1.get_default_graph(), key)
         if key not in self._shared:
             self._shared[key] = make()

@@ -20,8 +20,8 @@ from pixelcnn_tf.utils.serialization import PACKAGE
 class Likelihood(keras.losses.Loss):
     """The base class of all likelihoods.
 
-    A subclass sets the three attributes and implements ``log_probs`` and ``probabilities``.
-    Everything else follows from them.
+    A subclass sets ``n_values`` and ``n_params``, and implements ``log_probs`` and
+    ``probabilities``. Everything else follows from them.
 
     Attributes:
         n_values: sub-pixels take the integer values 0 to ``n_values - 1``; at most 256.
@@ -51,7 +51,7 @@ class Likelihood(keras.losses.Loss):
         """Returns the log-probabilities of the values of sub-pixels.
 
         Args:
-            values: ``[...]``, integers 0 to ``n_values - 1`` of any numeric dtype.
+            values: ``[...]``, whole numbers 0 to ``n_values - 1`` of any numeric dtype.
             logits: ``[..., n_params]``, the outputs of the model.
 
         Returns:
@@ -77,8 +77,8 @@ class Likelihood(keras.losses.Loss):
         """Returns the negative log-likelihood of whole images.
 
         Args:
-            images: ``[batch, height, width, channels]``, integers 0 to ``n_values - 1``
-                of any numeric dtype.
+            images: ``[batch, height, width, channels]``, whole numbers 0 to ``n_values - 1`` of
+                any numeric dtype.
             logits: ``[batch, height, width, channels, n_params]``, the outputs of the model.
 
         Returns:
@@ -86,8 +86,8 @@ class Likelihood(keras.losses.Loss):
 
         Raises:
             ValueError: the last axis of ``logits`` is not ``n_params`` long.
-            tf.errors.InvalidArgumentError: other values. What XLA compiles raises no errors, and
-                NaN is returned instead for the images with such values.
+            tf.errors.InvalidArgumentError: other values. A graph that XLA compiles cannot raise
+                errors, and returns NaN for the images with such values.
         """
         values = self.checked_values(images)
         nats = -tf.reduce_sum(self.log_probs(values, logits), axis=[1, 2, 3])
@@ -107,7 +107,7 @@ class Likelihood(keras.losses.Loss):
                 probability, in (0, 1). None draws from all values.
 
         Returns:
-            float32 ``[...]``, integers from 0 to ``n_values - 1``.
+            float32 ``[...]``, whole numbers from 0 to ``n_values - 1``.
 
         Source of ``top_p``, nucleus sampling: Holtzman et al. 2019, arXiv 1904.09751,
         section 3.1. Values that are as likely as the last one of the set belong to the set as well.
@@ -143,8 +143,8 @@ class Likelihood(keras.losses.Loss):
     def checked_values(self, images) -> tf.Tensor:
         """Returns ``images``, in which NaN replaces what is not a value of a sub-pixel.
 
-        It is ``check_values`` for graphs. Where XLA compiles the graph, it leaves assertions out,
-        and only NaN remains to show that something is wrong.
+        It is ``check_values`` for graphs. XLA leaves assertions out of the graphs that it compiles,
+        so that only NaN shows that something is wrong.
 
         Args:
             images: a tensor of any shape and numeric dtype.
@@ -154,17 +154,21 @@ class Likelihood(keras.losses.Loss):
 
         Raises:
             tf.errors.InvalidArgumentError: a value that is not an integer from 0 to
-                ``n_values - 1``, except in what XLA compiles.
+                ``n_values - 1``, except in graphs that XLA compiles.
         """
         images = tf.convert_to_tensor(images)
         if images.dtype == tf.bool:
             images = tf.cast(images, tf.uint8)
         if images.dtype == tf.uint8 and self.n_values == 256:
             return images
-        whole = tf.clip_by_value(tf.round(images), 0, self.n_values - 1)
-        wanted = f"images must hold integers from 0 to {self.n_values - 1}"
-        tf.debugging.assert_equal(images, whole, f"{self.name}: {wanted}")
-        return tf.where(images == whole, tf.cast(images, tf.float32), np.nan)
+        values = tf.cast(images, tf.float32)
+        if images.dtype.is_integer:
+            valid = (values >= 0) & (values < self.n_values)
+        else:
+            valid = images == tf.clip_by_value(tf.round(images), 0, self.n_values - 1)
+        wanted = f"{self.name}: images must hold integers from 0 to {self.n_values - 1}"
+        tf.debugging.assert_equal(tf.reduce_all(valid), True, wanted)
+        return tf.where(valid, values, np.nan)
 
     def checked(self, logits) -> tf.Tensor:
         """Returns ``logits`` as float32.
@@ -239,7 +243,7 @@ def inverse_cumulative(probabilities: tf.Tensor, uniforms: tf.Tensor) -> tf.Tens
         uniforms: float32 ``[...]`` in [0, 1).
 
     Returns:
-        float32 ``[...]``, integers from 0 to ``n - 1``.
+        float32 ``[...]``, whole numbers from 0 to ``n - 1``.
 
     Example:
 

@@ -54,13 +54,13 @@ register_likelihood(
     "softmax",
     "pixelcnn_tf.likelihoods.categorical:Softmax",
     settings=SoftmaxSettings,
-    summary="a categorical distribution over N values",
+    summary="a categorical distribution over as many values, 2 to 256",
 )
 register_likelihood(
     "logistic",
     "pixelcnn_tf.likelihoods.logistic_mixture:LogisticMixture",
     settings=LogisticSettings,
-    summary="a mixture of logistic distributions over 256 values",
+    summary="a mixture of as many logistics, over 256 values",
 )
 register_likelihood(
     "bernoulli",

@@ -1,4 +1,4 @@
-"""Models: the blocks, the networks that stack them, and the registry that names them.
+"""Models: the blocks, the networks that stack them, and their entries in the registry.
 
 Question: how do layers become a distribution over images?
 

@@ -81,8 +81,8 @@ class PixelModel(IncrementalModel, keras.Model):
     def checked_inputs(self, images, labels):
         """Returns images, and labels as int32 ``[batch]`` or None; raises what ``call`` raises.
 
-        What XLA compiles raises no errors: there, images with wrong values or a wrong label are
-        NaN, and so is every loss.
+        A graph that XLA compiles cannot raise errors: there, images with wrong values or a wrong
+        label become NaN, and so does every loss.
         """
         images, labels = images_and_labels(images, labels)
         self.check_size(*images.shape[1:3])

@@ -90,8 +90,10 @@ def checked_labels(labels: Any, n: int | tf.Tensor, n_classes: int | None) -> tf
 def checked_first(method: Callable, takes_targets: bool = True) -> Callable:
     """Returns a method of ``keras.Model`` that first checks its data: ``fit``, for example.
 
-    Arrays are checked at once, and the elements of a ``tf.data.Dataset`` as they are drawn. Of
-    other data (generators, distributed datasets) the loss is NaN, which is explained in a warning.
+    Arrays are checked at once. The elements of a ``tf.data.Dataset`` are checked as they are drawn
+    if the model is compiled by XLA, else by the model and the loss. Invalid values or labels in
+    other data (generators, distributed datasets) make the loss NaN under XLA, which a warning
+    explains.
 
     Args:
         method: takes the inputs and, with ``takes_targets``, the targets as its first arguments.
@@ -128,6 +130,8 @@ def checked_first(method: Callable, takes_targets: bool = True) -> Callable:
 def _checked(model, x, y=None):
     """Returns ``x``, checked together with the targets ``y``."""
     if isinstance(x, tf.data.Dataset):
+        if not model.jit_compile:  # the assertions of ``call`` and of the loss are enough
+            return x
         checked = functools.partial(_checked_element, model)
         return x.map(tf.autograph.experimental.do_not_convert(checked))
     try:

@@ -189,8 +189,8 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
 
         Afterwards each feature of each convolution has mean 0 and standard deviation 1 on these
         images (0.1 at the end of a block), without dropout; features whose variance is below 0.001
-        are not scaled. What the gains and biases have learned is lost. ``main.py`` calls it before
-        ``Trainer.fit``; whoever calls ``fit`` must do so, too.
+        are not scaled. What the gains and biases have learned is lost. The command
+        ``train`` calls it; before Keras's ``fit`` or ``Trainer.fit``, call it yourself.
 
         Args:
             images, labels: as for ``call``; about 100 images are enough.

@@ -84,7 +84,9 @@ class PixelRNNSettings(ModelSettings):
         default=8, examples=[6], description="number of blocks"
     )
     hidden_dim: Annotated[int, Field(ge=1, le=4096)] = Field(
-        default=32, examples=[16], description="half the features per channel in the stack"
+        default=32,
+        examples=[16],
+        description="h of the paper: the stack has 2 * hidden_dim features per channel",
     )
     out_dim: Annotated[int, Field(ge=1, le=4096)] = Field(
         default=64, examples=[32], description="features per channel in the output layers"
@@ -108,7 +110,7 @@ class PixelCNNPPSettings(ModelSettings):
     n_resnet: Annotated[int, Field(ge=1, le=100)] = Field(
         default=5,
         examples=[1],
-        description="blocks per stream and level, on the down and on the up path",
+        description="blocks per stream and level of the down path; the up path has one more",
     )
     n_filters: Annotated[int, Field(ge=1, le=4096)] = Field(
         default=160, examples=[24], description="features of each stream"
@@ -122,7 +124,7 @@ class PixelCNNPPSettings(ModelSettings):
         description="fraction of the features of each block that training drops",
     )
     likelihood: LikelihoodName = Field(
-        default="logistic-10", examples=["logistic-5"], description="logistic-N for n_mix N"
+        default="logistic-10", examples=["logistic-5"], description="logistic-K for n_mix K"
     )
 
     @model_validator(mode="before")

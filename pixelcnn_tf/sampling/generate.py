@@ -56,7 +56,8 @@ def generate_images(
             of ``initial_images`` that are kept. The others are drawn.
         labels: for a class-conditional model: one integer for all images or ``[n_images]``,
             0 to ``n_classes - 1``.
-        settings: temperature, nucleus, method and speed; see ``SamplingSettings``.
+        settings: ``temperature``, ``top_p``, ``method``, ``batch_size`` and others; see
+            ``SamplingSettings``.
         progress: called with the number of pixels done and the number of all pixels, several
             times, in this thread.
         overrides: single settings by name, ``temperature=0.9``, in place of those in
@@ -160,7 +161,8 @@ def teacher_forced_logits(
     Args:
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
         images: integers ``[batch, height, width, channels]``, 0 to ``n_values - 1``.
-        jit_compile, labels: as in ``generate_images``.
+        labels: as in ``generate_images``.
+        jit_compile: as in ``SamplingSettings``.
 
     Returns:
         float32 ``[batch, height, width, channels, n_params]``.

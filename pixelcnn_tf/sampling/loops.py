@@ -24,7 +24,7 @@ class Tables(NamedTuple):
         images: float32 table of values 0 to ``n_values - 1``, where they are known.
         known: boolean table; None where nothing is known.
         uniforms: float32 table of numbers in [0, 1).
-        temperature, top_p: as in ``generate_images``; None for 1.
+        temperature, top_p: as in ``SamplingSettings``; None for 1.
         labels: int32 ``[batch]``, for a class-conditional model.
 
     Example:

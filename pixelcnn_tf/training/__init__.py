@@ -2,6 +2,6 @@
 
 Question: how does a config become a trained model, even if the run is interrupted?
 
-Imports: every package except ``cli`` and ``testing``.
+Imports: every package except ``cli``, ``scoring`` and ``testing``.
 Imported by: ``cli``.
 """
