@@ -36,14 +36,17 @@ class DataConfig(Section):
     )
     sixteen_bit: Literal["scale"] | None = Field(
         default=None,
-        description="image files with 16 bits per channel: scale keeps the upper 8; null: they are "
-        "refused",
+        description="image files with more than 8 bits per channel: scale keeps the upper 8; null: "
+        "they are refused",
     )
     skip_broken: bool = Field(
         default=False,
         description="folders: leave out image files that cannot be read, instead of stopping",
     )
     train_key: str = Field(default="x_train", description=".npz: the name of the training images")
+    validation_key: str = Field(
+        default="x_val", description=".npz: the name of the validation images, if any"
+    )
     test_key: str = Field(default="x_test", description=".npz: the name of the test images, if any")
     class_names: list[str] | None = Field(
         default=None,
@@ -52,6 +55,9 @@ class DataConfig(Section):
     )
     train_label_key: str = Field(
         default="y_train", description=".npz: the name of the training labels, integers from 0 up"
+    )
+    validation_label_key: str = Field(
+        default="y_val", description=".npz: the name of the validation labels"
     )
     test_label_key: str = Field(default="y_test", description=".npz: the name of the test labels")
     test_share: Annotated[Real, Field(gt=0, lt=1)] = Field(

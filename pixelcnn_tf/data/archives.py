@@ -14,7 +14,7 @@ from pathlib import Path
 from pixelcnn_tf.data.array_files import ARRAY_ENDINGS
 from pixelcnn_tf.data.image_folders import set_of
 from pixelcnn_tf.utils.errors import UserError, first_line
-from pixelcnn_tf.utils.progress import say
+from pixelcnn_tf.utils.progress import say, shown_as
 
 #: The endings of archives.
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -64,7 +64,8 @@ def extracted(path: Path) -> Iterator[Path]:
     elif contents.suffix.lower() not in ARRAY_ENDINGS:
         contents = folder
     try:
-        yield contents
+        with shown_as(folder, path):
+            yield contents
     except UserError as error:
         raise UserError(str(error).replace(str(folder), str(path))) from None
 
@@ -84,7 +85,9 @@ def _extracted(path: Path, changed: int, size: int) -> Path:
                 if any(member.flag_bits & 1 for member in archive.infolist()):
                     raise UserError(f"{path}: is protected by a password; must be without one")
                 say(f"{path}: extracting {len(archive.namelist()):,} files")
-                archive.extractall(folder)
+                for member in archive.infolist():
+                    member.filename = member.filename.replace("\\", "/")  # of old Windows tools
+                    archive.extract(member, folder)
         else:
             with tarfile.open(path) as archive:
                 members = archive.getmembers()

@@ -16,8 +16,8 @@ ARRAY_ENDINGS = (".npz", ".npy")
 
 
 def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> dict[str, Part]:
-    """Returns the training images and, where there are any, the test images of an array file, as
-    ``'training'`` and ``'test'``.
+    """Returns the images of an array file, as ``'training'`` and, where there are any,
+    ``'validation'`` and ``'test'``. What is taken for what, and what is left out, is printed.
 
     Args:
         path: a .npy file with one array, or a .npz file with several.
@@ -36,11 +36,12 @@ def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> dict[str,
         >>> sets["training"][0].shape, sets["test"][0].shape
         ((5, 8, 8, 1), (2, 8, 8, 1))
     """
-    loaded = _read(path, lambda: np.load(path, allow_pickle=False))
+    loaded = _read(str(path), lambda: np.load(path, allow_pickle=False))
     if isinstance(loaded, np.ndarray):
         return {"training": (as_images(loaded, str(path)), None)}
 
     keys = {setting: _key_of(setting, data, loaded.files) for setting in _USUAL_NAMES}
+    left_out = [name for name in loaded.files if name not in keys.values()]
 
     def read(setting: str) -> tuple[np.ndarray, str]:
         """Returns the array that a setting names, and its location for error messages."""
@@ -52,14 +53,17 @@ def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> dict[str,
             )
         if key != getattr(data, setting):
             say(f"{path}: took the array {key!r} for data.{setting}")
-        return _read(path, lambda: loaded[key]), f"{path}: {key}"
+        where = f"{path}: {key}"
+        return _read(where, lambda: loaded[key]), where
 
     with loaded:
+        if left_out:
+            say(f"{path}: left out the arrays {', '.join(left_out)}")
         labels = labels and keys["train_label_key"] in loaded.files
         classes: list[str] = []
         sets = {}
-        for name, key in [("training", "train"), ("test", "test")]:
-            if key == "train" or keys["test_key"] in loaded.files:
+        for name, key in [("training", "train"), ("validation", "validation"), ("test", "test")]:
+            if key == "train" or keys[f"{key}_key"] in loaded.files:
                 images, numbers = as_images(*read(f"{key}_key")), None
                 if labels:
                     given, where = read(f"{key}_label_key")
@@ -70,12 +74,22 @@ def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> dict[str,
     return sets
 
 
-#: Names that arrays have in other people's files, by the setting that names them.
+def _names(words: str, alone: tuple[str, ...], *parts: str) -> tuple[str, ...]:
+    """Returns the usual names of the images or labels (``words``) of a set."""
+    letter = "x" if "image" in words else "y"
+    of_set = [f"{letter}_{part}" for part in parts]
+    of_set += [name for part in parts for name in (f"{part}_{words}", f"{words}_{part}")]
+    return (*of_set, *alone)
+
+
+#: Names that arrays have in other people's files, in any case, by the setting that names them.
 _USUAL_NAMES = {
-    "train_key": ("train_images", "images_train", "images", "train", "data", "x", "X", "arr_0"),
-    "test_key": ("test_images", "images_test", "test"),
-    "train_label_key": ("train_labels", "labels_train", "labels", "targets", "y", "Y"),
-    "test_label_key": ("test_labels", "labels_test"),
+    "train_key": _names("images", ("images", "image", "train", "data", "x", "arr_0"), "train"),
+    "validation_key": _names("images", ("val", "valid"), "val", "valid", "validation", "dev"),
+    "test_key": _names("images", ("test",), "test"),
+    "train_label_key": _names("labels", ("labels", "label", "targets", "target", "y"), "train"),
+    "validation_label_key": _names("labels", (), "val", "valid", "validation", "dev"),
+    "test_label_key": _names("labels", (), "test"),
 }
 
 
@@ -87,7 +101,9 @@ def _key_of(setting: str, data: DataConfig, names: list[str]) -> str:
         return key
     if setting == "train_key" and len(names) == 1:
         return names[0]
-    return next((name for name in _USUAL_NAMES[setting] if name in names), key)
+    in_any_case = {name.lower(): name for name in reversed(names)}
+    usual = _USUAL_NAMES[setting]
+    return next((in_any_case[name] for name in usual if name in in_any_case), key)
 
 
 def _numbered(labels: np.ndarray, classes: list[str], where: str) -> np.ndarray:
@@ -115,24 +131,27 @@ def load_one_array(path: Path) -> np.ndarray:
         >>> load_one_array(path).shape
         (8, 8)
     """
-    loaded = _read(path, lambda: np.load(path, allow_pickle=False))
+    loaded = _read(str(path), lambda: np.load(path, allow_pickle=False))
     if isinstance(loaded, np.ndarray):
         return loaded
     with loaded:
         if len(loaded.files) != 1:
             raise UserError(f"{path}: holds {len(loaded.files)} arrays; must hold one")
-        return _read(path, lambda: loaded[loaded.files[0]])
+        return _read(str(path), lambda: loaded[loaded.files[0]])
 
 
-def _read(path: Path, load: Callable):
+def _read(where: str, load: Callable):
     """Calls ``load``; an error that NumPy raises for a damaged file becomes a ``UserError``."""
     try:
         return load()
     except Exception as error:
         reason = first_line(error)
+        if "Object arrays" in reason:
+            reason = "an array of Python objects; must be one of numbers, or of text for labels"
+            raise UserError(f"{where}: {reason}") from None
         if "pickle" in reason:
             reason = "not an array of numbers"
-        raise UserError(f"{path}: not a readable NumPy file: {reason}") from None
+        raise UserError(f"{where}: not a readable NumPy file: {reason}") from None
 
 
 def as_images(array: np.ndarray, where: str) -> np.ndarray:
@@ -164,7 +183,7 @@ def as_images(array: np.ndarray, where: str) -> np.ndarray:
         )
     if array.ndim == 3:
         array = array[..., None]
-    if array.ndim == 4 and array.shape[2] in (1, 3, 4) and array.shape[3] > max(array.shape[:2]):
+    if array.ndim == 4 and array.shape[2] in (1, 3, 4) and array.shape[3] > 4 <= array.shape[1]:
         raise UserError(
             f"{where}: has shape {array.shape}, like (height, width, channels, images); must have "
             "images first: save x.transpose(3, 0, 1, 2)"
@@ -174,10 +193,17 @@ def as_images(array: np.ndarray, where: str) -> np.ndarray:
             f"{where}: has shape {array.shape}, like (images, channels, height, width); "
             "must have channels last: save x.transpose(0, 2, 3, 1)"
         )
-    if array.ndim == 2 and (side := math.isqrt(array.shape[1])) ** 2 == array.shape[1] > 1:
+    if array.ndim == 4 and array.shape[0] in (1, 3) and min(array.shape[1:]) > 4:
         raise UserError(
-            f"{where}: has shape {array.shape}, like flattened images; must be (images, height, "
-            f"width, channels): save x.reshape(-1, {side}, {side}) if they are greyscale"
+            f"{where}: has shape {array.shape}, like (channels, height, width, images); must have "
+            "images first and channels last: save x.transpose(3, 1, 2, 0)"
+        )
+    if array.ndim == 2 and 0 not in array.shape:
+        side = math.isqrt(array.shape[1])
+        flat = f", and flattened ones x.reshape(-1, {side}, {side})" * (side**2 == array.shape[1])
+        raise UserError(
+            f"{where}: has shape {array.shape}; must be (images, height, width, channels): one "
+            f"greyscale image is x[None]{flat}"
         )
     if array.ndim != 4 or 0 in array.shape:
         raise UserError(
@@ -191,8 +217,8 @@ def as_labels(labels: np.ndarray, where: str, n_images: int) -> np.ndarray:
     """Returns ``labels`` as int32 ``[n_images]``.
 
     Args:
-        labels: integers from 0 up or booleans, ``[n_images]`` or ``[n_images, 1]``, or one-hot
-            ``[n_images, n_classes]``.
+        labels: whole numbers from 0 up or booleans, ``[n_images]`` or ``[n_images, 1]``, or
+            one-hot ``[n_images, n_classes]``.
         where: the location of the array, for error messages.
         n_images: the number of images that they belong to.
 
@@ -205,6 +231,8 @@ def as_labels(labels: np.ndarray, where: str, n_images: int) -> np.ndarray:
     """
     if labels.ndim == 2 and labels.shape[1] > 1 and _is_one_hot(labels):
         labels = labels.argmax(axis=1)
+    if labels.dtype.kind == "f" and (labels == np.round(labels)).all():
+        labels = labels.clip(-1, 2**31).astype(np.int64)
     fit = labels.dtype.kind in "biu" and labels.shape in ((n_images,), (n_images, 1))
     if not fit or labels.min() < 0 or labels.max() >= 2**31:
         raise UserError(
@@ -231,14 +259,22 @@ def _how_to_convert(array: np.ndarray) -> str:
     if array.dtype.kind not in "biuf" or not array.size or not np.isfinite(array).all():
         return ""
     low, high = array.min(), array.max()
-    if low >= 0 and high <= 255 and _are_whole(array):
+    if low >= 0 and high <= 255 and (array == np.round(array)).all():
         return ": save x.astype('uint8')"
     if array.dtype.kind == "f" and low >= 0 and high <= 1:
-        return ": save (x * 255).round().astype('uint8')"
-    if array.dtype.kind == "f" and low >= -1 and high <= 1 and _are_whole((array + 1) * 127.5):
+        for factor in (255, 256):
+            if _are_nearly_whole(array * factor):
+                return f": save (x * {factor}).round().astype('uint8')"
+    if (
+        array.dtype.kind == "f"
+        and low >= -1
+        and high <= 1
+        and _are_nearly_whole((array + 1) * 127.5)
+    ):
         return ": save ((x + 1) * 127.5).round().astype('uint8')"
     return ""
 
 
-def _are_whole(array: np.ndarray) -> bool:
-    return array.dtype.kind != "f" or bool(np.allclose(array, np.round(array), rtol=0, atol=1e-2))
+def _are_nearly_whole(array: np.ndarray) -> bool:
+    error = 0.1 if array.dtype == np.float16 else 0.01  # of rounding, in values up to 256
+    return bool(np.allclose(array, np.round(array), rtol=0, atol=error))

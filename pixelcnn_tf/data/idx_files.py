@@ -105,7 +105,7 @@ def _read(file: Path) -> np.ndarray:
     values = np.frombuffer(content, np.uint8, offset=4 + 4 * n_axes)
     if zeros or kind != 8:
         raise UserError(f"{file}: not an IDX file of unsigned bytes")
-    if len(values) != np.prod(shape):
+    if len(values) != np.prod(shape) or min(shape) < 0:
         raise UserError(
             f"{file}: not a readable IDX file: {len(values):,} bytes for the shape {shape}"
         )

@@ -3,16 +3,18 @@
 import re
 from pathlib import Path
 
+import numpy as np
+
 from pixelcnn_tf.config.data import DataConfig
-from pixelcnn_tf.data.image_files import (
+from pixelcnn_tf.data.file_search import (
     FoundFiles,
     class_labels,
     class_names,
     count_by_ending,
     find_files,
     find_images,
-    read_images,
 )
+from pixelcnn_tf.data.image_files import BrokenImagesError, read_images
 from pixelcnn_tf.data.images import Part
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.progress import say
@@ -38,6 +40,13 @@ def set_of(name: str) -> str | None:
     """
     stem = _SET_ENDINGS.sub("", name.lower())
     return next((part for part, names in _SET_NAMES.items() if stem in names), None)
+
+
+def _set_within(name: str) -> str | None:
+    """Returns the set that one word of a name means, as in ``DIV2K_train_HR``, or None."""
+    words = set(re.split(r"[^a-z]+", name.lower()))
+    parts = [part for part, names in _SET_NAMES.items() if words & set(names)]
+    return parts[0] if len(parts) == 1 else None
 
 
 def class_root(folder: Path, images: list[Path], data: DataConfig) -> Path:
@@ -97,12 +106,19 @@ def read_folder(path: Path, data: DataConfig, labels: bool) -> dict[str, Part]:
     folders = {name: class_root(folders[name], files[name], data) for name in folders}
     known = [class_names(folders[name], files[name]) for name in folders]
     names = (data.class_names or known[0]) if labels and all(known) else None
-    if names:
-        _tell_empty_classes(folders["training"], names)
     sets = {}
+    broken = []
     for name, folder in folders.items():
-        images, read = read_images(files[name], data)
+        try:
+            images, read = read_images(files[name], data)
+        except BrokenImagesError as error:
+            broken.append(str(error))
+            continue
         sets[name] = images, class_labels(folder, read, names) if names else None
+    if broken:
+        raise BrokenImagesError("; ".join(broken))
+    if names:
+        _tell_empty_classes(folders["training"], names, sets["training"][1])
     return sets
 
 
@@ -117,12 +133,16 @@ def _found_sets(path: Path, data: DataConfig) -> tuple[FoundFiles, dict[str, Pat
 def _sets(path: Path, found: FoundFiles, data: DataConfig) -> dict[str, Path]:
     """Returns the folder of each set; that of all images, if they are not divided, as training."""
     folders: dict[str, Path] = {}
-    others = []
-    for folder in found.folders:
-        part = set_of(folder.name)
+    known = {folder: set_of(folder.name) for folder in found.folders}
+    if not any(known.values()):
+        within = {folder: _set_within(folder.name) for folder in found.folders}
+        # A class may be called train_station: all names must mean sets, and several of them.
+        if all(within.values()) and len(set(within.values())) > 1:
+            known = within
+    for folder, part in known.items():
         if part is None or folder.name in (data.class_names or ()):
-            others.append(folder)
-        elif part in folders:
+            continue
+        if part in folders:
             raise UserError(
                 f"{path}: {folders[part].name}/ and {folder.name}/ are both named like the {part} "
                 "set; keep one of them"
@@ -130,6 +150,7 @@ def _sets(path: Path, found: FoundFiles, data: DataConfig) -> dict[str, Path]:
         else:
             folders[part] = folder
     if not folders:
+        _check_no_sets_below(path, found)
         return {"training": path}
     inside = set(folders.values())
     beside = [file for file in found.images if not inside & set(file.parents)]
@@ -144,23 +165,42 @@ def _sets(path: Path, found: FoundFiles, data: DataConfig) -> dict[str, Path]:
     return {part: folders[part] for part in _SET_NAMES if part in folders}
 
 
+def _check_no_sets_below(path: Path, found: FoundFiles) -> None:
+    """Raises UserError if the sub-folders hold several sets each, as in ``owl/train``, which would
+    be mixed."""
+    sets: dict[str, Path] = {}
+    for file in found.images:
+        for folder in file.relative_to(path).parents:
+            if len(folder.parts) > 1 and (part := set_of(folder.name)):
+                sets.setdefault(part, folder)
+    if len(sets) > 1:
+        first, second, *_ = sorted(sets.values())
+        raise UserError(
+            f"{path}: {first}/ and {second}/ are named like sets, but are not directly in it; put "
+            f"the sets first ({first.name}/{first.parts[0]}/, for example), or name the folder "
+            "that holds them"
+        )
+
+
 def _tell(path: Path, found: FoundFiles, folders: dict[str, Path], files: dict) -> None:
     taken = [
         f"{folder.name}/ is the {part} set"
         for part, folder in folders.items()
-        if folder != path and set_of(folder.name)
+        if folder != path and (set_of(folder.name) or _set_within(folder.name))
     ]
     if taken:
         say(f"{path}: {', '.join(taken)}")
-    n_left_out = len(found.images) - len({file for inside in files.values() for file in inside})
-    if n_left_out:
-        say(f"{path}: left out {n_left_out:,} images outside of these folders")
+    read = {file for inside in files.values() for file in inside}
+    left_out = [file.relative_to(path) for file in found.images if file not in read]
+    if left_out:
+        say(f"{path}: left out {len(left_out):,} images beside these ({left_out[0]}, ...)")
     if found.others:
         say(f"{path}: left out {count_by_ending(found.others)} (not images)")
 
 
-def _tell_empty_classes(folder: Path, names: list[str]) -> None:
+def _tell_empty_classes(folder: Path, names: list[str], labels: np.ndarray) -> None:
     empty = [inside.name for inside in find_files(folder).folders if inside.name not in names]
+    empty += [name for label, name in enumerate(names) if label not in labels]
     if empty:
         numbers = ", ".join(f"{label} {name}" for label, name in enumerate(names))
         say(f"{folder}: no images in {', '.join(empty)}; the classes are {numbers}")

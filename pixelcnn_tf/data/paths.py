@@ -10,8 +10,9 @@ from pixelcnn_tf.config.data import DataConfig
 from pixelcnn_tf.data.archives import ARCHIVE_ENDINGS, extracted
 from pixelcnn_tf.data.array_files import ARRAY_ENDINGS, read_arrays
 from pixelcnn_tf.data.cifar_files import cifar_files, read_cifar
+from pixelcnn_tf.data.file_search import IMAGE_ENDINGS, find_images
 from pixelcnn_tf.data.idx_files import idx_files, is_idx_file, read_idx
-from pixelcnn_tf.data.image_files import IMAGE_ENDINGS, find_images, read_images
+from pixelcnn_tf.data.image_files import read_images
 from pixelcnn_tf.data.image_folders import folder_classes, read_folder
 from pixelcnn_tf.data.images import Part
 from pixelcnn_tf.utils.errors import UserError
@@ -45,16 +46,30 @@ def read_path(path: Path, data: DataConfig, labels: bool = False) -> dict[str, P
 
 
 def _read(path: Path, data: DataConfig, labels: bool, kinds: str) -> dict[str, Part]:
+    if container := _container(path):
+        return (read_cifar if cifar_files(container) else read_idx)(container, labels)
     if path.is_dir():
-        if cifar_files(path):
-            return read_cifar(path, labels)
-        return read_idx(path, labels) if idx_files(path) else read_folder(path, data, labels)
+        return read_folder(path, data, labels)
     if is_idx_file(path):
         return read_idx(path, labels)
     if path.suffix.lower() not in ARRAY_ENDINGS:
         endings = ", ".join((*ARRAY_ENDINGS, *ARCHIVE_ENDINGS))
         raise UserError(f"{path}: must be {kinds}, an IDX file, or one of {endings}")
     return read_arrays(path, data, labels)
+
+
+def _container(path: Path) -> Path | None:
+    """Returns the folder with the files of MNIST or CIFAR: ``path`` or, as torchvision stores them,
+    a folder below it; None without such files."""
+    if not path.is_dir():
+        return None
+    below = [folder for at in ("*", "*/raw") for folder in sorted(path.glob(at))[:20]]
+    found = [
+        each for each in [path, *below] if each.is_dir() and (cifar_files(each) or idx_files(each))
+    ]
+    if len(found) > 1 and found[0] != path:
+        raise UserError(f"{path}: holds {found[0]} and {found[1]}; must be one of them")
+    return found[0] if found else None
 
 
 def read_all(path: Path, data: DataConfig) -> np.ndarray:
@@ -82,7 +97,7 @@ def read_all(path: Path, data: DataConfig) -> np.ndarray:
     with extracted(path) as path:
         if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
             return read_images([path], data).images
-        if path.is_dir() and not (cifar_files(path) or idx_files(path)):
+        if path.is_dir() and not _container(path):
             return read_images(find_images(path), data).images
         [*_, (images, _)] = _read(path, data, False, "an image file, a folder").values()
         return images
@@ -99,6 +114,6 @@ def path_classes(data: DataConfig) -> list[str] | None:
     if data.class_names or registry.find("source", data.source):
         return data.class_names
     with extracted(Path(os.path.expanduser(data.source))) as path:
-        if not path.is_dir() or cifar_files(path) or idx_files(path):
+        if not path.is_dir() or _container(path):
             return None
         return folder_classes(path, data)

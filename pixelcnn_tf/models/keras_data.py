@@ -6,6 +6,7 @@ before is checked there.
 """
 
 import functools
+import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -110,13 +111,13 @@ def checked_first(method: Callable, takes_targets: bool = True) -> Callable:
     def with_targets(self, x=None, y=None, *args, **kwargs):
         if kwargs.get("_use_cached_eval_dataset"):  # validation within fit, where it was checked
             return method(self, x, y, *args, **kwargs)
-        x = _checked(self, x, y)
-        given = kwargs.get("validation_data")
+        call = inspect.signature(method).bind(self, _checked(self, x, y), y, *args, **kwargs)
+        given = call.arguments.get("validation_data")
         if isinstance(given, tf.data.Dataset):
-            kwargs["validation_data"] = _checked(self, given)
+            call.arguments["validation_data"] = _checked(self, given)
         elif isinstance(given, tuple | list) and len(given) >= 2:
             _checked(self, *given[:2])
-        result = method(self, x, y, *args, **kwargs)
+        result = method(*call.args, **call.kwargs)
         _explain_nan(result)
         return result
 
@@ -166,12 +167,13 @@ def _checked_element(model, x, *others):
 
 
 def _explain_nan(result) -> None:
-    """Warns if ``result``, a history, a score or several, is not finite."""
+    """Warns if ``result``, a history, a score or several, is NaN."""
     if isinstance(result, keras.callbacks.History):
-        result = result.history.get("loss", [])
-    elif isinstance(result, dict):
-        result = result.get("loss", [])
-    if np.isnan(np.asarray(result, float)).any():
+        result = result.history
+    losses = result
+    if isinstance(result, dict):
+        losses = np.hstack([result.get("loss", []), result.get("val_loss", [])])
+    if np.isnan(np.asarray(losses, float)).any():
         warnings.warn(
             "the loss is NaN: training has diverged, or an image has values that the likelihood "
             "does not know, or a label is out of range, which XLA cannot report; run it once "

@@ -4,6 +4,8 @@ import contextlib
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -25,6 +27,7 @@ def progress(
         [0, 1, 2]
     """
     options = {"delay": 2, "leave": False, **options}
+    name = _renamed(name)
     # A log file gets few lines, because they cannot be overwritten there.
     mininterval = 0.2 if sys.stderr is not None and sys.stderr.isatty() else 10.0
     return tqdm(
@@ -39,6 +42,27 @@ def progress(
 
 
 _said: set[str] = set()
+_shown_as: ContextVar[tuple[str, str]] = ContextVar("shown as", default=("", ""))
+
+
+@contextlib.contextmanager
+def shown_as(path: Path, name: Path) -> Iterator[None]:
+    """Within the ``with`` block, ``name`` takes the place of a path in progress bars and notes.
+
+    Examples:
+        >>> with shown_as(Path("/tmp/x"), Path("a.zip")):
+        ...     say("/tmp/x/b.gif: read the first image")
+    """
+    token = _shown_as.set((str(path), str(name)))
+    try:
+        yield
+    finally:
+        _shown_as.reset(token)
+
+
+def _renamed(text: str) -> str:
+    path, name = _shown_as.get()
+    return text.replace(path, name) if path else text
 
 
 def say(text: str) -> None:
@@ -47,6 +71,7 @@ def say(text: str) -> None:
     Examples:
         >>> say("photos: left out 2 .txt")
     """
+    text = _renamed(text)
     if text not in _said:
         _said.add(text)
         print(f"note: {text}", file=sys.stderr, flush=True)

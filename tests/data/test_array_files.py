@@ -37,6 +37,29 @@ def test_unused_arrays_are_ignored(tmp_path, rng):
     assert len(load(tmp_path / "a.npz").train) == 9
 
 
+@pytest.mark.parametrize("words", ["{}_images", "x_{}", "X_{}", "Images_{}"])
+@pytest.mark.parametrize("validation", ["val", "valid", "validation"])
+def test_validation_arrays_are_the_validation_set(words, validation, tmp_path, rng):
+    x = rng.integers(256, size=(6, 5, 4, 1)).astype(np.uint8)
+    sets = {"train": x[:3], validation: x[3:5], "test": x[5:]}
+    arrays = {words.format(part): array for part, array in sets.items()}
+    labels = {f"{part}_labels": np.arange(len(array)) for part, array in sets.items()}
+    np.savez(tmp_path / "a.npz", **arrays, **labels)
+    images = load_images(str(tmp_path / "a.npz"), labels=True)
+    np.testing.assert_array_equal(images.train, x[:3])
+    np.testing.assert_array_equal(images.validation, x[3:5])
+    np.testing.assert_array_equal(images.test, x[5:])
+    assert [len(part) for part in images[2:4]] == [3, 1]
+    assert images.validation_labels.tolist() == [0, 1]
+
+
+def test_arrays_that_are_left_out_are_printed(tmp_path, capsys):
+    x = np.zeros((4, 5, 5), np.uint8)
+    np.savez(tmp_path / "a.npz", images=x, ids=np.arange(4), labels=np.arange(4))
+    load(tmp_path / "a.npz", test_share=0.3)
+    assert "a.npz: left out the arrays ids\n" in capsys.readouterr().err
+
+
 def test_the_ending_of_an_array_file_does_not_matter(tmp_path, rng):
     x = rng.integers(256, size=(10, 5, 4)).astype(np.uint8)
     with (tmp_path / "a.npz").open("wb") as file:
@@ -64,7 +87,7 @@ def bad_array(case):
         ("rank", r"a.npy: has shape \(4, 3\)"),
         ("one", r"has shape \(8, 9, 3\), like one image .*: save x\[None\]"),
         ("empty", r"a.npy: has shape \(0, 4, 4, 3\)"),
-        ("objects", "a.npy: not a readable NumPy file"),
+        ("objects", "a.npy: an array of Python objects"),
     ],
 )
 def test_arrays_that_are_not_images(case, words, tmp_path):
@@ -148,6 +171,9 @@ def test_a_misspelt_name_gets_a_suggestion():
         (np.array([0.0, 1.0, 1.0]), "x.astype('uint8')"),
         (np.array([False, True, True]), "x.astype('uint8')"),
         (np.array([0, 10, 255]) / 255, "(x * 255).round().astype('uint8')"),
+        (np.arange(10, dtype=np.float16) / 255, "(x * 255).round().astype('uint8')"),
+        (np.array([0, 10, 255]) / 256, "(x * 256).round().astype('uint8')"),
+        (np.array([0.2, 0.3, 1.0]), None),  # scaled by another number
         (np.array([0, 10, 255]) / 127.5 - 1, "((x + 1) * 127.5).round().astype('uint8')"),
         (np.array([-1, -0.25, 0.7]), None),
         (np.array([-2.1, 0.3, 1.9]), None),
@@ -169,8 +195,8 @@ def test_a_cure_is_offered_only_where_it_is_right(array, cure, tmp_path):
         np.save(tmp_path / "a.npy", cured)
         assert len(load(tmp_path / "a.npy").train) == 9
         low = -1 if array.min() < 0 else 0
-        scale = 255 if "255" in cure else 127.5 if "127.5" in cure else 1
-        np.testing.assert_allclose((array - low) * scale, cured, atol=1e-6)
+        scale = next((s for s in (255, 256, 127.5) if f"* {s}" in cure), 1)
+        np.testing.assert_allclose((array - low) * scale, cured, atol=0.1)
 
 
 @pytest.mark.parametrize("image", ["train_images", "images", "arr_0", "data", "X"])
@@ -219,10 +245,25 @@ def test_a_class_of_the_test_set_only_is_refused(tmp_path, rng):
         load_images(DataConfig(source=str(tmp_path / "a.npz")), labels=True)
 
 
+@pytest.mark.parametrize("shape", [(64, 64), (5, 784), (5, 783)])
+def test_two_axes_are_one_image_or_flattened_ones(shape, tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
+    with pytest.raises(UserError, match=r"one greyscale image is x\[None\]") as error:
+        load(tmp_path / "a.npy")
+    assert ("flattened" in str(error.value)) == (shape != (5, 783))
+
+
+def test_labels_may_be_whole_floats(tmp_path):
+    np.savez(tmp_path / "a.npz", images=np.zeros((3, 4, 4), np.uint8), labels=[0.0, 2.0, 1.0])
+    images = load_images(str(tmp_path / "a.npz"), labels=True, hold_out=False)
+    assert images.train_labels.tolist() == [0, 2, 1]
+
+
+@pytest.mark.parametrize("n", [6, 50])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_other_orders_of_the_axes_are_named_with_the_right_transpose(channels, tmp_path, rng):
-    x = rng.integers(256, size=(50, 8, 9, channels)).astype(np.uint8)
-    for given in (x.transpose(1, 2, 3, 0), x.transpose(0, 3, 1, 2)):
+def test_other_orders_of_the_axes_are_named_with_the_right_transpose(n, channels, tmp_path, rng):
+    x = rng.integers(256, size=(n, 8, 9, channels)).astype(np.uint8)
+    for given in (x.transpose(1, 2, 3, 0), x.transpose(0, 3, 1, 2), x.transpose(3, 1, 2, 0)):
         np.save(tmp_path / "a.npy", given)
         with pytest.raises(UserError, match=r": save x\.transpose\(") as error:
             load(tmp_path / "a.npy")

@@ -140,6 +140,20 @@ def test_one_file_of_arrays_in_an_archive(name, tmp_path):
     assert path_classes(DataConfig(source=str(tmp_path / "b.zip"))) is None
 
 
+def test_zip_files_with_backslashes(tmp_path):
+    write_archive(
+        tmp_path / "a.zip",
+        {f"train\\{name}".replace("/", "\\"): content for name, content in BIRDS.items()},
+    )
+    assert path_classes(DataConfig(source=str(tmp_path / "a.zip"))) == ["owl", "wren"]
+
+
+def test_notes_name_the_archive(tmp_path, capsys):
+    write_archive(tmp_path / "a.zip", {**BIRDS, "notes.txt": b""})
+    load(tmp_path / "a.zip", test_share=0.5)
+    assert f"note: {tmp_path}/a.zip: left out 1 .txt (not images)\n" in capsys.readouterr().err
+
+
 def test_an_archive_with_a_password(tmp_path):
     write_archive(tmp_path / "a.zip", BIRDS)
     content = bytearray((tmp_path / "a.zip").read_bytes())
@@ -348,3 +362,24 @@ def test_damaged_files_of_cifar(content, tmp_path):
     with pytest.raises(UserError, match=r"data_batch_1: .") as error:
         load(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_files_of_mnist_and_cifar_are_found_below_the_folder(mnist, tmp_path):
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, array in mnist.items():
+        (raw / name).write_bytes(idx(array))
+    for folder in (raw, raw.parent, raw.parent.parent):
+        np.testing.assert_array_equal(load(folder).test[..., 0], mnist["t10k-images-idx3-ubyte"])
+    other = raw.parent.with_name("FashionMNIST") / "raw"
+    other.mkdir(parents=True)
+    (other / "train-images-idx3-ubyte").write_bytes(idx(mnist["train-images-idx3-ubyte"]))
+    with pytest.raises(UserError, match=r"holds .*FashionMNIST/raw and .*MNIST/raw; must be one"):
+        load(raw.parent.parent)
+
+
+def test_an_idx_file_with_negative_axes(tmp_path):
+    header = struct.pack(">HBB3i", 0, 8, 3, -1, 8, -8)
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(header + bytes(64))
+    with pytest.raises(UserError, match=r"not a readable IDX file: 64 bytes for the shape \(-1"):
+        load(tmp_path)

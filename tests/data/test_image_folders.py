@@ -91,7 +91,7 @@ def test_crop_keeps_proportions_and_resize_does_not(tmp_path):
         ("broken", r"1\.png: not a readable image"),
         ("cut short", r"1\.png: not a readable image"),
         ("mixed sizes", "set data.image_size"),
-        ("16 bits", r"1\.png: has 16 bits per channel; set data.sixteen_bit=scale"),
+        ("16 bits", r"1\.png: has more than 8 bits per channel; set data.sixteen_bit=scale"),
     ],
 )
 def test_folders_that_cannot_be_used(case, words, tmp_path, rng):
@@ -179,6 +179,28 @@ def test_sets_with_a_year_and_other_endings(tmp_path, rng, capsys):
     assert "train2017/ is the training set, val2017/ is the validation" in capsys.readouterr().err
 
 
+def test_sets_by_a_word_of_their_names(tmp_path, rng):
+    for folder, n in [("DIV2K_train_HR", 2), ("DIV2K_valid_HR", 1), ("my_test (1)", 3)]:
+        write_images(tmp_path / folder, rng, endings=("png",) * n)
+    images = load(tmp_path)
+    assert (len(images.train), len(images.validation), len(images.test)) == (2, 1, 3)
+
+
+def test_classes_with_the_word_of_a_set(tmp_path, rng):
+    for name in ("train_station", "test_tube", "beach"):
+        write_images(tmp_path / name, rng, endings=("png",))
+    assert len(load_images(DataConfig(source=str(tmp_path)), hold_out=False).train) == 3
+
+
+@pytest.mark.parametrize("below", ["train", "Val2017"])
+def test_sets_within_classes_are_refused(below, tmp_path, rng):
+    for name in ("owl", "wren"):
+        for part in ("test", below):
+            write_images(tmp_path / name / part, rng, endings=("png",))
+    with pytest.raises(UserError, match=rf"owl/{below}/ and owl/test/|owl/test/ and owl/{below}/"):
+        load(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("root", "inside"),
     [
@@ -253,11 +275,12 @@ def test_sixteen_bits_have_one_answer(kind, tmp_path, rng, capsys):
         else:
             ending = kind[-4:].lower().replace(" ", "").replace("tiff", "tif")
             Image.fromarray(image[..., 0]).save(tmp_path / f"{i}.{ending}")
-    with pytest.raises(UserError, match=r"has 16 bits .* set data.sixteen_bit=scale"):
+    wanted = r"0\.\w+, .*1\.\w+: have more than 8 bits .* set data.sixteen_bit=scale"
+    with pytest.raises(UserError, match=wanted):
         load(tmp_path)
     images = np.concatenate(load(tmp_path, sixteen_bit="scale")[:2])
     assert sorted(images.tolist()) == sorted((values >> 8).tolist())
-    assert "kept the upper 8 of 16 bits per channel of 2 files" in capsys.readouterr().err
+    assert "kept the upper 8 bits per channel of 2 files" in capsys.readouterr().err
 
 
 def write_png_of_16_bits(path, image):
@@ -273,11 +296,12 @@ def write_png_of_16_bits(path, image):
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
 
 
-def write_tiff_of_16_bits(path, image):
+def write_tiff_of_16_bits(path, image, planar=1):
     height, width, _ = image.shape
     pixels = image.astype("<u2").tobytes()
     tags = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, 0), (259, 3, 1, 1), (262, 3, 1, 2)]
     tags += [(273, 4, 1, 0), (277, 3, 1, 3), (278, 3, 1, height), (279, 4, 1, len(pixels))]
+    tags += [(284, 3, 1, planar)]
     at = 8 + 2 + 12 * len(tags) + 4
     values = {258: at, 273: at + 6}
     entries = b"".join(
@@ -286,6 +310,40 @@ def write_tiff_of_16_bits(path, image):
     )
     head = b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", len(tags)) + entries + bytes(4)
     path.write_bytes(head + struct.pack("<HHH", 16, 16, 16) + pixels)
+
+
+@pytest.mark.parametrize("largest", [1023, 65535])
+def test_colour_ppm_with_more_than_8_bits(largest, tmp_path):
+    pixels = np.full((9, 7, 3), largest).astype(">u2").tobytes()
+    (tmp_path / "1.ppm").write_bytes(b"P6 7 9 %d\n" % largest + pixels)
+    with pytest.raises(UserError, match="has more than 8 bits"):
+        load(tmp_path)
+    images = load_images(DataConfig(source=str(tmp_path), sixteen_bit="scale"), hold_out=False)
+    assert images.train.min() == 255
+
+
+def test_planar_tiffs_of_16_bits_are_refused(tmp_path, rng):
+    write_tiff_of_16_bits(tmp_path / "1.tif", rng.integers(9, size=(9, 7, 3)), planar=2)
+    with pytest.raises(UserError, match="one channel after another, which Pillow does not read"):
+        load(tmp_path, sixteen_bit="scale")
+
+
+def test_broken_files_of_all_sets_are_listed_at_once(tmp_path, rng):
+    for part in ("train", "test"):
+        write_images(tmp_path / part, rng)
+        for i in range(12):
+            (tmp_path / part / f"broken{i}.png").write_bytes(b"")
+    with pytest.raises(UserError) as error:
+        load(tmp_path)
+    assert str(error.value).count("/broken") == 24
+
+
+def test_a_class_of_broken_files_alone_is_printed(tmp_path, rng, capsys):
+    for name in ("cat", "dog"):
+        write_images(tmp_path / name, rng, endings=("png",))
+    (tmp_path / "dog" / "0.png").write_bytes(b"")
+    load_images(DataConfig(source=str(tmp_path), skip_broken=True), labels=True, hold_out=False)
+    assert "no images in dog; the classes are 0 cat, 1 dog" in capsys.readouterr().err
 
 
 def test_all_broken_files_are_listed_and_may_be_skipped(tmp_path, rng, capsys):

@@ -107,7 +107,7 @@ def test_npy_has_no_labels(tmp_path):
 
 
 BAD = {
-    "floats": (np.zeros(6), r"y_train: has shape \(6,\) and holds float64 from 0 to 0; .*\(6,\)"),
+    "floats": (np.full(6, 0.5), r"y_train: has shape \(6,\) and holds float64 from 0.5 to 0.5; "),
     "negative": (np.arange(6) - 1, "y_train: .* int64 from -1 to 4; .* integers from 0 up"),
     "too few": (np.arange(5), r"y_train: has shape \(5,\) .* must be .* shape \(6,\)"),
     "not quite one-hot": (np.eye(6, dtype=np.uint8) * 2, r"y_train: has shape \(6, 6\)"),
@@ -116,7 +116,10 @@ BAD = {
     "too few words": (np.array(list("abcde")), r"y_train: has shape \(5,\)"),
     "dates": (np.arange(6).astype("M8[D]"), "y_train: .* holds datetime64.D.; labels must be"),
     "huge": (np.arange(6) + 2**31, "y_train: .* integers from 0 up"),
-    "objects": (np.array([None] * 6), "not a readable NumPy file: not an array of numbers"),
+    "objects": (
+        np.array([None] * 6),
+        "y_train: an array of Python objects; must be one of numbers",
+    ),
 }
 
 

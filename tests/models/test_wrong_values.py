@@ -113,6 +113,24 @@ def test_eager_calls_and_scores_are_refused(kind):
         PixelRNN(2, 2, 1, n_channels=1, likelihood="bernoulli")(IMAGES)
 
 
+def test_wrong_values_in_validation_data_are_explained():
+    model = PixelRNN(2, 2, 1, n_channels=1)
+    model.compile("sgd", model.likelihood, jit_compile=True)
+    right, wrong = (np.full([2, 4, 4, 1], value, "float32") for value in (1, 0.5))
+    with pytest.raises(UserError, match="must hold integers"):
+        model.fit(right, right, 2, 1, 0, None, 0.0, (right, wrong))
+
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            return wrong, wrong
+
+    with pytest.warns(RuntimeWarning, match="the loss is NaN"):
+        model.fit(right, right, verbose=0, validation_data=Batches())
+
+
 def test_more_images_than_the_memory_takes_are_refused(monkeypatch):
     model = PixelRNN(2, 2, 1, n_channels=3)
     monkeypatch.setattr("pixelcnn_tf.models.base.memory", lambda: 16e9)
