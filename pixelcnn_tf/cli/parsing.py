@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -92,7 +93,7 @@ class Parser(argparse.ArgumentParser):
         """Adds the flags that are arguments of ``generate_images``."""
         self.add_argument(
             "--seed",
-            type=int,
+            type=seed,
             default=0,
             metavar="N",
             help="the seed; the same seed draws the same images (default 0)",
@@ -118,6 +119,17 @@ class Parser(argparse.ArgumentParser):
             metavar="N",
             help="images that are drawn at once (default: chosen for speed, within the memory)",
         )
+
+
+def seed(text: str) -> int:
+    """Returns ``text`` as an integer of 32 bits; an argparse ``type``.
+
+    >>> seed("3")
+    3
+    """
+    if not re.fullmatch(r"-?[0-9]+", text) or not -(2**31) <= int(text) < 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be an integer of 32 bits")
+    return int(text)
 
 
 def whole_number(text: str) -> int:

@@ -37,6 +37,11 @@ def _odd(value: int) -> int:
     return value
 
 
+def _text(value: Any) -> Any:
+    """Converts a name of digits, which YAML reads as a number, to text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _one_folder(value: str) -> str:
     plain = value == Path(value).name and value.isprintable() and len(value) <= 100
     if not value or not plain or value in (".", ".."):
@@ -62,7 +67,7 @@ OddSize = Annotated[tuple[OddSide, OddSide], BeforeValidator(_pair)]
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
-FolderName = Annotated[str, AfterValidator(_one_folder)]
+FolderName = Annotated[str, BeforeValidator(_text), AfterValidator(_one_folder)]
 
 
 class Section(BaseModel):

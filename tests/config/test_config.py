@@ -110,7 +110,7 @@ WRONG = {
     "data.binarize=threshold": "'threshold' .* 'softmax-256' does not fit",
     "data.test_share=1.5": "data.test_share: 1.5 .* less than 1",
     "training.steps=99999999999999999999": "training.steps: .* 1000000000",
-    "name=12": "name: 12 must be text: quote it",
+    "name=1.5": "name: 1.5 must be text: quote it",
     "name=": "name: has no value; must be text",
     "data.image_size=0": "data.image_size: 0 .* 1",
     "data.image_size=big": "data.image_size: 'big' .* \\[height, width\\]",
@@ -182,3 +182,7 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "binary.yml").write_bytes(bytes(range(256)))
     with pytest.raises(UserError, match="cannot be read"):
         load_config(tmp_path / "binary.yml")
+
+
+def test_a_name_of_digits_is_text():
+    assert load_config(ROOT / "config.yml", ["name=12"]).name == "12"
