@@ -10,6 +10,7 @@ examples:
   python -m benchmarks family            training, scoring and sampling of each model, on MNIST
   python -m benchmarks colour            the same on colour images, with PixelCNN++
   python -m benchmarks tfp               PixelCNN++ of this package and of TensorFlow Probability
+  python -m benchmarks torch             training and scoring beside the same models in PyTorch
   python -m benchmarks checkouts --other ../old   this checkout and another one, all models
 
 Absolute figures depend on the machine and its load; compare the ratios. The alternatives run
@@ -35,6 +36,7 @@ from benchmarks.measuring import (
 from benchmarks.models import configs_of, models_of
 from benchmarks.sampling import sample
 from benchmarks.tfp import tfp
+from benchmarks.torch_peer import torch_peer
 from pixelcnn_tf.cli.parsing import Parser, exit_with, whole_number
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.schema import Config
@@ -50,7 +52,8 @@ JOB_SIDES = {"family": 28}
 TABLES = {"family": "mnist_binary", "colour": "cifar10_small"}
 #: Flags that only some jobs use, and those jobs.
 USERS = {"config": "train conv sample tfp", "whole_naive": "sample tfp"}
-USERS |= {"batches": "sample", "sides": "sample", "other": "checkouts"}
+USERS |= {"batches": "sample", "sides": "sample", "other": "checkouts", "features": "torch"}
+USERS["side"] = "train conv sample tfp family colour checkouts"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -79,6 +82,13 @@ def main(argv: list[str] | None = None) -> int:
         default=[16, 32, 64],
         metavar="N,N",
         help="sample: sides of images (16,32,64)",
+    )
+    parser.add_argument(
+        "--features",
+        type=whole_numbers,
+        default=[32, 64, 128, 256],
+        metavar="N,N",
+        help="torch: numbers of features (32,64,128,256)",
     )
     parser.add_argument(
         "--whole-naive",
@@ -248,6 +258,7 @@ JOBS = {
     "sample": sample,
     **{job: models_of(table) for job, table in TABLES.items()},
     "tfp": tfp,
+    "torch": torch_peer,
     "checkouts": checkouts,
 }
 

@@ -77,6 +77,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
 def _verdict(name: str, unit: str, result: "Comparison") -> str:
     """Returns the paired difference in words, from the point of view of the first model."""
     pair = getattr(result, unit)
+    if pair.difference == pair.standard_error == 0:
+        return f"{name} scores every image the same"
     than = "better" if pair.difference <= 0 else "worse"
     return (
         f"{name} is {than} by {abs(pair.difference):.4f} ± {pair.standard_error:.4f} "
@@ -197,4 +199,4 @@ def _is_new_data(run: str, config: Config, given: set[str]) -> bool:
         images = load_images(config.data, labels=config.model.n_classes is not None)
     except UserError:  # a single image, which cannot be held out; other errors are raised later
         return True
-    return not RunFolder(run).has_images(*images[:4])
+    return not RunFolder(run).has_images(*images.arrays())

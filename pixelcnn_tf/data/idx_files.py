@@ -6,6 +6,7 @@ of axes, their lengths as big-endian 32-bit integers, and the values in C order.
 """
 
 import gzip
+import os
 import re
 import struct
 from pathlib import Path
@@ -37,6 +38,8 @@ def idx_files(folder: Path) -> list[Path]:
         >>> idx_files(Path(tempfile.mkdtemp()))
         []
     """
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return []
     return sorted(path for path in folder.iterdir() if path.is_file() and is_idx_file(path))
 
 

@@ -35,6 +35,10 @@ class Images(NamedTuple):
     validation: np.ndarray | None = None
     validation_labels: np.ndarray | None = None
 
+    def arrays(self) -> tuple[np.ndarray | None, ...]:
+        """Returns the images and labels of all sets, those of the validation set last."""
+        return (*self[:4], self.validation, self.validation_labels)
+
 
 #: The images of one set, and their labels if they were requested and exist.
 Part = tuple[np.ndarray, np.ndarray | None]

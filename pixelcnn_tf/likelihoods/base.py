@@ -85,11 +85,17 @@ class Likelihood(keras.losses.Loss):
             float32 ``[batch]``, nats per image, summed over all sub-pixels.
 
         Raises:
-            ValueError: the last axis of ``logits`` is not ``n_params`` long.
+            ValueError: the last axis of ``logits`` is not ``n_params`` long, or the others are not
+                those of ``images``.
             tf.errors.InvalidArgumentError: other values. A graph that XLA compiles cannot raise
                 errors, and returns NaN for the images with such values.
         """
         values = self.checked_values(images)
+        if not values.shape.is_compatible_with(np.shape(logits)[:-1]):
+            raise ValueError(
+                f"{self.name}: images {values.shape} for outputs {np.shape(logits)}; must be equal "
+                "but for the last axis"
+            )
         nats = -tf.reduce_sum(self.log_probs(values, logits), axis=[1, 2, 3])
         if not values.dtype.is_floating:
             return nats

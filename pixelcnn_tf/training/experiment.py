@@ -63,10 +63,10 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     run = RunFolder(config.run_dir)
     if config.plugins and (fresh or not run.finished(config)):
         _try_plugins(config, images)
-    with run.opened(config, fresh, images[:4]):
+    with run.opened(config, fresh, images.arrays()):
         if not fresh and run.finished(config):
             if run.images.exists():
-                run.check_images(*images[:4])
+                run.check_images(*images.arrays())
             print(f"{run.path} is already trained (--fresh trains it from scratch)")
         elif status := _train(config, run, images, fresh, started):
             return status

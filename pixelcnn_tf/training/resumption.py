@@ -4,6 +4,7 @@ from pixelcnn_tf.config.schema import Config
 
 #: Settings that do not change the trained weights.
 _FREE = {
+    "name",  # with runs_dir, where the run is
     "runs_dir",
     "plugins",  # where the files are
     "training.log_every",

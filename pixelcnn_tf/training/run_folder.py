@@ -143,7 +143,11 @@ class RunFolder:
 
     def has_images(self, *parts: np.ndarray | None) -> bool:
         """Returns whether the run was started with these images and labels."""
-        return self.images.exists() and self.images.read_text(encoding="utf-8") == _checksums(parts)
+        if not self.images.exists():
+            return False
+        recorded = self.images.read_text(encoding="utf-8").split()
+        # Runs of earlier versions lack the validation set, which comes last.
+        return bool(recorded) and recorded == _checksums(parts).split()[: len(recorded)]
 
     def check_images(self, *parts: np.ndarray | None) -> None:
         """Record the checksums of a run's images and labels, or compare them with those that the

@@ -137,8 +137,8 @@ class Trainer(Steps):
         if known != ((height, width), channels):
             self.config = self.config.resolved(height, width, channels)
         self.check_samples(images)
-        with self.run.opened(self.config, images=images[:4]):
-            self.run.check_images(*images[:4])
+        with self.run.opened(self.config, images=images.arrays()):
+            self.run.check_images(*images.arrays())
             self.run.create(self.config)
             with DeferredSignals() as self._signals:
                 try:

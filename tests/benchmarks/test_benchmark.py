@@ -32,6 +32,23 @@ def measured(tmp_path, job, *flags) -> dict:
     return figures
 
 
+def test_torch_must_be_installed(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert exit_with(lambda: benchmark.main(["torch"])) == 2
+    assert "error: torch: not installed: pip install torch" in capsys.readouterr().err
+
+
+def test_torch_computes_the_same(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    from benchmarks import torch_peer
+
+    monkeypatch.setattr(torch_peer, "IMAGES", {(4, 3): "softmax-256"})
+    out = tmp_path / "f.json"
+    sizes = ["--features", "12", "--batch", "2", "--rounds", "1", "--json", str(out)]
+    assert benchmark.main(["torch", *sizes]) == 0
+    assert len(json.loads(out.read_text())["models"]) == 4
+
+
 def test_family_writes_its_figures(tmp_path, monkeypatch, capsys):
     few = TABLES["mnist_binary"]._replace(models={"pixelcnn": "", "gated_pixelcnn": ""})
     monkeypatch.setitem(benchmark_models.TABLES, "mnist_binary", few)

@@ -357,3 +357,15 @@ def test_all_broken_files_are_listed_and_may_be_skipped(tmp_path, rng, capsys):
     images = load_images(data, labels=True)
     assert sorted([*images.train_labels, *images.test_labels]) == [0, 0, 0, 1, 1, 1]
     assert "skipped 2 broken files" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_read(tmp_path, monkeypatch):
+    def refuse(path, onerror, **_):
+        onerror(PermissionError(13, "Permission denied", str(path)))
+        return iter(())
+
+    monkeypatch.setattr("pixelcnn_tf.data.file_search.os.walk", refuse)
+    for module in ("cifar_files", "idx_files"):
+        monkeypatch.setattr(f"pixelcnn_tf.data.{module}.os.access", lambda *_: False)
+    with pytest.raises(UserError, match=rf"^{tmp_path}: cannot be read: Permission denied"):
+        load(tmp_path)

@@ -284,3 +284,10 @@ def test_images_that_do_not_fit_get_one_line(rng):
     check_values(
         Images(*[np.zeros((1, 2, 2, 1), np.uint8)] * 2), LogisticMixture(2)
     )  # a trained one
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4, 3), (8, 1, 4, 3), (8, 4, 4, 1)])
+def test_images_of_another_shape_are_not_broadcast(shape):
+    mixture, outputs = LogisticMixture(2), np.zeros([8, 4, 4, 3, 6], "float32")
+    with pytest.raises(ValueError, match="must be equal but for the last axis"):
+        mixture.nll(np.zeros(shape, np.uint8), outputs)

@@ -5,6 +5,7 @@ import pytest
 from helpers import make_trainer, small_config
 
 from pixelcnn_tf import UserError
+from pixelcnn_tf.training.run_folder import RunFolder
 
 
 def test_a_run_goes_on_with_its_own_images_only(finished, tmp_path, images):
@@ -55,3 +56,23 @@ def test_a_run_goes_on_when_its_images_have_moved(finished, tmp_path, images):
     trainer.fit(images)
     assert trainer.step == 5
     assert "elsewhere.npz" in trainer.run.config.read_text()
+
+
+def test_other_validation_images_are_noticed(tmp_path):
+    run, sets = RunFolder(tmp_path), [np.full((2, 3, 3, 1), i, np.uint8) for i in range(4)]
+    labels = (None, None)
+    run.check_images(*sets[:2], *labels, sets[2], None)
+    assert run.has_images(*sets[:2], *labels, sets[2], None)
+    assert not run.has_images(*sets[:2], *labels, sets[3], None)
+    with pytest.raises(UserError, match="was started with other images"):
+        run.check_images(*sets[:2], *labels, sets[3], None)
+    run.images.write_text(" ".join(run.images.read_text().split()[:2]) + "\n")  # as before
+    assert run.has_images(*sets[:2], *labels, sets[3], None)
+
+
+def test_a_renamed_run_goes_on(finished, tmp_path, images):
+    finished(steps=4).run_dir.rename(tmp_path / "renamed")
+    config = small_config(tmp_path, steps=5).model_copy(update={"name": "renamed"})
+    trainer = make_trainer(config)
+    trainer.fit(images)
+    assert trainer.step == 5

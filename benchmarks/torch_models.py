@@ -1,0 +1,301 @@
+"""The models of this package in PyTorch, as one would write them there: whole kernels times their
+masks, with weights copied from a Keras model, so that both compute the same outputs."""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from pixelcnn_tf.layers.masks import get_mask
+from pixelcnn_tf.likelihoods.logistic_mixture import HALF, MAX_LOG_SCALE, MIN_LOG_SCALE
+
+
+def _weight(values) -> nn.Parameter:
+    return nn.Parameter(torch.tensor(np.asarray(values)))
+
+
+def _kernel(values) -> np.ndarray:
+    """Returns a kernel [height, width, in, out] as [out, in, height, width]."""
+    return np.ascontiguousarray(np.transpose(np.asarray(values), (3, 2, 0, 1)))
+
+
+class MaskedConv(nn.Module):
+    """``MaskedConv2D`` with its whole kernel, which is multiplied by the mask in each call."""
+
+    def __init__(self, layer):
+        super().__init__()
+        height, width = layer.kernel_size
+        rows, columns, n_in, n_out = layer.kernel.shape
+        mask = get_mask((height, width), n_in, n_out, layer.mask_type, layer.n_channels)
+        whole = np.zeros((height, width, n_in, n_out), np.float32)
+        whole[:rows, :columns] = layer.kernel
+        self.weight, self.bias = _weight(_kernel(whole)), _weight(layer.bias)
+        self.register_buffer("mask", torch.tensor(_kernel(mask.astype(np.float32))))
+        self.padding = height // 2, width // 2
+
+    def forward(self, x):
+        return F.conv2d(x, self.weight * self.mask, self.bias, padding=self.padding)
+
+
+class ShiftedConv(nn.Module):
+    """``ShiftedConv2D``: the input is cropped and padded."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.v, self.bias = _weight(_kernel(layer.kernel)), _weight(layer.bias)
+        below = layer.kernel_size[0] - 1 - layer._up
+        self.crop = (below, min(layer._right, 0)) if layer.mask_type == "A" else (0, 0)
+        self.sides = layer._left, max(layer._right, 0), layer._up, 0
+        self.stride = layer.strides
+
+    def kernel(self):
+        return self.v
+
+    def forward(self, x):
+        rows, columns = self.crop
+        x = F.pad(x[:, :, : rows or None, : columns or None], self.sides)
+        return F.conv2d(x, self.kernel(), self.bias, stride=self.stride)
+
+
+class NormalizedConv(ShiftedConv):
+    """``NormalizedConv2D``.
+
+    Args:
+        layer: the Keras layer.
+        order: its output features in the order of PyTorch's ``pixel_shuffle``.
+    """
+
+    def __init__(self, layer, order=None):
+        super().__init__(layer)
+        self.g = _weight(np.asarray(layer.gain)[:, None, None, None])
+        if order is not None:
+            for name in ("v", "bias", "g"):
+                setattr(self, name, nn.Parameter(getattr(self, name).data[order]))
+
+    def kernel(self):
+        length = torch.linalg.vector_norm(self.v, dim=(1, 2, 3), keepdim=True)
+        return self.v * (self.g / length)
+
+
+class ResBlock(nn.Module):
+    """``PixelCNNResBlock``, both variants."""
+
+    def __init__(self, block):
+        super().__init__()
+        self.convs = nn.ModuleList(map(MaskedConv, block.convs))
+        self.is_relu = block.variant == "relu"
+        if not self.is_relu:
+            slopes = [_weight(np.ravel(layer.alpha)) for layer in block.activations]
+            self.slopes = nn.ParameterList(slopes)
+
+    def forward(self, x):
+        down, middle, up = self.convs
+        if self.is_relu:
+            return x + F.relu(up(F.relu(middle(F.relu(down(x))))))
+        first, second, third = self.slopes
+        y = middle(F.prelu(down(F.prelu(x, first)), second))
+        return x + up(F.prelu(y, third))
+
+
+def _gate(x, n_channels: int):
+    n, features, height, width = x.shape
+    parts = x.view(n, n_channels, 2, features // (2 * n_channels), height, width)
+    gated = torch.tanh(parts[:, :, 0]) * torch.sigmoid(parts[:, :, 1])
+    return gated.reshape(n, features // 2, height, width)
+
+
+class GatedBlock(nn.Module):
+    """``GatedBlock``."""
+
+    def __init__(self, block):
+        super().__init__()
+        self.n_channels = block.n_channels
+        self.vertical, self.join = ShiftedConv(block.vertical), ShiftedConv(block.join)
+        self.horizontal, self.out = MaskedConv(block.horizontal), MaskedConv(block.out)
+
+    def forward(self, stacks):
+        above, left = stacks
+        above = self.vertical(above)
+        x = _gate(self.horizontal(left) + self.join(above), self.n_channels)
+        return _gate(above, 1), left + self.out(x)
+
+
+class _TwoStackInput(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.vertical, self.horizontal = ShiftedConv(layer.vertical), MaskedConv(layer.horizontal)
+
+    def forward(self, x):
+        return self.vertical(x), self.horizontal(x)
+
+
+class Stack(nn.Module):
+    """``PixelRNN`` of convolutions, with a Bernoulli or categorical likelihood."""
+
+    def __init__(self, model):
+        super().__init__()
+        is_gated = hasattr(model.blocks[0], "horizontal")
+        self.input = (_TwoStackInput if is_gated else MaskedConv)(model.input_conv)
+        self.blocks = nn.Sequential(*map(GatedBlock if is_gated else ResBlock, model.blocks))
+        self.head = nn.ModuleList(map(MaskedConv, [*model.head, model.output_conv]))
+        self.n_values, self.n_params = model.likelihood.n_values, model.likelihood.n_params
+
+    def forward(self, images):
+        """Returns ``[batch, channels, n_params, height, width]``."""
+        x = self.blocks(self.input(images.float() * (2 / (self.n_values - 1)) - 1))
+        x = x[1] if isinstance(x, tuple) else x
+        for conv in self.head:
+            x = conv(F.relu(x))
+        n, _, height, width = x.shape
+        return x.reshape(n, images.shape[1], self.n_params, height, width)
+
+    def nats(self, images):
+        """Returns nats per image, ``[batch]``."""
+        logits = self(images)
+        if self.n_params == 1:
+            nats = F.binary_cross_entropy_with_logits(
+                logits[:, :, 0], images.float(), reduction="none"
+            )
+        else:
+            nats = F.cross_entropy(logits.flatten(0, 1), images.flatten(0, 1), reduction="none")
+        return nats.reshape(len(images), -1).sum(dim=1)
+
+
+def _concat_elu(x):
+    return F.elu(torch.cat([x, -x], dim=1))
+
+
+class GatedResnet(nn.Module):
+    """``GatedResnet``, without dropout."""
+
+    def __init__(self, block):
+        super().__init__()
+        self.first, self.second = NormalizedConv(block.first), NormalizedConv(block.second)
+        self.join = None if block.join is None else NormalizedConv(block.join)
+
+    def forward(self, x, aux=None):
+        y = self.first(_concat_elu(x))
+        if self.join is not None:
+            y = y + self.join(_concat_elu(aux))
+        a, gate = self.second(_concat_elu(y)).chunk(2, dim=1)
+        return x + a * torch.sigmoid(gate)
+
+
+class Stream(nn.Module):
+    """``Stream``."""
+
+    def __init__(self, stream):
+        super().__init__()
+        self.there = nn.ModuleList(map(GatedResnet, stream.there))
+        self.back = nn.ModuleList(map(GatedResnet, stream.back))
+        if not stream.is_deepest:
+            order = np.arange(4 * stream.filters).reshape(4, -1).T.ravel()
+            self.shrink = NormalizedConv(stream.shrink)
+            self.grow = NormalizedConv(stream.grow, order)
+
+    def upsampled(self, x):
+        return F.pixel_shuffle(self.grow(x), 2)
+
+
+class PlusPlus(nn.Module):
+    """``PixelCNNPlusPlus``, without dropout."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.inputs = nn.ModuleList(map(NormalizedConv, model.input_convs()))
+        self.above = nn.ModuleList(map(Stream, model.above))
+        self.left = nn.ModuleList(map(Stream, model.left))
+        self.output = NormalizedConv(model.output_conv)
+        self.n_mix = model.n_mix
+
+    def forward(self, images):
+        """Returns ``[batch, n_params, height, width]``, the parameters of whole pixels."""
+        x = images.float() / 127.5 - 1
+        x = torch.cat([x, torch.ones_like(x[:, :1])], dim=1)
+        above, left_above, left = (conv(x) for conv in self.inputs)
+        return self.output(F.elu(self._level(0, above, left_above + left)[1]))
+
+    def _level(self, level, v, h):
+        v_stream, h_stream = self.above[level], self.left[level]
+        skips = [(v, h)]
+        for v_block, h_block in zip(v_stream.there, h_stream.there, strict=True):
+            v = v_block(v)
+            h = h_block(h, v)
+            skips.append((v, h))
+        if level + 1 < len(self.above):
+            v, h = self._level(level + 1, v_stream.shrink(v), h_stream.shrink(h))
+            v, h = v_stream.upsampled(v), h_stream.upsampled(h)
+        else:
+            skips.pop()
+        for v_block, h_block in zip(v_stream.back, h_stream.back, strict=True):
+            v_skip, h_skip = skips.pop()
+            v = v_block(v, v_skip)
+            h = h_block(h, torch.cat([v, h_skip], dim=1))
+        return v, h
+
+    def nats(self, images):
+        """Returns nats per image, ``[batch]``."""
+        n, n_channels = self.n_mix, images.shape[1]
+        params = self(images)
+        n_pairs = n_channels * (n_channels - 1) // 2
+        logits, means, scales, pairs = params.split(
+            [n, n * n_channels, n * n_channels, n * n_pairs], dim=1
+        )
+        means, scales = means.chunk(n_channels, dim=1), scales.chunk(n_channels, dim=1)
+        pairs = iter(torch.tanh(pairs).chunk(n_pairs, dim=1) if n_pairs else ())
+        values = images.float()
+        log_probs = F.log_softmax(logits, dim=1)
+        for channel in range(n_channels):
+            mean = means[channel]
+            for earlier in range(channel):
+                mean = mean + next(pairs) * (values[:, earlier : earlier + 1] / HALF - 1)
+            value = values[:, channel : channel + 1]
+            log_probs = log_probs + _log_probs(value, mean * HALF, scales[channel])
+        return -torch.logsumexp(log_probs, dim=1).sum(dim=(1, 2))
+
+
+def _log_probs(values, means, log_scales):
+    sharpness = torch.exp(-log_scales.clamp(MIN_LOG_SCALE, MAX_LOG_SCALE)) / HALF
+    upper = (values - 127 - means) * sharpness
+    lower = (values - 128 - means) * sharpness
+    at_most = torch.where(values >= 255, 0.0, -F.softplus(-upper))
+    at_least = torch.where(values <= 0, 0.0, -F.softplus(lower))
+    inner = (values > 0) & (values < 255)
+    return at_most + at_least + torch.where(inner, torch.log(-torch.expm1(-sharpness)), 0.0)
+
+
+class Peer:
+    """A model in PyTorch with Adam, and the measured functions.
+
+    Args:
+        model: the Keras model whose weights are copied.
+        images: uint8 ``[batch, height, width, channels]``.
+        channels_last: whether to store feature maps as TensorFlow does.
+    """
+
+    def __init__(self, model, images: np.ndarray, channels_last: bool):
+        self.model = (Stack if hasattr(model, "blocks") else PlusPlus)(model)
+        images = torch.tensor(images).permute(0, 3, 1, 2).long()
+        if channels_last:
+            self.model = self.model.to(memory_format=torch.channels_last)
+            images = images.contiguous(memory_format=torch.channels_last)
+        else:
+            images = images.contiguous()
+        self.images = images
+        self.scale = 1 / (math.log(2) * images.numel())
+        self.optimizer = torch.optim.Adam(self.model.parameters(), fused=True)
+
+    def train(self) -> float:
+        """Makes one training step and returns the loss before it, in bits per dimension."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.model.nats(self.images).sum() * self.scale
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def score(self) -> np.ndarray:
+        """Returns nats per image, ``[batch]``."""
+        with torch.inference_mode():
+            return self.model.nats(self.images).numpy()
