@@ -117,7 +117,7 @@ def register_likelihood(
     Example:
         >>> from pixelcnn_tf.config import registry
         >>> registry.get("likelihood", "logistic").summary
-        'a mixture of logistic distributions over 256 values'
+        'a mixture of as many logistics, over 256 values'
     """
     return _register("likelihood", name, target, settings, summary)
 
