@@ -261,17 +261,12 @@ def _how_to_convert(array: np.ndarray) -> str:
     low, high = array.min(), array.max()
     if low >= 0 and high <= 255 and (array == np.round(array)).all():
         return ": save x.astype('uint8')"
-    if array.dtype.kind == "f" and low >= 0 and high <= 1:
-        for factor in (255, 256):
-            if _are_nearly_whole(array * factor):
-                return f": save (x * {factor}).round().astype('uint8')"
-    if (
-        array.dtype.kind == "f"
-        and low >= -1
-        and high <= 1
-        and _are_nearly_whole((array + 1) * 127.5)
-    ):
-        return ": save ((x + 1) * 127.5).round().astype('uint8')"
+    if array.dtype.kind != "f" or low < -1 or high > 1:
+        return ""
+    for lowest, x, factor in ((0, "x", 255), (0, "x", 256), (-1, "(x + 1)", 127.5)):
+        values = (array - lowest) * factor
+        if values.min() >= 0 and values.max() < 255.5 and _are_nearly_whole(values):
+            return f": save ({x} * {factor}).round().astype('uint8')"
     return ""
 
 

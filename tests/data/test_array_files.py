@@ -174,6 +174,7 @@ def test_a_misspelt_name_gets_a_suggestion():
         (np.arange(10, dtype=np.float16) / 255, "(x * 255).round().astype('uint8')"),
         (np.array([0, 10, 255]) / 256, "(x * 256).round().astype('uint8')"),
         (np.array([0.2, 0.3, 1.0]), None),  # scaled by another number
+        (np.array([0, 0.5, 1.0]), None),  # 256 would become 0
         (np.array([0, 10, 255]) / 127.5 - 1, "((x + 1) * 127.5).round().astype('uint8')"),
         (np.array([-1, -0.25, 0.7]), None),
         (np.array([-2.1, 0.3, 1.9]), None),
