@@ -1,6 +1,9 @@
 """Slow, obvious counterparts of what the package does fast."""
 
 import functools
+import io
+import tarfile
+import zipfile
 
 import keras
 import numpy as np
@@ -156,3 +159,17 @@ def check_config_round_trip(layer: keras.layers.Layer, rng):
     layer(x), twin(x)
     twin.set_weights(layer.get_weights())
     np.testing.assert_array_equal(layer(x), twin(x))
+
+
+def write_archive(path, files):
+    """Writes a .zip or .tar file with the contents of each name."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        return
+    with tarfile.open(path, f"w:{path.suffix[1:].replace('tgz', 'gz').replace('tar', '')}") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
