@@ -53,7 +53,7 @@ TABLES = {"family": "mnist_binary", "colour": "cifar10_small"}
 #: Flags that only some jobs use, and those jobs.
 USERS = {"config": "train conv sample tfp", "whole_naive": "sample tfp"}
 USERS |= {"batches": "sample", "sides": "sample", "other": "checkouts", "features": "torch"}
-USERS["side"] = "train conv sample tfp family colour checkouts"
+USERS |= {"side": "train conv sample tfp family colour checkouts"}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -69,27 +69,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--side", type=whole_number, help="height and width (32; family: 28, as MNIST)"
     )
-    parser.add_argument(
-        "--batches",
-        type=whole_numbers,
-        default=[1, 16, 64, 256],
-        metavar="N,N",
-        help="sample: batch sizes (1,16,64,256)",
-    )
-    parser.add_argument(
-        "--sides",
-        type=whole_numbers,
-        default=[16, 32, 64],
-        metavar="N,N",
-        help="sample: sides of images (16,32,64)",
-    )
-    parser.add_argument(
-        "--features",
-        type=whole_numbers,
-        default=[32, 64, 128, 256],
-        metavar="N,N",
-        help="torch: numbers of features (32,64,128,256)",
-    )
+    for flag, default, what in [
+        ("--batches", [1, 16, 64, 256], "sample: batch sizes"),
+        ("--sides", [16, 32, 64], "sample: sides of images"),
+        ("--features", [32, 64, 128, 256], "torch: numbers of features"),
+    ]:
+        numbers = ",".join(map(str, default))
+        parser.add_argument(
+            flag, type=whole_numbers, default=default, metavar="N,N", help=f"{what} ({numbers})"
+        )
     parser.add_argument(
         "--whole-naive",
         action="store_true",

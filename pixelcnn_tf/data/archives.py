@@ -34,8 +34,8 @@ def is_archive(path: Path) -> bool:
 def extracted(path: Path) -> Iterator[Path]:
     """Yields a temporary folder with the contents of an archive, which exists until the process
     ends. If the archive contains one folder, or one file of arrays, and nothing else, it is that.
-    Other files and folders are yielded as they are. UserErrors within name the archive in place
-    of the temporary folder.
+    Other files and folders are yielded as they are. Messages within name the archive in place of
+    the temporary folder.
 
     Members whose names lead out of the folder are left out (.zip) or refused (.tar), and nothing
     but files and folders is created.
@@ -63,11 +63,8 @@ def extracted(path: Path) -> Iterator[Path]:
         contents = folder if set_of(contents.name) else contents
     elif contents.suffix.lower() not in ARRAY_ENDINGS:
         contents = folder
-    try:
-        with shown_as(folder, path):
-            yield contents
-    except UserError as error:
-        raise UserError(str(error).replace(str(folder), str(path))) from None
+    with shown_as(folder, path):
+        yield contents
 
 
 @functools.cache  # a run reads its source several times
@@ -81,11 +78,12 @@ def _extracted(path: Path, changed: int, size: int) -> Path:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                _check_room(path, sum(member.file_size for member in archive.infolist()))
-                if any(member.flag_bits & 1 for member in archive.infolist()):
+                members = archive.infolist()
+                _check_room(path, sum(member.file_size for member in members))
+                if any(member.flag_bits & 1 for member in members):
                     raise UserError(f"{path}: is protected by a password; must be without one")
-                say(f"{path}: extracting {len(archive.namelist()):,} files")
-                for member in archive.infolist():
+                say(f"{path}: extracting {len(members):,} files")
+                for member in members:
                     member.filename = member.filename.replace("\\", "/")  # of old Windows tools
                     archive.extract(member, folder)
         else:

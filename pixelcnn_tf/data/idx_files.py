@@ -6,7 +6,6 @@ of axes, their lengths as big-endian 32-bit integers, and the values in C order.
 """
 
 import gzip
-import os
 import re
 import struct
 from pathlib import Path
@@ -38,9 +37,7 @@ def idx_files(folder: Path) -> list[Path]:
         >>> idx_files(Path(tempfile.mkdtemp()))
         []
     """
-    if not os.access(folder, os.R_OK | os.X_OK):
-        return []
-    return sorted(path for path in folder.iterdir() if path.is_file() and is_idx_file(path))
+    return sorted(path for path in folder.iterdir() if is_idx_file(path) and path.is_file())
 
 
 def read_idx(path: Path, labels: bool) -> dict[str, Part]:

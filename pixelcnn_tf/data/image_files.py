@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
-from PIL.ExifTags import TAGS
+from PIL.ExifTags import Base
 
 from pixelcnn_tf.config.schema import DataConfig
 from pixelcnn_tf.utils.errors import UserError
@@ -190,7 +190,7 @@ def _read_image(file: Path, data: DataConfig, notes: Counter) -> np.ndarray:
     with _opened(file) as opened:
         notes["read the first image"] += getattr(opened, "n_frames", 1) > 1
         sixteen = _has_sixteen_bits(opened)
-        if sixteen and _tiff_tag(opened, "PlanarConfiguration") == 2:
+        if sixteen and _tiff_tag(opened, Base.PlanarConfiguration) == 2:
             raise UserError(
                 f"{file}: has 16 bits per channel, one channel after another, which Pillow does "
                 "not read right; convert it"
@@ -221,7 +221,7 @@ def _has_sixteen_bits(opened: Image.Image) -> bool:
     the mode is that of the 8 bits that Pillow keeps, and how it decodes the file tells."""
     if opened.mode.startswith("I;16") or (opened.mode == "I" and opened.format in ("PNG", "PPM")):
         return True
-    bits = _tiff_tag(opened, "BitsPerSample")
+    bits = _tiff_tag(opened, Base.BitsPerSample)
     if bits is not None and 16 in np.atleast_1d(bits):
         return True
     arguments = [tile[3] for tile in getattr(opened, "tile", ())]
@@ -230,7 +230,7 @@ def _has_sixteen_bits(opened: Image.Image) -> bool:
     return any(";16" in str(argument) for argument in arguments)
 
 
-def _tiff_tag(opened: Image.Image, name: str):
+def _tiff_tag(opened: Image.Image, tag: Base):
     """Returns the value of a tag of a TIFF file, or None."""
     tags = getattr(opened, "tag_v2", {}) if opened.format == "TIFF" else {}
-    return tags.get(next(number for number, tag in TAGS.items() if tag == name))
+    return tags.get(tag)

@@ -58,7 +58,7 @@ def class_root(folder: Path, images: list[Path], data: DataConfig) -> Path:
         >>> class_root(folder, [folder / "images/owl/1.png"], DataConfig()) == folder / "images"
         True
     """
-    inside = {file.relative_to(folder).parts[:-1] for file in images}
+    inside = {parent.relative_to(folder).parts for parent in {file.parent for file in images}}
     while all(inside) and len({parts[0] for parts in inside}) == 1:
         name = next(iter(inside))[0]
         holds_folders = all(len(parts) > 1 for parts in inside)
@@ -169,8 +169,9 @@ def _check_no_sets_below(path: Path, found: FoundFiles) -> None:
     """Raises UserError if the sub-folders hold several sets each, as in ``owl/train``, which would
     be mixed."""
     sets: dict[str, Path] = {}
-    for file in found.images:
-        for folder in file.relative_to(path).parents:
+    for holder in sorted({file.parent for file in found.images}):
+        inside = holder.relative_to(path)
+        for folder in (inside, *inside.parents):
             if len(folder.parts) > 1 and (part := set_of(folder.name)):
                 sets.setdefault(part, folder)
     if len(sets) > 1:
@@ -200,7 +201,8 @@ def _tell(path: Path, found: FoundFiles, folders: dict[str, Path], files: dict) 
 
 def _tell_empty_classes(folder: Path, names: list[str], labels: np.ndarray) -> None:
     empty = [inside.name for inside in find_files(folder).folders if inside.name not in names]
-    empty += [name for label, name in enumerate(names) if label not in labels]
+    present = set(labels.tolist())
+    empty += [name for label, name in enumerate(names) if label not in present]
     if empty:
         numbers = ", ".join(f"{label} {name}" for label, name in enumerate(names))
         say(f"{folder}: no images in {', '.join(empty)}; the classes are {numbers}")

@@ -61,15 +61,22 @@ def _read(path: Path, data: DataConfig, labels: bool, kinds: str) -> dict[str, P
 def _container(path: Path) -> Path | None:
     """Returns the folder with the files of MNIST or CIFAR: ``path`` or, as torchvision stores them,
     a folder below it; None without such files."""
-    if not path.is_dir():
+    if not _is_readable(path):
         return None
-    below = [folder for at in ("*", "*/raw") for folder in sorted(path.glob(at))[:20]]
+    with os.scandir(path) as entries:
+        below = sorted(path / entry.name for entry in entries if entry.is_dir())
+    # More than 20 are the classes of images, and looking into them takes time.
+    candidates = [path, *below[:20], *(folder / "raw" for folder in below)]
     found = [
-        each for each in [path, *below] if each.is_dir() and (cifar_files(each) or idx_files(each))
+        each for each in candidates if _is_readable(each) and (cifar_files(each) or idx_files(each))
     ]
     if len(found) > 1 and found[0] != path:
         raise UserError(f"{path}: holds {found[0]} and {found[1]}; must be one of them")
     return found[0] if found else None
+
+
+def _is_readable(folder: Path) -> bool:
+    return os.access(folder, os.R_OK | os.X_OK) and folder.is_dir()
 
 
 def read_all(path: Path, data: DataConfig) -> np.ndarray:

@@ -107,11 +107,13 @@ def checked_first(method: Callable, takes_targets: bool = True) -> Callable:
         pixelcnn_tf.utils.errors.UserError: images: must hold integers from 0 to 255, ...
     """
 
+    signature = inspect.signature(method)
+
     @functools.wraps(method)
     def with_targets(self, x=None, y=None, *args, **kwargs):
         if kwargs.get("_use_cached_eval_dataset"):  # validation within fit, where it was checked
             return method(self, x, y, *args, **kwargs)
-        call = inspect.signature(method).bind(self, _checked(self, x, y), y, *args, **kwargs)
+        call = signature.bind(self, _checked(self, x, y), y, *args, **kwargs)
         given = call.arguments.get("validation_data")
         if isinstance(given, tf.data.Dataset):
             call.arguments["validation_data"] = _checked(self, given)

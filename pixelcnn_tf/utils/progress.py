@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from pixelcnn_tf.utils.errors import UserError
+
 
 def progress(
     name: str, total: int | None, unit: str, over: Iterable | None = None, **options
@@ -47,7 +49,8 @@ _shown_as: ContextVar[tuple[str, str]] = ContextVar("shown as", default=("", "")
 
 @contextlib.contextmanager
 def shown_as(path: Path, name: Path) -> Iterator[None]:
-    """Within the ``with`` block, ``name`` takes the place of a path in progress bars and notes.
+    """Within the ``with`` block, ``name`` takes the place of a path in progress bars, notes and
+    UserErrors.
 
     Examples:
         >>> with shown_as(Path("/tmp/x"), Path("a.zip")):
@@ -56,6 +59,8 @@ def shown_as(path: Path, name: Path) -> Iterator[None]:
     token = _shown_as.set((str(path), str(name)))
     try:
         yield
+    except UserError as error:
+        raise UserError(_renamed(str(error))) from None
     finally:
         _shown_as.reset(token)
 

@@ -365,7 +365,6 @@ def test_a_folder_that_cannot_be_read(tmp_path, monkeypatch):
         return iter(())
 
     monkeypatch.setattr("pixelcnn_tf.data.file_search.os.walk", refuse)
-    for module in ("cifar_files", "idx_files"):
-        monkeypatch.setattr(f"pixelcnn_tf.data.{module}.os.access", lambda *_: False)
+    monkeypatch.setattr("pixelcnn_tf.data.paths.os.access", lambda *_: False)
     with pytest.raises(UserError, match=rf"^{tmp_path}: cannot be read: Permission denied"):
         load(tmp_path)
