@@ -17,6 +17,7 @@ from pixelcnn_tf.models.inputs import check_images, check_model, labels_for
 from pixelcnn_tf.sampling.scheduler import memory_errors
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.progress import progress as progress_bar
+from pixelcnn_tf.utils.stored_images import StoredImages
 
 
 class PairedDifference(NamedTuple):
@@ -67,7 +68,7 @@ class Comparison(NamedTuple):
 
 def score(
     model: PixelModel,
-    images: npt.ArrayLike,
+    images: "npt.ArrayLike | StoredImages",
     labels: npt.ArrayLike | None = None,
     *,
     per_subpixel: bool = False,
@@ -106,7 +107,11 @@ def score(
     ((5,), 'float64')
     """
     check_model(model)
-    images = check_images(model, images)
+    stored = isinstance(images, StoredImages)
+    if stored:
+        check_images(model, images[:1])  # the shape
+    else:
+        images = check_images(model, images)
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise UserError(f"batch_size={batch_size!r}: must be an integer from 1 up")
     n, size = len(images), min(batch_size, len(images))
@@ -119,7 +124,8 @@ def score(
     ):
         for first in range(0, n, size):
             part = slice(first, first + size)
-            parts = [images[part]] if labels is None else [images[part], labels[part]]
+            chosen = check_images(model, images[part]) if stored else images[part]
+            parts = [chosen] if labels is None else [chosen, labels[part]]
             count = len(parts[0])
             nats = graph(*(_filled_up(array, size) for array in parts), per_subpixel=per_subpixel)
             out[part] = nats.numpy()[:count]
@@ -132,7 +138,7 @@ def score(
 def compare(
     model_a: PixelModel,
     model_b: PixelModel,
-    images: npt.ArrayLike,
+    images: "npt.ArrayLike | StoredImages",
     labels: npt.ArrayLike | None = None,
     *,
     batch_size: int = 64,

@@ -43,6 +43,16 @@ class DataConfig(Section):
         default=False,
         description="folders: leave out image files that cannot be read, instead of stopping",
     )
+    cache_gb: Annotated[Real, Field(ge=0)] = Field(
+        default=0.5,
+        description="sets of images that take more gigabytes than this are not kept in memory: "
+        "image files are decoded while the model trains, array files are mapped into memory",
+    )
+    augment: list[Literal["flip"]] = Field(
+        default=[],
+        description="random changes of the training images: flip mirrors half of them, left to "
+        "right",
+    )
     train_key: str = Field(default="x_train", description=".npz: the name of the training images")
     validation_key: str = Field(
         default="x_val", description=".npz: the name of the validation images, if any"

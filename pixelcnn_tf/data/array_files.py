@@ -8,6 +8,7 @@ import numpy as np
 
 from pixelcnn_tf.config.schema import DataConfig
 from pixelcnn_tf.data.images import Part
+from pixelcnn_tf.data.mapped_arrays import kept, mapped_member
 from pixelcnn_tf.utils.errors import UserError, first_line
 from pixelcnn_tf.utils.progress import say
 
@@ -36,9 +37,9 @@ def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> dict[str,
         >>> sets["training"][0].shape, sets["test"][0].shape
         ((5, 8, 8, 1), (2, 8, 8, 1))
     """
-    loaded = _read(str(path), lambda: np.load(path, allow_pickle=False))
+    loaded = _read(str(path), lambda: np.load(path, allow_pickle=False, mmap_mode="r"))
     if isinstance(loaded, np.ndarray):
-        return {"training": (as_images(loaded, str(path)), None)}
+        return {"training": (kept(as_images(loaded, str(path)), data, str(path)), None)}
 
     keys = {setting: _key_of(setting, data, loaded.files) for setting in _USUAL_NAMES}
     left_out = [name for name in loaded.files if name not in keys.values()]
@@ -54,7 +55,7 @@ def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> dict[str,
         if key != getattr(data, setting):
             say(f"{path}: took the array {key!r} for data.{setting}")
         where = f"{path}: {key}"
-        return _read(where, lambda: loaded[key]), where
+        return _read(where, lambda: _loaded(path, loaded, key)), where
 
     with loaded:
         if left_out:
@@ -64,7 +65,8 @@ def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> dict[str,
         sets = {}
         for name, key in [("training", "train"), ("validation", "validation"), ("test", "test")]:
             if key == "train" or keys[f"{key}_key"] in loaded.files:
-                images, numbers = as_images(*read(f"{key}_key")), None
+                given, where = read(f"{key}_key")
+                images, numbers = kept(as_images(given, where), data, where), None
                 if labels:
                     given, where = read(f"{key}_label_key")
                     if given.dtype.kind in "US":
@@ -72,6 +74,15 @@ def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> dict[str,
                     numbers = as_labels(given, where, len(images))
                 sets[name] = images, numbers
     return sets
+
+
+def _loaded(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
+    """Returns an array, mapped into memory where that is possible."""
+    if archive.zip is not None and f"{name}.npy" in archive.zip.namelist():
+        mapped = mapped_member(path, archive.zip, name)
+        if mapped is not None:
+            return mapped
+    return archive[name]
 
 
 def _names(words: str, alone: tuple[str, ...], *parts: str) -> tuple[str, ...]:
@@ -146,7 +157,7 @@ def _read(where: str, load: Callable):
         return load()
     except Exception as error:
         reason = first_line(error)
-        if "Object arrays" in reason:
+        if "Object arrays" in reason or "Python objects" in reason:
             reason = "an array of Python objects; must be one of numbers, or of text for labels"
             raise UserError(f"{where}: {reason}") from None
         if "pickle" in reason:

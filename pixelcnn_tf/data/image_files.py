@@ -5,8 +5,10 @@ import importlib
 import os
 import re
 import warnings
+import zlib
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +17,10 @@ from PIL import Image, ImageOps
 from PIL.ExifTags import Base
 
 from pixelcnn_tf.config.schema import DataConfig
+from pixelcnn_tf.data.images import ImageArray
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.progress import progress, say
+from pixelcnn_tf.utils.stored_images import ImageFigures, StoredImages, n_threads
 
 
 class BrokenImagesError(UserError):
@@ -41,12 +45,13 @@ class ReadImages(NamedTuple):
         'a.png'
     """
 
-    images: np.ndarray
+    images: ImageArray
     files: list[Path]
 
 
 def read_images(files: list[Path], data: DataConfig) -> ReadImages:
-    """Returns the images of files as one array.
+    """Returns the images of files as one array, or as ``StoredImages`` if they take more than
+    ``data.cache_gb``.
 
     Of an animation, or a file of several pages, the first image is read. What is left out is
     printed.
@@ -71,39 +76,119 @@ def read_images(files: list[Path], data: DataConfig) -> ReadImages:
         >>> read_images([file], DataConfig(source="photos", image_size=8)).images.shape
         (1, 8, 8, 3)
     """
-    images: list[np.ndarray] = []
-    read: list[Path] = []
-    broken: dict[Path, str] = {}
-    deep: list[Path] = []
-    notes: Counter = Counter()
-    for file in progress(f"reading {os.path.commonpath(files)}", len(files), "img", files):
-        try:
-            image = _read_image(file, data, notes)
-        except _BrokenImage as error:
-            broken[file] = str(error)
-            continue
-        except _DeepImage:
-            deep.append(file)
-            continue
-        if images and image.shape[:2] != images[0].shape[:2]:
-            (height, width), (first_height, first_width) = image.shape[:2], images[0].shape[:2]
-            raise UserError(
-                f"{file}: is {height}x{width}, {read[0]} is {first_height}x{first_width}; set "
-                "data.image_size to resize all of them"
-            )
-        images.append(image)
-        read.append(file)
-    if deep:
+    found = _Found(data)
+    results = progress(
+        f"reading {os.path.commonpath(files)}", len(files), "img", _each(files, data)
+    )
+    for file, result in zip(files, results, strict=True):
+        found.add(file, result)
+    if found.deep:
         raise BrokenImagesError(
-            f"{_listed([str(file) for file in deep])}: {'have' if len(deep) > 1 else 'has'} more "
-            "than 8 bits per channel; set data.sixteen_bit=scale to keep the upper 8"
+            f"{_listed(found.deep)}: {'have' if len(found.deep) > 1 else 'has'} more than 8 bits "
+            "per channel; set data.sixteen_bit=scale to keep the upper 8"
         )
-    _tell(files, broken, notes, data)
-    if all(image.ndim == 2 for image in images):
-        return ReadImages(np.stack(images)[..., None], read)
-    # If one image is in colour, all are stored with three channels.
-    in_colour = [i if i.ndim == 3 else np.stack([i] * 3, axis=-1) for i in images]
-    return ReadImages(np.stack(in_colour), read)
+    _tell(files, found.broken, found.notes, data)
+    return ReadImages(found.images(), found.files)
+
+
+def _each(files: list[Path], data: DataConfig) -> Iterator["_Image | Exception"]:
+    """Yields the image of each file, or the error, in order; several threads read ahead."""
+    with ThreadPoolExecutor(n_threads()) as pool, _bombs_are_errors():
+        for first in range(0, len(files), 256):
+            yield from pool.map(lambda file: _try_to_read(file, data), files[first : first + 256])
+
+
+def _try_to_read(file: Path, data: DataConfig) -> "_Image | Exception":
+    try:
+        return _read_image(file, data)
+    except (_BrokenImage, _DeepImage, UserError) as error:
+        return error
+
+
+class _Found:
+    """What was found in files that are read one after another.
+
+    The images are kept as long as they fit into ``data.cache_gb``. The figures of each are kept
+    both as it is and with three channels: if one image is in colour, all are stored with three.
+    """
+
+    def __init__(self, data: DataConfig):
+        self.data = data
+        self.files: list[Path] = []
+        self.broken: dict[Path, str] = {}
+        self.deep: list[str] = []
+        self.notes: Counter = Counter()
+        self._size: tuple[int, int] | None = None
+        self._kept: list[np.ndarray] | None = []
+        self._as_they_are, self._in_colour = ImageFigures(), ImageFigures()
+        self._colours = 0
+
+    def add(self, file: Path, result: "_Image | Exception") -> None:
+        """Add the image of a file, or the error with which reading it ended."""
+        if isinstance(result, _BrokenImage):
+            self.broken[file] = str(result)
+        elif isinstance(result, _DeepImage):
+            self.deep.append(str(file))
+        elif isinstance(result, Exception):
+            raise result
+        else:
+            self.notes.update(result.notes)
+            self._add(file, result.pixels)
+
+    def _add(self, file: Path, image: np.ndarray) -> None:
+        height, width = image.shape[:2]
+        if self._size and self._size != (height, width):
+            first_height, first_width = self._size
+            raise UserError(
+                f"{file}: is {height}x{width}, {self.files[0]} is {first_height}x{first_width}; "
+                "set data.image_size to resize all of them"
+            )
+        self._size = height, width
+        self.files.append(file)
+        self._colours += image.ndim == 3
+        self._as_they_are.add(image)
+        self._in_colour.add(_with_channels(image, 3))
+        if self._kept is not None:
+            self._kept.append(image)
+            if len(self._kept) * image.size > self.data.cache_gb * 1e9:
+                self._kept = None
+
+    def images(self) -> ImageArray:
+        """Returns the images of all files that could be read."""
+        channels = 3 if self._colours else 1
+        if self._kept is not None:
+            return np.stack([_with_channels(image, channels) for image in self._kept])
+        figures = self._in_colour if self._colours else self._as_they_are
+        checksums, files, data = figures.checksums.tolist(), self.files, self.data
+
+        def read(positions: np.ndarray) -> np.ndarray:
+            return np.stack(
+                [_read_again(files[at], data, channels, checksums[at]) for at in positions.tolist()]
+            )
+
+        height, width = self._size or (0, 0)
+        shape = len(files), height, width, channels
+        return StoredImages(read, shape, os.path.commonpath(files), figures)
+
+
+def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
+    """Returns an image with a last axis of one or three channels."""
+    return image if image.ndim == 3 else np.stack([image] * channels, axis=-1)
+
+
+def _read_again(file: Path, data: DataConfig, channels: int, checksum: int) -> np.ndarray:
+    """Returns an image that has been read before, ``[height, width, channels]``.
+
+    Raises:
+        UserError: it cannot be read any more, or is another one.
+    """
+    result = _try_to_read(file, data)
+    if isinstance(result, Exception):
+        raise UserError(f"{file}: can no longer be read ({result})")
+    image = _with_channels(result.pixels, channels)
+    if image.ndim != 3 or zlib.crc32(np.ascontiguousarray(image).data) != checksum:
+        raise UserError(f"{file}: has changed since training began; restore it")
+    return image
 
 
 def _tell(files: list[Path], broken: dict[Path, str], notes: Counter, data: DataConfig) -> None:
@@ -118,7 +203,7 @@ def _tell(files: list[Path], broken: dict[Path, str], notes: Counter, data: Data
         )
     if broken:
         say(f"{folder}: skipped {len(broken):,} broken files: {listed}")
-    for note, n in (+notes).items():
+    for note, n in notes.items():
         say(f"{folder}: {note} of {n:,} file{'s' if n > 1 else ''}")
 
 
@@ -149,10 +234,19 @@ def opened_image(file: Path) -> Iterator[Image.Image]:
         pixelcnn_tf.utils.errors.UserError: none.png: not a readable image (...
     """
     try:
-        with _opened(file) as image:
+        with _bombs_are_errors(), _opened(file) as image:
             yield image
     except _BrokenImage as error:
         raise UserError(f"{file}: not a readable image ({error})") from None
+
+
+@contextlib.contextmanager
+def _bombs_are_errors() -> Iterator[None]:
+    """Within the ``with`` block, images of a suspicious size cannot be opened. Not to be entered by
+    several threads: they share the filters of warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
 
 
 @contextlib.contextmanager
@@ -163,10 +257,8 @@ def _opened(file: Path) -> Iterator[Image.Image]:
         except ImportError:
             raise _BrokenImage("needs the package pillow-heif") from None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as image:
-                yield image
+        with Image.open(file) as image:
+            yield image
     except UserError:
         raise
     except (OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:
@@ -178,17 +270,23 @@ def _opened(file: Path) -> Iterator[Image.Image]:
 _EIGHT_BIT_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr"}
 
 
-def _read_image(file: Path, data: DataConfig, notes: Counter) -> np.ndarray:
-    """Returns uint8 ``[height, width]`` for a greyscale file, else ``[height, width, 3]``.
+class _Image(NamedTuple):
+    """The pixels of a file, uint8 ``[height, width]`` if it is greyscale, else
+    ``[height, width, 3]``, and what was left out."""
 
-    The background of transparent images is white. What is left out is counted in ``notes``.
+    pixels: np.ndarray
+    notes: list[str]
+
+
+def _read_image(file: Path, data: DataConfig) -> _Image:
+    """Returns the image of a file; the background of transparent images is white.
 
     Raises:
         UserError: the file has another number of bits per channel, or cannot be scaled.
         _DeepImage, _BrokenImage: see there.
     """
     with _opened(file) as opened:
-        notes["read the first image"] += getattr(opened, "n_frames", 1) > 1
+        notes = ["read the first image"] if getattr(opened, "n_frames", 1) > 1 else []
         sixteen = _has_sixteen_bits(opened)
         if sixteen and _tiff_tag(opened, Base.PlanarConfiguration) == 2:
             raise UserError(
@@ -199,7 +297,8 @@ def _read_image(file: Path, data: DataConfig, notes: Counter) -> np.ndarray:
         mode = image.mode
         if sixteen and data.sixteen_bit is None:
             raise _DeepImage
-        notes["kept the upper 8 bits per channel"] += sixteen
+        if sixteen:
+            notes.append("kept the upper 8 bits per channel")
         if sixteen and mode.startswith("I"):  # in colour, Pillow has kept the upper 8 bits
             image, mode = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)), "L"
         if mode not in _EIGHT_BIT_MODES:
@@ -213,7 +312,7 @@ def _read_image(file: Path, data: DataConfig, notes: Counter) -> np.ndarray:
         height, width = data.image_size
         resize = ImageOps.fit if data.fit == "crop" else Image.Image.resize
         image = resize(image, (width, height), Image.Resampling.LANCZOS)
-    return np.asarray(image)
+    return _Image(np.asarray(image), notes)
 
 
 def _has_sixteen_bits(opened: Image.Image) -> bool:

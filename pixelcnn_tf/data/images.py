@@ -1,4 +1,4 @@
-"""The training, validation and test images of a run, in memory."""
+"""The training, validation and test images of a run."""
 
 from typing import NamedTuple
 
@@ -6,19 +6,26 @@ import numpy as np
 
 from pixelcnn_tf.config.schema import DataConfig
 from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.stored_images import StoredImages, subset
+
+#: Images in memory or on disk.
+ImageArray = np.ndarray | StoredImages
 
 
 class Images(NamedTuple):
     """A training set and a test set, with labels and a validation set if there are any.
 
     Attributes:
-        train, test: uint8 ``[n, height, width, channels]``.
+        train, test: uint8 ``[n, height, width, channels]``; ``StoredImages`` where they take more
+            than ``data.cache_gb``.
         train_labels, test_labels: int32 ``[n]``, from 0 up; None without labels.
         validation, validation_labels: the images that are held out of the training images for
             scores during training (``data.validation_share``), and their labels; None without
             them.
         dynamic: whether ``train`` contains intensities from 0 to 255, from which ``get_dataset``
             draws binary images; the other images are binary then.
+        augment: the random changes that ``get_dataset`` makes to training images, as
+            ``data.augment``.
 
     Examples:
         >>> images = Images(np.zeros((9, 8, 8, 1), np.uint8), np.zeros((3, 8, 8, 1), np.uint8))
@@ -27,24 +34,25 @@ class Images(NamedTuple):
         [2, 1]
     """
 
-    train: np.ndarray
-    test: np.ndarray
+    train: ImageArray
+    test: ImageArray
     train_labels: np.ndarray | None = None
     test_labels: np.ndarray | None = None
     dynamic: bool = False
-    validation: np.ndarray | None = None
+    validation: ImageArray | None = None
     validation_labels: np.ndarray | None = None
+    augment: tuple[str, ...] = ()
 
-    def arrays(self) -> tuple[np.ndarray | None, ...]:
+    def arrays(self) -> tuple[ImageArray | None, ...]:
         """Returns the images and labels of all sets, those of the validation set last."""
         return (*self[:4], self.validation, self.validation_labels)
 
 
 #: The images of one set, and their labels if they were requested and exist.
-Part = tuple[np.ndarray, np.ndarray | None]
+Part = tuple[ImageArray, np.ndarray | None]
 
 
-def hold_out_test(images: np.ndarray, labels: np.ndarray | None, data: DataConfig) -> Images:
+def hold_out_test(images: ImageArray, labels: np.ndarray | None, data: DataConfig) -> Images:
     """Returns the images, divided at random into a training and a test set.
 
     Args:
@@ -73,8 +81,8 @@ def hold_out_test(images: np.ndarray, labels: np.ndarray | None, data: DataConfi
     order = np.random.default_rng([data.seed, 0]).permutation(len(images))
     train, test = np.sort(order[n_test:]), np.sort(order[:n_test])
     if labels is None:
-        return Images(images[train], images[test])
-    return Images(images[train], images[test], labels[train], labels[test])
+        return Images(subset(images, train), subset(images, test))
+    return Images(subset(images, train), subset(images, test), labels[train], labels[test])
 
 
 def hold_out_validation(images: Images, data: DataConfig) -> Images:
@@ -102,12 +110,12 @@ def hold_out_validation(images: Images, data: DataConfig) -> Images:
             f"{data.source}: {n} training image(s), of which data.validation_share {share} leaves "
             "none for training; lower the share or set data.validation_share=null"
         )
-    held_out = np.zeros(n, bool)
-    held_out[np.random.default_rng([data.seed, 4]).permutation(n)[:n_validation]] = True
+    order = np.random.default_rng([data.seed, 4]).permutation(n)
+    train, held_out = np.sort(order[n_validation:]), np.sort(order[:n_validation])
     labels = images.train_labels
     return images._replace(
-        train=images.train[~held_out],
-        validation=images.train[held_out],
-        train_labels=None if labels is None else labels[~held_out],
+        train=subset(images.train, train),
+        validation=subset(images.train, held_out),
+        train_labels=None if labels is None else labels[train],
         validation_labels=None if labels is None else labels[held_out],
     )

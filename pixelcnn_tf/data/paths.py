@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import numpy as np
-
 from pixelcnn_tf.config import registry
 from pixelcnn_tf.config.data import DataConfig
 from pixelcnn_tf.data.archives import ARCHIVE_ENDINGS, extracted
@@ -14,7 +12,7 @@ from pixelcnn_tf.data.file_search import IMAGE_ENDINGS, find_images
 from pixelcnn_tf.data.idx_files import idx_files, is_idx_file, read_idx
 from pixelcnn_tf.data.image_files import read_images
 from pixelcnn_tf.data.image_folders import folder_classes, read_folder
-from pixelcnn_tf.data.images import Part
+from pixelcnn_tf.data.images import ImageArray, Part
 from pixelcnn_tf.utils.errors import UserError
 
 
@@ -79,7 +77,7 @@ def _is_readable(folder: Path) -> bool:
     return os.access(folder, os.R_OK | os.X_OK) and folder.is_dir()
 
 
-def read_all(path: Path, data: DataConfig) -> np.ndarray:
+def read_all(path: Path, data: DataConfig) -> ImageArray:
     """Returns all images of an image file or of a folder of images; of other files and folders,
     the test images or else the training images.
 

@@ -1,5 +1,7 @@
 """``tf.data`` pipelines of uint8 images and their labels, in an order that can be resumed."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from pixelcnn_tf.config.schema import DataConfig
 from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.data.sources import load_images
 from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.stored_images import StoredImages, n_threads
 
 __all__ = ["Images", "check_labels", "get_dataset", "load_for", "load_images"]
 
@@ -32,14 +35,15 @@ def get_dataset(
 
     The training set is shuffled in every epoch and repeated without end, in an order that depends
     only on ``seed``. The other sets are traversed once, in order; their last batch may be smaller.
-    With ``Images.dynamic``, every training batch is binarized at random, as a function of ``seed``
-    and the step.
+    With ``Images.dynamic``, every training batch is binarized at random, and with
+    ``Images.augment`` half of its images are mirrored, as a function of ``seed`` and the step.
+    ``StoredImages`` are read on the way, by several threads.
 
     Args:
         source: a name (``'digits'``) or path, a ``DataConfig``, or loaded ``Images``.
         split: ``'train'``, ``'test'`` or ``'validation'``.
         batch_size: images per batch.
-        seed: the seed of the order and of the binarization with ``Images.dynamic``.
+        seed: the seed of the order, of the binarization and of the mirrored images.
         start_step: number of batches to skip at the start, to resume training.
         labels: whether each batch is a pair ``(images, labels)``; the images are the same.
 
@@ -69,23 +73,47 @@ def get_dataset(
             "labels=True: these images have no labels (load_images(..., labels=True) loads those "
             f"that there are); {_LABELLED}"
         )
+    training, stored = split == "train", isinstance(array, StoredImages)
     with tf.device("CPU"):
-        array = tf.constant(array)
+        array = array if stored else tf.constant(array)
         numbers = tf.constant(numbers, tf.int32) if labels else None
-    if split == "train":
+    if training:
         indices = _endless_order(len(array), seed, start_step * batch_size)
         indices = indices.batch(batch_size, drop_remainder=True)
     else:
         indices = tf.data.Dataset.range(len(array)).skip(start_step * batch_size)
         indices = indices.batch(batch_size)
-    dynamic = images.dynamic and split == "train"
 
     def batch(step: tf.Tensor, at: tf.Tensor):
-        chosen = tf.gather(array, at)
-        chosen = _draw_binary(chosen, seed, step) if dynamic else chosen
+        chosen = _read(array, at) if stored else tf.gather(array, at)
+        if training and images.dynamic:
+            chosen = _draw_binary(chosen, seed, step)
+        if training and "flip" in images.augment:
+            chosen = _flip(chosen, seed, step)
         return (chosen, tf.gather(numbers, at)) if labels else chosen
 
-    return indices.enumerate(start_step).map(batch, num_parallel_calls=2).prefetch(2)
+    n_calls = n_threads() if stored else 2
+    return indices.enumerate(start_step).map(batch, num_parallel_calls=n_calls).prefetch(n_calls)
+
+
+@contextlib.contextmanager
+def reading_errors(images: Images) -> Iterator[None]:
+    """Within the ``with`` block, what goes wrong when ``StoredImages`` are read, which TensorFlow
+    reports as an error of its own, is raised as it is.
+
+    Example:
+
+    >>> from pixelcnn_tf.data.pipeline import reading_errors
+    >>> with reading_errors(pixelcnn_tf.load_images("digits_grey")):
+    ...     pass
+    """
+    try:
+        yield
+    except tf.errors.OpError:
+        for array in images.arrays():
+            if isinstance(array, StoredImages) and array.error is not None:
+                raise array.error from None
+        raise
 
 
 def filled_up(part: tf.Tensor, size: int) -> tf.Tensor:
@@ -156,6 +184,28 @@ def check_labels(images: Images, n_classes: int, source: str) -> None:
             f"model.n_classes: {n_classes}, but data.source {source!r} has labels from {smallest} "
             f"to {largest}; must be at least {largest + 1}"
         )
+
+
+def _read(images: StoredImages, at: tf.Tensor) -> tf.Tensor:
+    """Returns some images; an error becomes one of TensorFlow, see ``reading_errors``."""
+
+    def read(positions: np.ndarray) -> tuple[np.ndarray, str]:
+        try:
+            return images[positions], ""
+        except UserError as error:  # TensorFlow would print a traceback
+            return np.zeros((len(positions), *images.shape[1:]), np.uint8), str(error)
+
+    chosen, error = tf.numpy_function(read, [at], (tf.uint8, tf.string))
+    with tf.control_dependencies([tf.debugging.Assert(tf.equal(error, ""), [error])]):
+        return tf.ensure_shape(chosen, [at.shape[0], *images.shape[1:]])
+
+
+def _flip(images: tf.Tensor, seed: int, step: tf.Tensor) -> tf.Tensor:
+    """Returns the images, each mirrored left to right with probability 1/2: a function of (seed,
+    step), like ``_draw_binary``."""
+    key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 2], tf.int64), step)
+    drawn = tf.random.stateless_uniform([images.shape[0]], key, 0, 2, tf.int32)
+    return tf.where(tf.reshape(drawn, [-1, 1, 1, 1]) == 1, images[:, :, ::-1], images)
 
 
 def _draw_binary(intensities: tf.Tensor, seed: int, step: tf.Tensor) -> tf.Tensor:

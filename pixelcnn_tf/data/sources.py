@@ -3,6 +3,7 @@
 import contextlib
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +12,11 @@ from pixelcnn_tf.config.data import DataConfig, data_section
 from pixelcnn_tf.config.plugins import errors_of, file_of
 from pixelcnn_tf.config.registry import Entry
 from pixelcnn_tf.data.array_files import as_images, as_labels
-from pixelcnn_tf.data.images import Images, hold_out_test, hold_out_validation
+from pixelcnn_tf.data.images import ImageArray, Images, hold_out_test, hold_out_validation
+from pixelcnn_tf.data.mapped_arrays import kept
 from pixelcnn_tf.data.paths import read_all, read_path
 from pixelcnn_tf.utils.errors import UserError, suggestion
+from pixelcnn_tf.utils.stored_images import StoredImages
 
 
 def load_images(
@@ -67,6 +70,7 @@ def load_images(
         if validation is not None:
             validation = _binarize(validation, data, "validation")
         images = images._replace(train=train, test=test, validation=validation, dynamic=dynamic)
+    images = images._replace(augment=tuple(data.augment))
     if data.validation_share:
         images = hold_out_validation(images, data)
         if images.dynamic and images.validation is not None:  # drawn once, like the test images
@@ -74,7 +78,7 @@ def load_images(
     return images
 
 
-def load_all_images(path: str | Path, data: DataConfig) -> np.ndarray:
+def load_all_images(path: str | Path, data: DataConfig) -> ImageArray:
     """Returns all images of one file or folder, without holding any out.
 
     Args:
@@ -86,7 +90,8 @@ def load_all_images(path: str | Path, data: DataConfig) -> np.ndarray:
 
     Returns:
         uint8 ``[n, height, width, channels]``, with values as in ``load_images``; images that are
-        binary already stay as they are.
+        binary already stay as they are, and those that take more than ``data.cache_gb`` are
+        ``StoredImages``.
 
     Raises:
         UserError: no such file or folder, or it contains no readable image.
@@ -107,11 +112,12 @@ def load_all_images(path: str | Path, data: DataConfig) -> np.ndarray:
     return images
 
 
-def _binarize(images: np.ndarray, data: DataConfig, split: str) -> np.ndarray:
+def _binarize(images: ImageArray, data: DataConfig, split: str) -> np.ndarray:
     """Returns binary images: 1 from half intensity up, or with the intensity as probability.
 
     Source of the latter, static binarization: Salakhutdinov and Murray 2008.
     """
+    images = np.asarray(images)
     if data.binarize == "threshold":
         return (images >= 128).astype(np.uint8)
     # Each split has a generator of its own: 'sample' and 'dynamic' share their test images.
@@ -145,20 +151,28 @@ def _from_entry(entry: Entry, data: DataConfig) -> Images:
     with errors_of(path) if path else contextlib.nullcontext():
         images = load(data)
     where = f"data source {entry.name!r}"
-    if isinstance(images, np.ndarray):
-        return hold_out_test(as_images(images, where), None, data)
+    if isinstance(images, np.ndarray | StoredImages):
+        return hold_out_test(_checked(images, data, where), None, data)
     if not isinstance(images, Images):
         raise UserError(
             f"{where}: returns {type(images).__name__}; must return uint8 images "
             "[n, height, width, channels], or Images"
         )
-    train, test = as_images(images.train, where), as_images(images.test, where)
-    train_labels, test_labels = images.train_labels, images.test_labels
-    if train_labels is not None:
-        train_labels = as_labels(train_labels, where, len(train))
-    if test_labels is not None:
-        test_labels = as_labels(test_labels, where, len(test))
-    return Images(train, test, train_labels, test_labels)
+    parts = {}
+    for name in ("train", "test", "validation"):
+        array, labels = getattr(images, name), getattr(images, f"{name}_labels")
+        if array is None and name == "validation":
+            continue
+        parts[name] = array = _checked(array, data, where)
+        if labels is not None:
+            parts[f"{name}_labels"] = as_labels(labels, where, len(array))
+    return Images(**parts)
+
+
+def _checked(images: Any, data: DataConfig, where: str) -> ImageArray:
+    if isinstance(images, StoredImages):
+        return images
+    return kept(as_images(images, where), data, where)
 
 
 def _from_path(data: DataConfig, labels: bool, hold_out: bool) -> Images:

@@ -57,17 +57,19 @@ class Clock:
 
 
 class Means(NamedTuple):
-    """Means over the steps of a window: nats per image, gradient norm, images per second.
+    """Means over the steps of a window: nats per image, gradient norm, images per second, and the
+    share of the time in which the next batch was waited for.
 
     Example:
 
-    >>> pixelcnn_tf.training.clock.Means(80.0, 0.5, 200.0).nats
+    >>> pixelcnn_tf.training.clock.Means(80.0, 0.5, 200.0, 0.01).nats
     80.0
     """
 
     nats: float
     gradient_norm: float
     images_per_second: float
+    waiting: float
 
 
 class Window:
@@ -96,6 +98,7 @@ class Window:
     def _start_over(self) -> None:
         self.results: list[tuple[SupportsFloat, SupportsFloat]] = []
         self._untimed = 0
+        self._waited = 0.0
         self._began = self.clock.seconds
         self._opened = time.perf_counter()
 
@@ -103,9 +106,17 @@ class Window:
         """Add the sum of nats over the batch and the gradient norm of one step."""
         self.results.append((nats, norm))
 
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """The time in the ``with`` block counts as waiting for the next batch."""
+        began = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - began
+
     def start_clock(self) -> None:
         """Leave the steps so far out of the speed: the first one compiles."""
         self._untimed = len(self.results)
+        self._waited = 0.0
         self.clock.start()
         self._began = self.clock.seconds
 
@@ -140,6 +151,7 @@ class Window:
         seconds = self.clock.seconds - self._began
         if not self.clock.running or not timed:  # only steps that compiled: count them
             timed, seconds = len(values), time.perf_counter() - self._opened
-        speed = timed * self.batch_size / max(seconds, 1e-9)
+        seconds = max(seconds, 1e-9)
+        speed, waiting = timed * self.batch_size / seconds, min(self._waited / seconds, 1.0)
         self._start_over()
-        return Means(nats / self.batch_size, norm, speed)
+        return Means(nats / self.batch_size, norm, speed, waiting)

@@ -86,7 +86,7 @@ def _try_plugins(config: Config, images: Images) -> None:
         model.likelihood(images.train[:1], model(images.train[:1], *given))
         if supports_incremental(model):
             side = -(-4 // model.size_unit) * model.size_unit  # from 4 up, a multiple
-            teacher_forced_logits(model, images.train[:1, :side, :side], False, labels)
+            teacher_forced_logits(model, images.train[:1][:, :side, :side], False, labels)
 
 
 def _train(config: Config, run: RunFolder, images: Images, fresh: bool, started: float) -> int:

@@ -111,6 +111,7 @@ def write_window(trainer: "Trainer", window: Window, bar: tqdm, n_dims: int) -> 
     figures["learning_rate"] = float(tf.convert_to_tensor(trainer.optimizer.learning_rate))
     figures["gradient_norm"] = means.gradient_norm
     figures["images_per_second"] = means.images_per_second
+    figures["waiting_for_data"] = means.waiting
     trainer.summaries.scalars("train", figures, trainer.step)
 
 

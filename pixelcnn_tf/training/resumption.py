@@ -7,6 +7,7 @@ _FREE = {
     "name",  # with runs_dir, where the run is
     "runs_dir",
     "plugins",  # where the files are
+    "data.cache_gb",
     "training.log_every",
     "training.eval_every",
     "training.sample_every",
@@ -22,7 +23,7 @@ def forbidden_changes(old: Config, new: Config, same_images: bool = False) -> li
     """Returns the keys whose values differ, excluding those that a resumed run may change.
 
     More steps or minutes only make a run longer, unless the learning rate depends on them. With
-    the same images, all of ``data`` may change but how they are made binary.
+    the same images, all of ``data`` may change but how they are made binary and augmented.
 
     Args:
         old: the config that the run was started with.
@@ -45,7 +46,8 @@ def forbidden_changes(old: Config, new: Config, same_images: bool = False) -> li
                 free.add(f"training.{key}")
     before, after = _flat(old.model_dump()), _flat(new.model_dump())
     if same_images:
-        free |= {key for key in {**before, **after} if key.startswith("data.")} - {"data.binarize"}
+        free |= {key for key in {**before, **after} if key.startswith("data.")}
+        free -= {"data.binarize", "data.augment"}
     return [
         f"{key}: {before.get(key)} there, {after.get(key)} here"
         + (

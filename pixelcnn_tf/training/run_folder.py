@@ -19,9 +19,11 @@ except ImportError:  # Windows: no locks there
 
 from pixelcnn_tf.config.loading import load_config, load_plugins_of
 from pixelcnn_tf.config.schema import Config
+from pixelcnn_tf.data.images import ImageArray
 from pixelcnn_tf.training.resumption import forbidden_changes
 from pixelcnn_tf.utils.atomic_files import flush, replacing
 from pixelcnn_tf.utils.errors import UserError, first_line
+from pixelcnn_tf.utils.stored_images import StoredImages
 
 if TYPE_CHECKING:
     from pixelcnn_tf.models.base import PixelModel
@@ -60,7 +62,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def opened(
-        self, config: Config, fresh: bool = False, images: Sequence[np.ndarray | None] = ()
+        self, config: Config, fresh: bool = False, images: Sequence[ImageArray | None] = ()
     ) -> Iterator[None]:
         """Within the ``with`` block the folder exists, may be used for a run with ``config``,
         and no other process may use it. May be nested; checked once.
@@ -95,7 +97,7 @@ class RunFolder:
                     folder.rmdir()
 
     def check(
-        self, config: Config, fresh: bool = False, images: Sequence[np.ndarray | None] = ()
+        self, config: Config, fresh: bool = False, images: Sequence[ImageArray | None] = ()
     ) -> None:
         """Make sure that a run with ``config`` may be started or resumed here.
 
@@ -141,7 +143,7 @@ class RunFolder:
         with replacing(self.config) as temporary:
             temporary.write_text(config.to_yaml(), encoding="utf-8")
 
-    def has_images(self, *parts: np.ndarray | None) -> bool:
+    def has_images(self, *parts: ImageArray | None) -> bool:
         """Returns whether the run was started with these images and labels."""
         if not self.images.exists():
             return False
@@ -149,7 +151,7 @@ class RunFolder:
         # Runs of earlier versions lack the validation set, which comes last.
         return bool(recorded) and recorded == _checksums(parts).split()[: len(recorded)]
 
-    def check_images(self, *parts: np.ndarray | None) -> None:
+    def check_images(self, *parts: ImageArray | None) -> None:
         """Record the checksums of a run's images and labels, or compare them with those that the
         run was started with: a single additional image could move test images into the training
         set.
@@ -243,8 +245,14 @@ class RunFolder:
 
 def _checksums(parts) -> str:
     """Returns the number and checksum of each array that is not None, on one line."""
-    arrays = [np.ascontiguousarray(part) for part in parts if part is not None]
-    return " ".join(f"{len(array)}:{zlib.crc32(array.data):08x}" for array in arrays) + "\n"
+    present = [part for part in parts if part is not None]
+    return " ".join(f"{len(part)}:{_checksum(part):08x}" for part in present) + "\n"
+
+
+def _checksum(part: ImageArray) -> int:
+    if isinstance(part, StoredImages):
+        return part.checksum()
+    return zlib.crc32(np.ascontiguousarray(part).data)
 
 
 def load_model(run_or_keras_path: str | Path) -> "PixelModel":

@@ -1,6 +1,7 @@
 """Trainer: the resumable training loop, with checkpoints, scores and samples."""
 
 import contextlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tqdm import tqdm
 
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.data.images import Images
-from pixelcnn_tf.data.pipeline import get_dataset
+from pixelcnn_tf.data.pipeline import get_dataset, reading_errors
 from pixelcnn_tf.likelihoods.base import Likelihood
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.build import build_model
@@ -137,7 +138,7 @@ class Trainer(Steps):
         if known != ((height, width), channels):
             self.config = self.config.resolved(height, width, channels)
         self.check_samples(images)
-        with self.run.opened(self.config, images=images.arrays()):
+        with self.run.opened(self.config, images=images.arrays()), reading_errors(images):
             self.run.check_images(*images.arrays())
             self.run.create(self.config)
             with DeferredSignals() as self._signals:
@@ -184,14 +185,17 @@ class Trainer(Steps):
                     self._signals.check()
                     if t.minutes is not None and t.schedule == "cosine":
                         self.optimizer.learning_rate = rate_at(t, self.step, self.clock.seconds)
-                    window.add(*self.train_step(*tf.nest.flatten(next(batches))))
+                    with window.waiting():
+                        batch = next(batches)
+                    window.add(*self.train_step(*tf.nest.flatten(batch)))
                     self.step += 1
                     if t.minutes is not None:
                         window.wait()
                     last = self._is_last()
                     results = self._after_step(window, bar, images, last)
                 self._signals.check()
-            except (StopRequested, OSError):  # OSError: | tee that is gone, a full disk
+            # OSError: | tee that is gone, a full disk; OpError: images that cannot be read.
+            except (StopRequested, OSError, tf.errors.OpError):
                 self._save(window)
                 raise
         return results
@@ -205,7 +209,7 @@ class Trainer(Steps):
         t = self.config.training
         results = {}
         if last or self.step % t.log_every == 0:
-            reports.write_window(self, window, bar, images.train[0].size)
+            reports.write_window(self, window, bar, math.prod(images.train.shape[1:]))
         if not self.clock.running:  # the first step compiles: it does not count
             bar.unpause()
             window.start_clock()
@@ -322,7 +326,8 @@ class Trainer(Steps):
 
     def check_samples(self, images: Images) -> None:
         """Raises UserError if the samples, of the size of these images, do not fit the memory."""
-        shape = (self.config.sampling.n_images, *images.train.shape[1:])
+        height, width, channels = images.train.shape[1:]
+        shape = self.config.sampling.n_images, height, width, channels
         plan_batches(self.model, shape, self._sampling_settings())
 
     def _sampling_settings(self) -> SamplingSettings:

@@ -210,19 +210,22 @@ def test_speed_counts_training_only(monkeypatch):
     window = Window(5, clock)
     window.start_clock()
     for _ in range(4):
-        now[0] += 1.0
+        with window.waiting():
+            now[0] += 0.25
+        now[0] += 0.75
         window.add(20.0, 1.0)
         with clock.paused():
             now[0] += 100.0
     means = window.close(step=4)
-    assert means == (4.0, 1.0, 5.0)  # 20 nats over 5 images; 5 images a second
+    # 20 nats over 5 images; 5 images a second; a quarter of the time is waiting
+    assert means == (4.0, 1.0, 5.0, 0.25)
     for _ in range(3):
         now[0] += 1.0
         window.add(20.0, 1.0)
         if len(window.results) == 1:
             now[0] += 100.0  # compiling
             window.start_clock()
-    assert window.close(step=7) == (4.0, 1.0, 5.0)
+    assert window.close(step=7) == (4.0, 1.0, 5.0, 0.0)
 
 
 # Trains the runs of these names, but for "killed" if it is not the only one: it dies at step 8.
