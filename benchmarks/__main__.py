@@ -11,6 +11,7 @@ examples:
   python -m benchmarks colour            the same on colour images, with PixelCNN++
   python -m benchmarks tfp               PixelCNN++ of this package and of TensorFlow Probability
   python -m benchmarks torch             training and scoring beside the same models in PyTorch
+  python -m benchmarks data --set model.n_layers=2   a folder of images, read on the way and kept
   python -m benchmarks checkouts --other ../old   this checkout and another one, all models
 
 Absolute figures depend on the machine and its load; compare the ratios. The alternatives run
@@ -26,6 +27,7 @@ from unittest import mock
 import numpy as np
 
 from benchmarks.checkouts import checkouts
+from benchmarks.data import data
 from benchmarks.measuring import (
     channels_of,
     interleave,
@@ -46,14 +48,17 @@ from pixelcnn_tf.utils.errors import UserError
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 #: The config of a job, and the side of its images, where they are not cifar10_pixelcnn.yml and 32.
-JOB_CONFIGS = {"tfp": CONFIGS / "cifar10_pixelcnn_pp_small.yml"}
+JOB_CONFIGS = {
+    "tfp": CONFIGS / "cifar10_pixelcnn_pp_small.yml",
+    "data": CONFIGS.parent / "config.yml",
+}
 JOB_SIDES = {"family": 28}
 #: Jobs that measure the models of a table of docs/results.md, and the table.
 TABLES = {"family": "mnist_binary", "colour": "cifar10_small"}
 #: Flags that only some jobs use, and those jobs.
-USERS = {"config": "train conv sample tfp", "whole_naive": "sample tfp"}
+USERS = {"config": "train conv sample tfp data", "whole_naive": "sample tfp"}
 USERS |= {"batches": "sample", "sides": "sample", "other": "checkouts", "features": "torch"}
-USERS |= {"side": "train conv sample tfp family colour checkouts"}
+USERS |= {"side": "train conv sample tfp data family colour checkouts", "images": "data"}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -62,7 +67,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--config",
         metavar="FILE",
-        help="the model (configs/cifar10_pixelcnn.yml; tfp: configs/cifar10_pixelcnn_pp_small.yml)",
+        help="the model (configs/cifar10_pixelcnn.yml; tfp: configs/cifar10_pixelcnn_pp_small.yml; "
+        "data: config.yml)",
     )
     parser.add_overrides()
     parser.add_argument("--batch", type=whole_number, help="images per batch (the config's)")
@@ -86,6 +92,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--other", metavar="DIR", help="checkouts: the folder of another checkout of this project"
+    )
+    parser.add_argument(
+        "--images", type=whole_number, default=200_000, help="data: number of images (200000)"
     )
     parser.add_argument("--rounds", type=whole_number, default=9, help="repetitions (9)")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
@@ -247,6 +256,7 @@ JOBS = {
     **{job: models_of(table) for job, table in TABLES.items()},
     "tfp": tfp,
     "torch": torch_peer,
+    "data": data,
     "checkouts": checkouts,
 }
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pixelcnn_tf.cli.parsing import Parser
 from pixelcnn_tf.config import config_template, registry
+from pixelcnn_tf.config.data import TFDS
 from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing
 from pixelcnn_tf.utils.errors import UserError, suggestion
@@ -71,7 +72,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
                 f"--block {args.block}: architecture {args.architecture!r} is not a stack of "
                 "blocks; leave it out"
             )
-    if args.source not in sources and not Path(os.path.expanduser(args.source)).exists():
+    known = args.source in sources or args.source.startswith(TFDS)
+    if not known and not Path(os.path.expanduser(args.source)).exists():
         raise UserError(
             f"--source {args.source}: must be a file, a folder, or one of "
             f"{', '.join(sources)}{suggestion(args.source, sources)}"

@@ -9,6 +9,9 @@ from pixelcnn_tf.config.names import NameOf
 from pixelcnn_tf.config.sections import combined
 from pixelcnn_tf.config.types import Real, Section, Seed, Size
 
+#: The start of a source that names a data set which TensorFlow Datasets has prepared.
+TFDS = "tfds:"
+
 
 class DataConfig(Section):
     """The ``data`` section of a config: the source of the images and their preparation.
@@ -22,8 +25,9 @@ class DataConfig(Section):
     source: Annotated[str, Field(min_length=1), NameOf("source")] = Field(
         default="digits",
         description="a path: a .npz or .npy file of uint8 images, or a folder of images (PNG, "
-        "JPEG, ...; its folders train/, val/ and test/ are the sets), a .zip or .tar of one, or "
-        "the files of MNIST or CIFAR; or one of",
+        "JPEG, ...; its folders train/, val/ and test/ are the sets), a .zip or .tar of one, "
+        "TFRecord files of images, or the files of MNIST or CIFAR; tfds:NAME, which TensorFlow "
+        "Datasets has prepared; or one of",
     )
     image_size: Size | None = Field(
         default=None,

@@ -2,15 +2,16 @@
 
 import contextlib
 import importlib
+import io
 import os
 import re
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -33,6 +34,19 @@ class BrokenImagesError(UserError):
     """
 
 
+@runtime_checkable
+class ImageFile(Protocol):
+    """What an image can be read from: the path of a file, or another object whose ``read_bytes``
+    returns the contents of one and whose name is its ``str``.
+
+    Examples:
+        >>> isinstance(Path("a.png"), ImageFile)
+        True
+    """
+
+    def read_bytes(self) -> bytes: ...
+
+
 class ReadImages(NamedTuple):
     """The images of some files.
 
@@ -46,10 +60,12 @@ class ReadImages(NamedTuple):
     """
 
     images: ImageArray
-    files: list[Path]
+    files: list
 
 
-def read_images(files: list[Path], data: DataConfig) -> ReadImages:
+def read_images(
+    files: Sequence[ImageFile], data: DataConfig, name: str | None = None
+) -> ReadImages:
     """Returns the images of files as one array, or as ``StoredImages`` if they take more than
     ``data.cache_gb``.
 
@@ -60,6 +76,7 @@ def read_images(files: list[Path], data: DataConfig) -> ReadImages:
         files: at least one.
         data: the section of the config whose ``image_size``, ``fit``, ``sixteen_bit`` and
             ``skip_broken`` state how to read them.
+        name: for progress bars and notes; the folder that contains all files if not given.
 
     Returns:
         the images, with one channel if all are greyscale, else three, and their files.
@@ -76,10 +93,9 @@ def read_images(files: list[Path], data: DataConfig) -> ReadImages:
         >>> read_images([file], DataConfig(source="photos", image_size=8)).images.shape
         (1, 8, 8, 3)
     """
-    found = _Found(data)
-    results = progress(
-        f"reading {os.path.commonpath(files)}", len(files), "img", _each(files, data)
-    )
+    name = name or os.path.commonpath([str(file) for file in files])
+    found = _Found(data, name)
+    results = progress(f"reading {name}", len(files), "img", _each(files, data))
     for file, result in zip(files, results, strict=True):
         found.add(file, result)
     if found.deep:
@@ -87,18 +103,18 @@ def read_images(files: list[Path], data: DataConfig) -> ReadImages:
             f"{_listed(found.deep)}: {'have' if len(found.deep) > 1 else 'has'} more than 8 bits "
             "per channel; set data.sixteen_bit=scale to keep the upper 8"
         )
-    _tell(files, found.broken, found.notes, data)
+    _tell(name, len(files), found, data)
     return ReadImages(found.images(), found.files)
 
 
-def _each(files: list[Path], data: DataConfig) -> Iterator["_Image | Exception"]:
+def _each(files: Sequence[ImageFile], data: DataConfig) -> Iterator["_Image | Exception"]:
     """Yields the image of each file, or the error, in order; several threads read ahead."""
     with ThreadPoolExecutor(n_threads()) as pool, _bombs_are_errors():
         for first in range(0, len(files), 256):
             yield from pool.map(lambda file: _try_to_read(file, data), files[first : first + 256])
 
 
-def _try_to_read(file: Path, data: DataConfig) -> "_Image | Exception":
+def _try_to_read(file: ImageFile, data: DataConfig) -> "_Image | Exception":
     try:
         return _read_image(file, data)
     except (_BrokenImage, _DeepImage, UserError) as error:
@@ -112,10 +128,11 @@ class _Found:
     both as it is and with three channels: if one image is in colour, all are stored with three.
     """
 
-    def __init__(self, data: DataConfig):
+    def __init__(self, data: DataConfig, name: str):
         self.data = data
-        self.files: list[Path] = []
-        self.broken: dict[Path, str] = {}
+        self.name = name
+        self.files: list[ImageFile] = []
+        self.broken: list[tuple[str, str]] = []
         self.deep: list[str] = []
         self.notes: Counter = Counter()
         self._size: tuple[int, int] | None = None
@@ -123,10 +140,10 @@ class _Found:
         self._as_they_are, self._in_colour = ImageFigures(), ImageFigures()
         self._colours = 0
 
-    def add(self, file: Path, result: "_Image | Exception") -> None:
+    def add(self, file: ImageFile, result: "_Image | Exception") -> None:
         """Add the image of a file, or the error with which reading it ended."""
         if isinstance(result, _BrokenImage):
-            self.broken[file] = str(result)
+            self.broken.append((str(file), str(result)))
         elif isinstance(result, _DeepImage):
             self.deep.append(str(file))
         elif isinstance(result, Exception):
@@ -135,7 +152,7 @@ class _Found:
             self.notes.update(result.notes)
             self._add(file, result.pixels)
 
-    def _add(self, file: Path, image: np.ndarray) -> None:
+    def _add(self, file: ImageFile, image: np.ndarray) -> None:
         height, width = image.shape[:2]
         if self._size and self._size != (height, width):
             first_height, first_width = self._size
@@ -168,7 +185,7 @@ class _Found:
 
         height, width = self._size or (0, 0)
         shape = len(files), height, width, channels
-        return StoredImages(read, shape, os.path.commonpath(files), figures)
+        return StoredImages(read, shape, self.name, figures)
 
 
 def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
@@ -176,7 +193,7 @@ def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
     return image if image.ndim == 3 else np.stack([image] * channels, axis=-1)
 
 
-def _read_again(file: Path, data: DataConfig, channels: int, checksum: int) -> np.ndarray:
+def _read_again(file: ImageFile, data: DataConfig, channels: int, checksum: int) -> np.ndarray:
     """Returns an image that has been read before, ``[height, width, channels]``.
 
     Raises:
@@ -191,20 +208,20 @@ def _read_again(file: Path, data: DataConfig, channels: int, checksum: int) -> n
     return image
 
 
-def _tell(files: list[Path], broken: dict[Path, str], notes: Counter, data: DataConfig) -> None:
+def _tell(name: str, n_files: int, found: _Found, data: DataConfig) -> None:
     """Raises UserError if there are broken files, unless they are skipped; prints what was done."""
-    folder = os.path.commonpath(files)
-    listed = _listed([f"{file} ({reason})" for file, reason in broken.items()])
-    if broken and (not data.skip_broken or len(broken) == len(files)):
-        what = "not a readable image" if len(broken) == 1 else "not readable images"
-        raise BrokenImagesError(
-            f"{folder if len(broken) > 1 else next(iter(broken))}: {what}: {listed}; "
-            "repair or remove them, or set data.skip_broken=true"
-        )
+    broken = found.broken
+    listed = _listed([f"{file} ({reason})" for file, reason in broken])
+    if broken and (not data.skip_broken or len(broken) == n_files):
+        first, reason = broken[0]
+        what = f"{name}: not readable images: {listed}; repair or remove them"
+        if len(broken) == 1:
+            what = f"{first}: not a readable image ({reason}); repair or remove it"
+        raise BrokenImagesError(f"{what}, or set data.skip_broken=true")
     if broken:
-        say(f"{folder}: skipped {len(broken):,} broken files: {listed}")
-    for note, n in notes.items():
-        say(f"{folder}: {note} of {n:,} file{'s' if n > 1 else ''}")
+        say(f"{name}: skipped {len(broken):,} broken files: {listed}")
+    for note, n in found.notes.items():
+        say(f"{name}: {note} of {n:,} file{'s' if n > 1 else ''}")
 
 
 def _listed(files: list[str], most: int = 100) -> str:
@@ -250,14 +267,14 @@ def _bombs_are_errors() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _opened(file: Path) -> Iterator[Image.Image]:
-    if file.suffix.lower() in (".heic", ".heif"):
+def _opened(file: ImageFile) -> Iterator[Image.Image]:
+    if isinstance(file, Path) and file.suffix.lower() in (".heic", ".heif"):
         try:
             importlib.import_module("pillow_heif").register_heif_opener()
         except ImportError:
             raise _BrokenImage("needs the package pillow-heif") from None
     try:
-        with Image.open(file) as image:
+        with Image.open(file if isinstance(file, Path) else io.BytesIO(file.read_bytes())) as image:
             yield image
     except UserError:
         raise
@@ -278,7 +295,7 @@ class _Image(NamedTuple):
     notes: list[str]
 
 
-def _read_image(file: Path, data: DataConfig) -> _Image:
+def _read_image(file: ImageFile, data: DataConfig) -> _Image:
     """Returns the image of a file; the background of transparent images is white.
 
     Raises:

@@ -42,8 +42,13 @@ def set_of(name: str) -> str | None:
     return next((part for part, names in _SET_NAMES.items() if stem in names), None)
 
 
-def _set_within(name: str) -> str | None:
-    """Returns the set that one word of a name means, as in ``DIV2K_train_HR``, or None."""
+def set_within(name: str) -> str | None:
+    """Returns the set that one word of a name means, as in ``DIV2K_train_HR``, or None.
+
+    Examples:
+        >>> set_within("cifar10-test")
+        'test'
+    """
     words = set(re.split(r"[^a-z]+", name.lower()))
     parts = [part for part, names in _SET_NAMES.items() if words & set(names)]
     return parts[0] if len(parts) == 1 else None
@@ -135,7 +140,7 @@ def _sets(path: Path, found: FoundFiles, data: DataConfig) -> dict[str, Path]:
     folders: dict[str, Path] = {}
     known = {folder: set_of(folder.name) for folder in found.folders}
     if not any(known.values()):
-        within = {folder: _set_within(folder.name) for folder in found.folders}
+        within = {folder: set_within(folder.name) for folder in found.folders}
         # A class may be called train_station: all names must mean sets, and several of them.
         if all(within.values()) and len(set(within.values())) > 1:
             known = within
@@ -187,7 +192,7 @@ def _tell(path: Path, found: FoundFiles, folders: dict[str, Path], files: dict) 
     taken = [
         f"{folder.name}/ is the {part} set"
         for part, folder in folders.items()
-        if folder != path and (set_of(folder.name) or _set_within(folder.name))
+        if folder != path and (set_of(folder.name) or set_within(folder.name))
     ]
     if taken:
         say(f"{path}: {', '.join(taken)}")

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from pixelcnn_tf.config import registry
-from pixelcnn_tf.config.data import DataConfig
+from pixelcnn_tf.config.data import TFDS, DataConfig
 from pixelcnn_tf.data.archives import ARCHIVE_ENDINGS, extracted
 from pixelcnn_tf.data.array_files import ARRAY_ENDINGS, read_arrays
 from pixelcnn_tf.data.cifar_files import cifar_files, read_cifar
@@ -13,15 +13,36 @@ from pixelcnn_tf.data.idx_files import idx_files, is_idx_file, read_idx
 from pixelcnn_tf.data.image_files import read_images
 from pixelcnn_tf.data.image_folders import folder_classes, read_folder
 from pixelcnn_tf.data.images import ImageArray, Part
+from pixelcnn_tf.data.record_files import (
+    prepared_folder,
+    read_records,
+    record_classes,
+    record_files,
+)
 from pixelcnn_tf.utils.errors import UserError
+
+
+def source_path(source: str) -> Path:
+    """Returns the path that ``data.source`` means, if it is not the name of a registered source.
+
+    Raises:
+        UserError: TensorFlow Datasets has prepared no such data.
+
+    Examples:
+        >>> source_path("a.npz")
+        PosixPath('a.npz')
+    """
+    if source.startswith(TFDS):
+        return prepared_folder(source)
+    return Path(os.path.expanduser(source))
 
 
 def read_path(path: Path, data: DataConfig, labels: bool = False) -> dict[str, Part]:
     """Returns the images and labels of a file or folder.
 
     Args:
-        path: a .npz or .npy file, an IDX file, an archive, or a folder: of images, of IDX files,
-            or of the files of CIFAR for Python.
+        path: a .npz or .npy file, an IDX file, a TFRecord file, an archive, or a folder: of
+            images, of IDX or TFRecord files, or of the files of CIFAR for Python.
         data: the section of the config that states how to read them.
         labels: whether to return the labels, where there are any.
 
@@ -46,13 +67,17 @@ def read_path(path: Path, data: DataConfig, labels: bool = False) -> dict[str, P
 def _read(path: Path, data: DataConfig, labels: bool, kinds: str) -> dict[str, Part]:
     if container := _container(path):
         return (read_cifar if cifar_files(container) else read_idx)(container, labels)
+    if record_files(path):
+        return read_records(path, data, labels)
     if path.is_dir():
         return read_folder(path, data, labels)
     if is_idx_file(path):
         return read_idx(path, labels)
     if path.suffix.lower() not in ARRAY_ENDINGS:
         endings = ", ".join((*ARRAY_ENDINGS, *ARCHIVE_ENDINGS))
-        raise UserError(f"{path}: must be {kinds}, an IDX file, or one of {endings}")
+        raise UserError(
+            f"{path}: must be {kinds}, an IDX file, a .tfrecord file, or one of {endings}"
+        )
     return read_arrays(path, data, labels)
 
 
@@ -102,7 +127,7 @@ def read_all(path: Path, data: DataConfig) -> ImageArray:
     with extracted(path) as path:
         if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
             return read_images([path], data).images
-        if path.is_dir() and not _container(path):
+        if path.is_dir() and not _container(path) and not record_files(path):
             return read_images(find_images(path), data).images
         [*_, (images, _)] = _read(path, data, False, "an image file, a folder").values()
         return images
@@ -118,7 +143,9 @@ def path_classes(data: DataConfig) -> list[str] | None:
     """
     if data.class_names or registry.find("source", data.source):
         return data.class_names
-    with extracted(Path(os.path.expanduser(data.source))) as path:
+    with extracted(source_path(data.source)) as path:
         if not path.is_dir() or _container(path):
             return None
+        if record_files(path):
+            return record_classes(path)
         return folder_classes(path, data)

@@ -14,7 +14,7 @@ from pixelcnn_tf.config.registry import Entry
 from pixelcnn_tf.data.array_files import as_images, as_labels
 from pixelcnn_tf.data.images import ImageArray, Images, hold_out_test, hold_out_validation
 from pixelcnn_tf.data.mapped_arrays import kept
-from pixelcnn_tf.data.paths import read_all, read_path
+from pixelcnn_tf.data.paths import read_all, read_path, source_path
 from pixelcnn_tf.utils.errors import UserError, suggestion
 from pixelcnn_tf.utils.stored_images import StoredImages
 
@@ -176,7 +176,7 @@ def _checked(images: Any, data: DataConfig, where: str) -> ImageArray:
 
 
 def _from_path(data: DataConfig, labels: bool, hold_out: bool) -> Images:
-    path = Path(os.path.expanduser(data.source))
+    path = source_path(data.source)
     if not path.exists():
         names = registry.names("source")
         raise UserError(
