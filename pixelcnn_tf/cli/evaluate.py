@@ -23,6 +23,7 @@ from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing
 from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.progress import say
 
 if TYPE_CHECKING:
     from pixelcnn_tf.data.images import Images
@@ -171,6 +172,8 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
         )
     hold_out = not _is_new_data(args.run, config, args.given)
     images = load_for(config.data, next(iter(classes), None), hold_out=hold_out)
+    if not any(key.startswith("data.") for key in args.given):
+        _check_same_images(args.run, images, model)
     channels = images.test.shape[-1]
     if channels != model.n_channels:
         raise UserError(
@@ -183,6 +186,27 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
             f"{args.run} have {channels}"
         )
     return images
+
+
+def _check_same_images(run: str, images: "Images", model) -> None:
+    """Raises UserError if the images of the run have changed: those to be scored may be among those
+    that it was trained on.
+
+    The labels of an unconditional run are in no checksum, so they are left out.
+    """
+    from pixelcnn_tf.training.run_folder import RunFolder
+
+    folder = RunFolder(run)
+    if not folder.images.exists():
+        say(f"{folder.images} is missing: the images may be others than those of the run")
+        return
+    if model.n_classes is None:
+        images = images._replace(train_labels=None, test_labels=None, validation_labels=None)
+    if not folder.has_images(*images.arrays()):
+        raise UserError(
+            f"--run {run}: its images have changed since it was trained, so that training images "
+            "may be among them; restore them, or score other images with --set data.source=PATH"
+        )
 
 
 def _is_new_data(run: str, config: Config, given: set[str]) -> bool:

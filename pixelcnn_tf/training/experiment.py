@@ -27,6 +27,7 @@ from pixelcnn_tf.training.trainer import Trainer
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import replacing
 from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.progress import say
 
 
 def run_experiment(config: Config, fresh: bool = False) -> int:
@@ -67,11 +68,23 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
         if not fresh and run.finished(config):
             if run.images.exists():
                 run.check_images(*images.arrays())
+            _note_what_is_missing(run)
             print(f"{run.path} is already trained (--fresh trains it from scratch)")
         elif status := _train(config, run, images, fresh, started):
             return status
         print_results(run)
     return 0
+
+
+def _note_what_is_missing(run: RunFolder) -> None:
+    """Print which files of a finished run were deleted, if that has consequences."""
+    if not run.images.exists():
+        say(
+            f"{run.images} is missing: nobody can tell any more whether these are the images of "
+            "the run"
+        )
+    if not saved_steps(run.checkpoints):
+        say(f"{run.checkpoints} holds no checkpoint: the run cannot be made longer")
 
 
 def _try_plugins(config: Config, images: Images) -> None:
@@ -104,13 +117,15 @@ def _train(config: Config, run: RunFolder, images: Images, fresh: bool, started:
     _print_header(config, images, model, trainer.strategy)
     batch = config.training.batch_size
     try:
-        with memory_errors((batch, *images.train.shape[1:]), batch):
+        with memory_errors((batch, *images.train.shape[1:]), batch), trainer.interruptible():
             if not saved_steps(run.checkpoints):
                 trainer.initialize(images)
+                trainer.check_interrupted()
             test = trainer.fit(images)
             with trainer.best_weights():
                 with replacing(run.model) as temporary:
                     model.save(temporary)
+                trainer.check_interrupted()
                 trainer.write_samples("final")
             write_results(trainer, images, test, time.perf_counter() - started)
     except Interrupted as stop:
@@ -125,6 +140,9 @@ def _print_stopped(trainer: Trainer, stop: Interrupted, fresh: bool) -> None:
     if training.minutes is not None:
         of += f", after {trainer.clock.seconds / 60:.1f} of {training.minutes:g} minutes,"
     how = "the same command without --fresh" if fresh else "the same command"
+    if not saved_steps(trainer.run.checkpoints):
+        print("stopped before the first step; the same command starts again", file=sys.stderr)
+        return
     print(
         f"stopped at step {stop.step}{of} and saved in {trainer.run.path}; {how} continues from "
         "there",

@@ -23,6 +23,7 @@ from pixelcnn_tf.data.images import ImageArray
 from pixelcnn_tf.training.resumption import forbidden_changes
 from pixelcnn_tf.utils.atomic_files import flush, replacing
 from pixelcnn_tf.utils.errors import UserError, first_line
+from pixelcnn_tf.utils.progress import say
 from pixelcnn_tf.utils.stored_images import StoredImages
 
 if TYPE_CHECKING:
@@ -267,7 +268,8 @@ def load_model(run_or_keras_path: str | Path) -> "PixelModel":
         run averages them.
 
     Raises:
-        UserError: no such path, no model in it, or a damaged or foreign file.
+        UserError: no such path, no model in it, or a damaged or foreign file. A run with
+            checkpoints gives the latest one, with a note, if its ``model.keras`` is damaged.
 
     Example:
 
@@ -288,7 +290,12 @@ def load_model(run_or_keras_path: str | Path) -> "PixelModel":
         if run.config.exists():
             load_plugins_of(run.config)
         if run.model.exists() and newest <= (run.finished_step() or newest):
-            return _load_keras(run.model)
+            try:
+                return _load_keras(run.model)
+            except UserError as error:
+                if not newest or not run.config.exists():
+                    raise
+                say(f"{error}; loading the checkpoint of step {newest}")
         if not run.config.exists():
             raise UserError(f"{path}: no run in this folder (no config.yml, no model.keras)")
         return _load_checkpoint(run)

@@ -91,6 +91,7 @@ class Trainer(Steps):
             self.run.checkpoints, model, optimizer, config.training.keep_checkpoints
         )
         self.step = 0
+        self._deferring = False
         self.clock = Clock()
         self.curve = Curve(self.run.curve, likelihood.units[0])
         self.summaries = Summaries(self.run.logs)
@@ -141,13 +142,29 @@ class Trainer(Steps):
         with self.run.opened(self.config, images=images.arrays()), reading_errors(images):
             self.run.check_images(*images.arrays())
             self.run.create(self.config)
-            with DeferredSignals() as self._signals:
-                try:
-                    return self._fit(images)
-                except StopRequested:
-                    raise Interrupted(self.step, self._signals.signum or 0) from None
-                finally:
-                    self._signals = DeferredSignals()
+            with self.interruptible():
+                return self._fit(images)
+
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Within the ``with`` block, Ctrl-C, SIGTERM and SIGHUP take effect where the state is
+        saved or nothing is lost: as ``Interrupted``. May be nested."""
+        if self._deferring:
+            yield
+            return
+        self._deferring = True
+        with DeferredSignals() as self._signals:
+            try:
+                yield
+                self._signals.check()
+            except StopRequested:
+                raise Interrupted(self.step, self._signals.signum or 0) from None
+            finally:
+                self._signals, self._deferring = DeferredSignals(), False
+
+    def check_interrupted(self) -> None:
+        """Within ``interruptible``, ends it if a signal has come."""
+        self._signals.check()
 
     def _fit(self, images: Images) -> dict[str, float]:
         self.step = self.checkpoints.restore()

@@ -54,6 +54,7 @@ def test_tensorboard_reads_every_scalar_and_image(runs):
             "learning_rate": [2, 4, 6],
             "gradient_norm": [2, 4, 6],
             "images_per_second": [2, 4, 6],
+            "waiting_for_data": [2, 4, 6],
         },
         "test": {"bits_per_dim": [3, 6]},
         "imgs": {"generated": [3, 6], "real": [0], "masks": [0]},
