@@ -110,6 +110,9 @@ class Checkpoints:
         for leftover in self.folder.glob("ckpt-*_temp"):  # of a save that was killed
             shutil.rmtree(leftover)
         (self.folder / "checkpoint").unlink(missing_ok=True)  # a list, of an earlier version
+        for folder in self.folder.glob(f"ckpt-{step}.*"):
+            if folder.is_dir():  # a damaged checkpoint: a file cannot take its place
+                shutil.rmtree(folder)
         self._state.step.assign(step)
         self._time.assign(seconds)
         try:
@@ -130,7 +133,7 @@ class Checkpoints:
         intact = [saved for saved in earlier if saved not in self._damaged]
         for old in set(earlier) - set(intact[: self.keep]):
             for file in sorted(self.folder.glob(f"ckpt-{old}.*")):  # the index last
-                file.unlink(missing_ok=True)
+                shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
 
     def restore(self) -> int:
         """Restore the latest intact checkpoint; returns its step, 0 if there is none yet.

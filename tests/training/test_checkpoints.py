@@ -19,6 +19,9 @@ def damage(folder, how):
         data.write_bytes(b"")
     elif how == "missing":
         data.unlink()
+    elif how == "a folder":
+        data.unlink()
+        data.mkdir()
     elif how == "flipped":
         # Every tensor: which part of the file matters is TensorFlow's affair.
         data.write_bytes(bytes(byte ^ 0xFF for byte in contents))
@@ -32,7 +35,7 @@ def damage(folder, how):
 @pytest.mark.parametrize(
     "how",
     [
-        *("truncated", "missing", "flipped", "index truncated"),
+        *("truncated", "missing", "flipped", "index truncated", "a folder"),
         *(pytest.param(how, marks=pytest.mark.slow) for how in ("empty", "index missing")),
     ],
 )
@@ -42,7 +45,7 @@ def test_a_damaged_checkpoint_is_skipped_with_a_warning(how, finished, tmp_path,
     trainer = make_trainer(config)
     assert trainer.checkpoints.restore() == 6
     assert "ckpt-8 is damaged and was skipped" in capsys.readouterr().err
-    if how != "truncated":
+    if how not in ("truncated", "a folder"):
         return  # how it goes on does not depend on the damage
     trainer.fit(images)
     assert trainer.step == 8
