@@ -26,7 +26,7 @@ from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.progress import say
 
 if TYPE_CHECKING:
-    from pixelcnn_tf.data.images import Images
+    from pixelcnn_tf.data.images import ImageArray, Images
     from pixelcnn_tf.scoring import Comparison
 
 COMMAND = "pixelcnn-tf evaluate"
@@ -172,8 +172,10 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
         )
     hold_out = not _is_new_data(args.run, config, args.given)
     images = load_for(config.data, next(iter(classes), None), hold_out=hold_out)
-    if not any(key.startswith("data.") for key in args.given):
+    if not args.given - _SPLIT:
         _check_same_images(args.run, images, model)
+    elif not hold_out:
+        _note_training_images(args.run, images.test)
     channels = images.test.shape[-1]
     if channels != model.n_channels:
         raise UserError(
@@ -186,6 +188,10 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
             f"{args.run} have {channels}"
         )
     return images
+
+
+#: Settings that change which images are in the test set, or nothing.
+_SPLIT = {"data.test_share", "data.validation_share", "data.seed", "data.cache_gb"}
 
 
 def _check_same_images(run: str, images: "Images", model) -> None:
@@ -204,9 +210,27 @@ def _check_same_images(run: str, images: "Images", model) -> None:
         images = images._replace(train_labels=None, test_labels=None, validation_labels=None)
     if not folder.has_images(*images.arrays()):
         raise UserError(
-            f"--run {run}: its images have changed since it was trained, so that training images "
-            "may be among them; restore them, or score other images with --set data.source=PATH"
+            f"--run {run}: its images, or their division into sets, have changed since it was "
+            "trained, so that training images may be among them; restore them, or score other "
+            "images with --set data.source=PATH"
         )
+
+
+def _note_training_images(run: str, images: "ImageArray") -> None:
+    """Print how many of some images the run was trained on, as far as they can still be read."""
+    import numpy as np
+
+    from pixelcnn_tf.data.sources import load_images
+
+    try:
+        own = load_images(load_config(Path(run) / "config.yml").data).train
+    except UserError:  # they are no longer there
+        return
+    if isinstance(own, np.ndarray) and isinstance(images, np.ndarray):
+        known = {hash(image.tobytes()) for image in own}
+        n = sum(hash(image.tobytes()) in known for image in images)
+        if n:
+            say(f"{n:,} of the {len(images):,} images are among the training images of {run}")
 
 
 def _is_new_data(run: str, config: Config, given: set[str]) -> bool:

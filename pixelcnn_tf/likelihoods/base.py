@@ -51,7 +51,8 @@ class Likelihood(keras.losses.Loss):
         """Returns the log-probabilities of the values of sub-pixels.
 
         Args:
-            values: ``[...]``, whole numbers 0 to ``n_values - 1`` of any numeric dtype.
+            values: ``[...]``, whole numbers 0 to ``n_values - 1`` of any numeric dtype. They are
+                not checked here; ``nll`` checks them.
             logits: ``[..., n_params]``, the outputs of the model.
 
         Returns:

@@ -45,6 +45,11 @@ class PixelModel(IncrementalModel, keras.Model):
     size_unit: int = 1
     n_initial_images: int = 0
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # Images are checked as they are given: 254.7 would be 255 in bfloat16.
+        self.autocast = False
+
     fit = checked_first(keras.Model.fit)
     evaluate = checked_first(keras.Model.evaluate)
     predict = checked_first(keras.Model.predict, takes_targets=False)
@@ -89,7 +94,8 @@ class PixelModel(IncrementalModel, keras.Model):
         if tf.executing_eagerly():
             self._check_memory(np.shape(images))
         images = self.likelihood.checked_values(images)
-        given, labels = labels, checked_labels(labels, tf.shape(images)[0], self.n_classes)
+        n = tf.shape(images)[0] if images.shape[0] is None else images.shape[0]
+        given, labels = labels, checked_labels(labels, n, self.n_classes)
         if labels is not None:
             given = tf.reshape(tf.convert_to_tensor(given), [-1])
             right = tf.reshape(given == tf.cast(labels, given.dtype), [-1, 1, 1, 1])

@@ -10,6 +10,7 @@ from command_line import train
 
 from pixelcnn_tf import load_config, load_images, load_model, score
 from pixelcnn_tf.cli import evaluate
+from pixelcnn_tf.cli.parsing import exit_with
 
 
 def test_evaluate_agrees_with_the_training_run(runs, capsys):
@@ -55,6 +56,21 @@ def test_evaluate_holds_out_what_the_run_held_out(tmp_path, rng, capsys):
         typed = ["--run", str(tmp_path / "small"), "--set", f"data.source={tmp_path}/{name}.npy"]
         assert evaluate.main(typed) == 0
         assert f"({n} images)" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("blank_samples")
+def test_evaluate_tells_of_training_images(tmp_path, rng, capsys):
+    """In other files, and in another division of its own."""
+    images = rng.integers(256, size=(20, 8, 8)).astype(np.uint8)
+    np.save(tmp_path / "own.npy", images)
+    np.save(tmp_path / "more.npy", np.concatenate([images, images[:2] ^ 1]))
+    settings = {"data.source": tmp_path / "own.npy", "training.sample_every": 100}
+    assert train(tmp_path, **settings) == 0
+    typed = ["--run", str(tmp_path / "small"), "--set"]
+    assert evaluate.main([*typed, f"data.source={tmp_path}/more.npy"]) == 0
+    assert "18 of the 22 images are among the training images of" in capsys.readouterr().err
+    assert exit_with(lambda: evaluate.main([*typed, "data.test_share=0.5"])) == 2
+    assert "or their division into sets, have changed" in capsys.readouterr().err
 
 
 def test_evaluate_compares_two_runs(runs, tmp_path, capsys):

@@ -139,6 +139,23 @@ def test_more_images_than_the_memory_takes_are_refused(monkeypatch):
         model(images)
 
 
+def test_one_label_is_not_that_of_all_images():
+    model = make()
+    compiled = tf.function(lambda *given: model(*given), jit_compile=True)
+    for call in (model, compiled):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="one per image"):
+            call(IMAGES, LABELS[:1])
+
+
+def test_images_are_not_rounded_before_they_are_checked():
+    """As bfloat16, 254.7 would be 255."""
+    sizes = {"hidden_dim": 2, "out_dim": 2, "n_layers": 1, "n_channels": 1}
+    model = PixelRNN(**sizes, dtype="mixed_bfloat16")
+    assert model(np.full([1, 4, 4, 1], 254.0)).shape == (1, 4, 4, 1, 256)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must hold integers"):
+        model(np.full([1, 4, 4, 1], 254.7))
+
+
 def test_images_of_any_dtype_are_taken():
     model = PixelRNN(2, 2, 1, n_channels=1, likelihood="bernoulli")
     images = IMAGES > 127
