@@ -22,7 +22,7 @@ from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.config.schema import DataConfig
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable
-from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.utils.progress import sampling_progress, say
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
             batch_size=args.batch_size,
         )
     save_image(completion_grid(originals, hidden, completions, model.likelihood.n_values), out)
-    print(f"{args.completions} completions per image, {n} image(s), seed {args.seed}: {out}")
+    print(
+        f"{args.completions} completions per image, {number_of(n, 'image')}, seed {args.seed}: {out}"
+    )
     return 0
 
 
@@ -185,7 +187,7 @@ def _originals(
         images = images.repeat(3, axis=-1)
     if images.shape[-1] != model.n_channels:
         raise UserError(
-            f"{source}: has {images.shape[-1]} channel(s), the model has "
+            f"{source}: has {number_of(images.shape[-1], 'channel')}, the model has "
             f"{model.n_channels}; convert them"
         )
     return images, labels if args.label is None else np.full(len(images), args.label)

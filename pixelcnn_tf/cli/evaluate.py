@@ -22,7 +22,7 @@ from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing
-from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.utils.progress import say
 
 if TYPE_CHECKING:
@@ -179,13 +179,13 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
     channels = images.test.shape[-1]
     if channels != model.n_channels:
         raise UserError(
-            f"data.source: {config.data.source!r} has images of {channels} channel(s); must be "
-            f"{model.n_channels}, like the training images of {args.run}"
+            f"data.source: {config.data.source!r} has images of "
+            f"{number_of(channels, 'channel')}; must be {model.n_channels}, like the training images of {args.run}"
         )
     if other is not None and other.n_channels != channels:
         raise UserError(
-            f"--compare {args.against}: is for images of {other.n_channels} channel(s); those of "
-            f"{args.run} have {channels}"
+            f"--compare {args.against}: is for images of "
+            f"{number_of(other.n_channels, 'channel')}; those of {args.run} have {channels}"
         )
     return images
 

@@ -8,7 +8,7 @@ examples:
 
 from pixelcnn_tf.cli.parsing import Parser, size, whole_number
 from pixelcnn_tf.utils.atomic_files import check_writable
-from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.errors import UserError, number_of
 
 COMMAND = "pixelcnn-tf plot-masks"
 
@@ -53,5 +53,5 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     from pixelcnn_tf.visualization.plots import mask_panel, save_image
 
     save_image(mask_panel(args.kernel, args.channels), out)
-    print(f"masks of a {height}x{width} kernel, {args.channels} channel(s): {out}")
+    print(f"masks of a {height}x{width} kernel, {number_of(args.channels, 'channel')}: {out}")
     return 0

@@ -14,7 +14,7 @@ from pixelcnn_tf.cli.parsing import Parser, size, whole_number
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable
-from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.utils.progress import progress
 
 COMMAND = "pixelcnn-tf plot-receptive-field"
@@ -88,8 +88,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         model = build_model(config)
         if args.channel > model.n_channels:
             raise UserError(
-                f"--channel {args.channel}: {config.name} has {model.n_channels} channel(s) per "
-                f"pixel; must be at most {model.n_channels}"
+                f"--channel {args.channel}: {config.name} has "
+                f"{number_of(model.n_channels, 'channel')} per pixel; must be at most {model.n_channels}"
             )
         name = config.name if config.name not in fields else f"{config.name} ({len(fields) + 1})"
         fields[name] = receptive_field(model, args.size, args.channel - 1, args.draws, args.seed)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pixelcnn_tf.config.schema import DataConfig
-from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.utils.stored_images import StoredImages, subset
 
 #: Images in memory or on disk.
@@ -74,8 +74,8 @@ def hold_out_test(images: ImageArray, labels: np.ndarray | None, data: DataConfi
     n_test = max(1, round(len(images) * data.test_share))
     if n_test >= len(images):
         raise UserError(
-            f"{data.source}: {len(images)} image(s), of which data.test_share {data.test_share} "
-            "leaves none for training; add images"
+            f"{data.source}: {number_of(len(images), 'image')}, of which data.test_share "
+            f"{data.test_share} leaves none for training; add images"
             + (" or lower the share" if len(images) > 1 else "")
         )
     order = np.random.default_rng([data.seed, 0]).permutation(len(images))
@@ -107,8 +107,8 @@ def hold_out_validation(images: Images, data: DataConfig) -> Images:
     n_validation = max(1, round(n * share))
     if n_validation >= n:
         raise UserError(
-            f"{data.source}: {n} training image(s), of which data.validation_share {share} leaves "
-            "none for training; lower the share or set data.validation_share=null"
+            f"{data.source}: {number_of(n, 'training image')}, of which data.validation_share "
+            f"{share} leaves none for training; lower the share or set data.validation_share=null"
         )
     order = np.random.default_rng([data.seed, 4]).permutation(n)
     train, held_out = np.sort(order[n_validation:]), np.sort(order[:n_validation])

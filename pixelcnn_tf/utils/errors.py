@@ -26,6 +26,16 @@ class TrainingDiverged(UserError):
     """
 
 
+def number_of(n: int, name: str) -> str:
+    """Returns a number and what it counts, in the plural where that is right.
+
+    Examples:
+        >>> number_of(1, "image"), number_of(2000, "image")
+        ('1 image', '2,000 images')
+    """
+    return f"{n:,} {name}" + "s" * (n != 1)
+
+
 def first_line(error: Exception) -> str:
     """Returns the message of an exception on one line.
 

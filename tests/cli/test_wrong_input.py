@@ -158,7 +158,7 @@ WRONG = [
         ["--run", RUN, "--set", "model.n_layers=3"],
         "only settings of the section data",
     ),
-    (evaluate, ["--run", RUN, "--set", "data.source={tmp}/rgb.npy"], "of 3 channel(s); must be 1"),
+    (evaluate, ["--run", RUN, "--set", "data.source={tmp}/rgb.npy"], "of 3 channels; must be 1"),
     (plot_masks, ["--kernel", "4", "--out", "{tmp}/m.png"], "--kernel 4x4: both sides must be odd"),
     (plot_masks, ["--kernel", "x"], "'x': must be a side"),
     (plot_masks, ["--channels", "0"], "'0'"),
@@ -191,7 +191,7 @@ WRONG = [
     (
         plot_receptive_field,
         ["--config", "config.yml", "--channel", "4", "--out", "{tmp}/r.png"],
-        "--channel 4: digits has 3 channel(s) per pixel",
+        "--channel 4: digits has 3 channels per pixel",
     ),
     (pixelcnn_tf_command, [], "a command is missing; must be one of init, train"),
     (pixelcnn_tf_command, ["tran"], "tran: no such command"),
