@@ -72,9 +72,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
             batch_size=args.batch_size,
         )
     save_image(completion_grid(originals, hidden, completions, model.likelihood.n_values), out)
-    print(
-        f"{args.completions} completions per image, {number_of(n, 'image')}, seed {args.seed}: {out}"
-    )
+    of = number_of(n, "image")
+    print(f"{args.completions} completions per image, {of}, seed {args.seed}: {out}")
     return 0
 
 

@@ -180,7 +180,8 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
     if channels != model.n_channels:
         raise UserError(
             f"data.source: {config.data.source!r} has images of "
-            f"{number_of(channels, 'channel')}; must be {model.n_channels}, like the training images of {args.run}"
+            f"{number_of(channels, 'channel')}; must be {model.n_channels}, like the training "
+            f"images of {args.run}"
         )
     if other is not None and other.n_channels != channels:
         raise UserError(

@@ -89,7 +89,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         if args.channel > model.n_channels:
             raise UserError(
                 f"--channel {args.channel}: {config.name} has "
-                f"{number_of(model.n_channels, 'channel')} per pixel; must be at most {model.n_channels}"
+                f"{number_of(model.n_channels, 'channel')} per pixel; must be at most "
+                f"{model.n_channels}"
             )
         name = config.name if config.name not in fields else f"{config.name} ({len(fields) + 1})"
         fields[name] = receptive_field(model, args.size, args.channel - 1, args.draws, args.seed)
