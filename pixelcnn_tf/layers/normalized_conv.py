@@ -65,8 +65,8 @@ class NormalizedConv2D(RowLayer, ShiftedConv2D):
 
     def used_kernel(self):
         """The normalized kernel, computed in float32 whatever the precision policy is."""
-        kernel = self.gain * tf.math.l2_normalize(self.kernel, axis=[0, 1, 2])
-        return tf.cast(kernel, self.compute_dtype)
+        kernel, gain = tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.gain)
+        return tf.cast(_normalized(kernel, gain), self.compute_dtype)
 
     def call(self, inputs):
         if self.initializing:
@@ -147,3 +147,21 @@ class NormalizedConv2D(RowLayer, ShiftedConv2D):
     def get_config(self):
         config = {"strides": self.strides, "init_scale": self.init_scale}
         return {**super().get_config(), **config}
+
+
+@tf.custom_gradient
+def _normalized(kernel: tf.Tensor, gain: tf.Tensor):
+    """Returns the kernel with the L2 norm ``gain`` in every output feature.
+
+    The gradient (arXiv 1602.07868, equation 3) takes a third of the operations of the one that
+    TensorFlow derives; in models of few features, their number decides the speed.
+    """
+    axes = [0, 1, 2]
+    scale = tf.math.rsqrt(tf.maximum(tf.reduce_sum(tf.square(kernel), axes), 1e-12))
+    unit = kernel * scale
+
+    def gradient(upstream: tf.Tensor):
+        of_gain = tf.reduce_sum(upstream * unit, axes)
+        return gain * scale * (upstream - unit * of_gain), of_gain
+
+    return gain * unit, gradient

@@ -130,4 +130,17 @@ def concat_elu(x: tf.Tensor) -> tf.Tensor:
         >>> concat_elu(tf.constant([1.0, 2.0])).numpy().round(2).tolist()
         [1.0, 2.0, -0.63, -0.86]
     """
-    return tf.nn.elu(tf.concat([x, -x], axis=-1))
+    return _concat_elu(x)
+
+
+@tf.custom_gradient
+def _concat_elu(x: tf.Tensor):
+    # TensorFlow's gradient of the concatenation looks up shapes and cuts slices.
+    outputs = tf.nn.elu(tf.concat([x, -x], axis=-1))
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        inner = tf.raw_ops.EluGrad(gradients=upstream, outputs=outputs)
+        of_x, of_minus_x = tf.split(inner, 2, axis=-1)
+        return of_x - of_minus_x
+
+    return outputs, gradient
