@@ -1,4 +1,4 @@
-"""Every architecture in all that Keras does with a model, compiled by XLA and not."""
+"""Every architecture in all that Keras does with a model: eagerly, as a graph, compiled by XLA."""
 
 import keras
 import numpy as np
@@ -37,7 +37,12 @@ def make(architecture, n_classes):
 def trained(architecture, n_classes, inputs, jit_compile):
     """A model, its loss, score and predictions; without classes, the last batch is smaller."""
     model = make(architecture, n_classes)
-    model.compile(keras.optimizers.SGD(0.01), model.likelihood, jit_compile=jit_compile)
+    model.compile(
+        keras.optimizers.SGD(0.01),
+        model.likelihood,
+        jit_compile=jit_compile,
+        run_eagerly=not jit_compile,  # test_two_devices has graphs that XLA does not compile
+    )
     # XLA compiles for every size of a batch, which takes nearly all of the time. Labels change
     # nothing about a smaller last batch, so that with classes there is only one.
     size = 4 if n_classes is None else 7
