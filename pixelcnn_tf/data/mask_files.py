@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pixelcnn_tf.data.array_files import ARRAY_ENDINGS, load_one_array
-from pixelcnn_tf.data.image_files import opened_image
+from pixelcnn_tf.data.image_decoding import opened_image
 from pixelcnn_tf.utils.errors import UserError
 
 
