@@ -187,14 +187,16 @@ def as_images(array: np.ndarray, where: str) -> np.ndarray:
             f"{where}: holds {array.dtype}{_range(array)}; must be uint8 from 0 to 255"
             f"{_how_to_convert(array)}"
         )
-    if array.ndim == 3 and array.shape[2] in (3, 4) and min(array.shape[:2]) >= 8:
-        raise UserError(
-            f"{where}: has shape {array.shape}, like one image (height, width, channels); must be "
-            "(images, height, width, channels): save x[None]"
-        )
+    if array.ndim == 3:
+        _check_order_of_three(array.shape, where)
     if array.ndim == 3:
         array = array[..., None]
-    if array.ndim == 4 and array.shape[2] in (1, 3, 4) and array.shape[3] > 4 <= array.shape[1]:
+    few = array.ndim == 4 and array.shape[0] == array.shape[1] >= 8  # few images, last
+    if (
+        array.ndim == 4
+        and array.shape[2] in (1, 3, 4)
+        and (array.shape[3] > 4 <= array.shape[1] or few)
+    ):
         raise UserError(
             f"{where}: has shape {array.shape}, like (height, width, channels, images); must have "
             "images first: save x.transpose(3, 0, 1, 2)"
@@ -211,7 +213,8 @@ def as_images(array: np.ndarray, where: str) -> np.ndarray:
         )
     if array.ndim == 2 and 0 not in array.shape:
         side = math.isqrt(array.shape[1])
-        flat = f", and flattened ones x.reshape(-1, {side}, {side})" * (side**2 == array.shape[1])
+        is_square = side > 1 and side**2 == array.shape[1]
+        flat = f", and flattened ones x.reshape(-1, {side}, {side})" * is_square
         raise UserError(
             f"{where}: has shape {array.shape}; must be (images, height, width, channels): one "
             f"greyscale image is x[None]{flat}"
@@ -222,6 +225,23 @@ def as_images(array: np.ndarray, where: str) -> np.ndarray:
             "(images, height, width) for greyscale, none of them 0"
         )
     return array
+
+
+def _check_order_of_three(shape: tuple[int, ...], where: str) -> None:
+    """Raises UserError for axes that look like those of one image, or like images last."""
+    n, height, width = shape
+    like = cure = ""
+    if width in (3, 4) and min(n, height) >= 8:
+        like, cure = "one image (height, width, channels)", "x[None]"
+    elif n in (1, 3) and height == width >= 8:
+        like, cure = "one image (channels, height, width)", "x.transpose(1, 2, 0)[None]"
+    elif n == height != width and n >= 8:
+        like, cure = "(height, width, images)", "x.transpose(2, 0, 1)"
+    if like and n != 1:
+        raise UserError(
+            f"{where}: has shape {shape}, like {like}; must be (images, height, width, channels): "
+            f"save {cure}, or x[..., None] if these are {n} greyscale images"
+        )
 
 
 def as_labels(labels: np.ndarray, where: str, n_images: int) -> np.ndarray:
@@ -245,7 +265,7 @@ def as_labels(labels: np.ndarray, where: str, n_images: int) -> np.ndarray:
     if labels.dtype.kind == "f" and (labels == np.round(labels)).all():
         labels = labels.clip(-1, 2**31).astype(np.int64)
     fit = labels.dtype.kind in "biu" and labels.shape in ((n_images,), (n_images, 1))
-    if not fit or labels.min() < 0 or labels.max() >= 2**31:
+    if not fit or not labels.size or labels.min() < 0 or labels.max() >= 2**31:
         raise UserError(
             f"{where}: has shape {labels.shape} and holds {labels.dtype}{_range(labels)}; labels "
             f"must be integers from 0 up of shape ({n_images},), one for each image, or one-hot"
@@ -271,14 +291,18 @@ def _how_to_convert(array: np.ndarray) -> str:
         return ""
     low, high = array.min(), array.max()
     if low >= 0 and high <= 255 and (array == np.round(array)).all():
-        return ": save x.astype('uint8')"
+        cure = ": save x.astype('uint8')"
+        if array.dtype.kind == "f" and high == 1:
+            cure += " if they are binary, (x * 255).astype('uint8') if 1 means white"
+        return cure
     if array.dtype.kind != "f" or low < -1 or high > 1:
         return ""
+    cures = {}
     for lowest, x, factor in ((0, "x", 255), (0, "x", 256), (-1, "(x + 1)", 127.5)):
         values = (array - lowest) * factor
         if values.min() >= 0 and values.max() < 255.5 and _are_nearly_whole(values):
-            return f": save ({x} * {factor}).round().astype('uint8')"
-    return ""
+            cures.setdefault(lowest, f": save ({x} * {factor}).round().astype('uint8')")
+    return next(iter(cures.values())) if len(cures) == 1 else ""  # several: nobody can tell
 
 
 def _are_nearly_whole(array: np.ndarray) -> bool:

@@ -96,6 +96,7 @@ def _opened(file: ImageFile) -> Iterator[Image.Image]:
         raise
     except (OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:
         reason = str(error).replace(f" '{file}'", "").rstrip(":") or type(error).__name__
+        reason = re.sub(r" <_io.BytesIO .*>", "", reason)
         raise BrokenImage(reason) from None
 
 

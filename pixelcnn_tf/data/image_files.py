@@ -92,6 +92,7 @@ def read_images(
         raise BrokenImagesError(
             f"{_listed(found.deep)}: {'have' if len(found.deep) > 1 else 'has'} more than 8 bits "
             "per channel; set data.sixteen_bit=scale to keep the upper 8"
+            + (f"; not readable: {_listed(found.broken)}" if found.broken else "")
         )
     _tell(name, len(files), found, data)
     return ReadImages(found.images(), found.files)
@@ -122,7 +123,7 @@ class _Found:
         self.data = data
         self.name = name
         self.files: list[ImageFile] = []
-        self.broken: list[tuple[str, str]] = []
+        self.broken: list[str] = []
         self.deep: list[str] = []
         self.notes: Counter = Counter()
         self._size: tuple[int, int] | None = None
@@ -133,7 +134,7 @@ class _Found:
     def add(self, file: ImageFile, result: DecodedImage | Exception) -> None:
         """Add the image of a file, or the error with which reading it ended."""
         if isinstance(result, BrokenImage):
-            self.broken.append((str(file), str(result)))
+            self.broken.append(f"{file} ({result})")
         elif isinstance(result, DeepImage):
             self.deep.append(str(file))
         elif isinstance(result, Exception):
@@ -201,12 +202,12 @@ def _read_again(file: ImageFile, data: DataConfig, channels: int, checksum: int)
 def _tell(name: str, n_files: int, found: _Found, data: DataConfig) -> None:
     """Raises UserError if there are broken files, unless they are skipped; prints what was done."""
     broken = found.broken
-    listed = _listed([f"{file} ({reason})" for file, reason in broken])
+    listed = _listed(broken)
     if broken and (not data.skip_broken or len(broken) == n_files):
-        first, reason = broken[0]
         what = f"{name}: not readable images: {listed}; repair or remove them"
         if len(broken) == 1:
-            what = f"{first}: not a readable image ({reason}); repair or remove it"
+            file, _, reason = broken[0].partition(" (")
+            what = f"{file}: not a readable image ({reason}; repair or remove it"
         raise BrokenImagesError(f"{what}, or set data.skip_broken=true")
     if broken:
         say(f"{name}: skipped {len(broken):,} broken files: {listed}")

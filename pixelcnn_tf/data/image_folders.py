@@ -46,10 +46,11 @@ def set_within(name: str) -> str | None:
     """Returns the set that one word of a name means, as in ``DIV2K_train_HR``, or None.
 
     Examples:
-        >>> set_within("cifar10-test")
-        'test'
+        >>> [set_within(name) for name in ("cifar10-test", "trainA", "TRAINS", "trainer")]
+        ['test', 'training', 'training', None]
     """
-    words = set(re.split(r"[^a-z]+", name.lower()))
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
+    words |= {word.removesuffix("s") for word in words}
     parts = [part for part, names in _SET_NAMES.items() if words & set(names)]
     return parts[0] if len(parts) == 1 else None
 
@@ -140,10 +141,13 @@ def _sets(path: Path, found: FoundFiles, data: DataConfig) -> dict[str, Path]:
     folders: dict[str, Path] = {}
     known = {folder: set_of(folder.name) for folder in found.folders}
     if not any(known.values()):
-        within = {folder: set_within(folder.name) for folder in found.folders}
-        # A class may be called train_station: all names must mean sets, and several of them.
-        if all(within.values()) and len(set(within.values())) > 1:
-            known = within
+        used = {folder for folder in known if any(folder in f.parents for f in found.images)}
+        classes = data.class_names or ()
+        within = {f: set_within(f.name) for f in used if f.name not in classes}
+        # A class may be called train_station: the names must mean several sets.
+        if len(set(within.values()) - {None}) > 1:
+            _check_all_are_sets(path, within)
+            known = {folder: within[folder] for folder in known if folder in within}
     for folder, part in known.items():
         if part is None or folder.name in (data.class_names or ()):
             continue
@@ -170,6 +174,17 @@ def _sets(path: Path, found: FoundFiles, data: DataConfig) -> dict[str, Path]:
     return {part: folders[part] for part in _SET_NAMES if part in folders}
 
 
+def _check_all_are_sets(path: Path, within: dict[Path, str | None]) -> None:
+    others = sorted(folder.name for folder, part in within.items() if part is None)
+    if others:
+        sets = sorted(folder.name for folder, part in within.items() if part)
+        raise UserError(
+            f"{path}: {', '.join(f'{name}/' for name in sets)} are named like sets, but "
+            f"{others[0]}/ beside them is not; take it away, call the sets train/, val/ and test/, "
+            "or name all folders in data.class_names if they are classes"
+        )
+
+
 def _check_no_sets_below(path: Path, found: FoundFiles) -> None:
     """Raises UserError if the sub-folders hold several sets each, as in ``owl/train``, which would
     be mixed."""
@@ -177,7 +192,8 @@ def _check_no_sets_below(path: Path, found: FoundFiles) -> None:
     for holder in sorted({file.parent for file in found.images}):
         inside = holder.relative_to(path)
         for folder in (inside, *inside.parents):
-            if len(folder.parts) > 1 and (part := set_of(folder.name)):
+            part = set_of(folder.name) or set_within(folder.name)
+            if len(folder.parts) > 1 and part:
                 sets.setdefault(part, folder)
     if len(sets) > 1:
         first, second, *_ = sorted(sets.values())

@@ -8,6 +8,7 @@ import numpy as np
 
 from pixelcnn_tf.config.schema import DataConfig
 from pixelcnn_tf.data.images import ImageArray
+from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.stored_images import StoredImages
 
 
@@ -46,6 +47,8 @@ def mapped_member(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray
             return None
         shape, is_fortran, dtype = readers[version](content)
         header = content.tell()
+        while content.read(1 << 20):  # at the end, zipfile compares the checksum
+            pass
     if dtype.hasobject:
         raise ValueError("Object arrays cannot be loaded")
     with path.open("rb") as file:
@@ -74,6 +77,22 @@ def kept(images: np.ndarray, data: DataConfig, name: str) -> ImageArray:
         base = base.base  # a view has lost the class
     if base is None or images.nbytes <= data.cache_gb * 1e9:
         return np.array(images) if base is not None else images
+    file = Path(str(base.filename))
+    before = _state(file)
+
+    def read(positions: np.ndarray) -> np.ndarray:
+        # Reading what a file no longer holds would end the process.
+        if _state(file) != before:
+            raise UserError(f"{file}: has changed since training began; restore it")
+        return np.array(images[positions])
+
     n, height, width, channels = images.shape
-    shape = n, height, width, channels
-    return StoredImages(lambda positions: np.array(images[positions]), shape, name)
+    return StoredImages(read, (n, height, width, channels), name)
+
+
+def _state(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns

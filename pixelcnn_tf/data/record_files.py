@@ -8,11 +8,13 @@ such files into ``NAME/[CONFIG/]VERSION``, named like ``mnist-train.tfrecord-000
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 from pixelcnn_tf.config.data import TFDS, DataConfig
 from pixelcnn_tf.data.array_files import as_labels
@@ -53,11 +55,15 @@ class Record(NamedTuple):
         return f"{self.file}: record {self.number}"
 
     def read_bytes(self) -> bytes:
-        """Returns the encoded image."""
+        """Returns the encoded image; raises OSError if the file has changed."""
         with self.file.open("rb") as file:
             file.seek(self.start)
-            example = tf.train.Example.FromString(file.read(self.length))
-        return example.features.feature[self.feature].bytes_list.value[0]
+            content = file.read(self.length)
+        try:
+            example = tf.train.Example.FromString(content)
+            return example.features.feature[self.feature].bytes_list.value[0]
+        except (DecodeError, IndexError):
+            raise OSError("no record here any more") from None
 
 
 def record_files(path: Path) -> list[Path]:
@@ -119,7 +125,7 @@ def read_records(path: Path, data: DataConfig, labels: bool) -> dict[str, Part]:
         ``'test'`` where they exist.
 
     Raises:
-        UserError: a file is damaged or compressed, or holds no encoded images.
+        UserError: a file is damaged, compressed or missing, or holds no encoded images.
 
     Examples:
         >>> import tempfile
@@ -133,6 +139,8 @@ def read_records(path: Path, data: DataConfig, labels: bool) -> dict[str, Part]:
         (1, 8, 8, 1)
     """
     files: dict[str, list[Path]] = {}
+    if path.is_dir():
+        _check_shards(record_files(path))
     for file in record_files(path):
         files.setdefault(set_within(_NAME.sub("", file.name)) or "", []).append(file)
     if list(files) == [""]:
@@ -164,35 +172,56 @@ def _index(files: list[Path], data: DataConfig, labels: bool) -> tuple[list, lis
     feature, label = "", ""
     with progress(f"looking through {os.path.commonpath(files)}", None, "img") as bar:
         for file in files:
-            start = 12
-            try:
-                for number, raw in enumerate(tf.data.TFRecordDataset(str(file))):
-                    content = raw.numpy()
+            for number, (start, content) in enumerate(_contents(file)):
+                try:
                     values = tf.train.Example.FromString(content).features.feature
-                    if not feature:
-                        feature = _image_feature(file, data, values)
-                        known = [data.train_label_key, *_LABELS] if labels else []
-                        label = next((name for name in known if name in values), "")
-                    if not values[feature].bytes_list.value:
-                        raise UserError(f"{file}: record {number}: has no feature {feature!r}")
-                    records.append(Record(file, number, start, len(content), feature))
-                    if label:
-                        numbers += values[label].int64_list.value[:1]
-                    start += len(content) + 16
-                    bar.update()
-            except UserError:
-                raise
-            # DataLossError of TensorFlow, and DecodeError of protobuf.
-            except Exception as error:
-                raise UserError(
-                    f"{file}: not a readable TFRecord file of tf.train.Example, or a compressed "
-                    f"one ({type(error).__name__})"
-                ) from None
+                except DecodeError:
+                    raise UserError(f"{file}: record {number}: is no tf.train.Example") from None
+                if not feature:
+                    feature = _image_feature(file, data, values)
+                    known = [data.train_label_key, *_LABELS] if labels else []
+                    label = next((name for name in known if name in values), "")
+                if not values[feature].bytes_list.value:
+                    raise UserError(f"{file}: record {number}: has no feature {feature!r}")
+                if label and len(values[label].int64_list.value) != 1:
+                    raise UserError(f"{file}: record {number}: {label!r} is not one integer")
+                records.append(Record(file, number, start, len(content), feature))
+                if label:
+                    numbers.append(values[label].int64_list.value[0])
+                bar.update()
     if not records:
         raise UserError(f"{files[0]}: holds no images")
-    if label and len(numbers) != len(records):
-        raise UserError(f"{files[0]}: the feature {label!r} is not one integer in each record")
     return records, numbers if label else None
+
+
+def _contents(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yields the place and the content of each record: after 8 bytes of length and 4 of a checksum,
+    and before 4 more of one. What is damaged inside does not decode."""
+    with path.open("rb") as file:
+        n = 0
+        while header := file.read(12):
+            if n == 0 and header[:2] == b"\x1f\x8b":
+                raise UserError(f"{path}: is compressed; must be an uncompressed TFRecord file")
+            length = int.from_bytes(header[:8], "little")
+            start = file.tell()
+            content = file.read(length) if length <= path.stat().st_size else b""
+            if len(header) < 12 or len(content) < length or len(file.read(4)) < 4:
+                what = "not a TFRecord file" if n == 0 else f"is cut off after record {n - 1}"
+                raise UserError(f"{path}: {what}")
+            yield start, content
+            n += 1
+
+
+def _check_shards(files: list[Path]) -> None:
+    """Raises UserError if a file of several, as in ``a-00000-of-00002``, is missing."""
+    names = {file.name for file in files}
+    for name in sorted(names):
+        if part := re.search(r"-(\d+)-of-(\d+)$", name):
+            stem, digits = name[: part.start()], len(part[1])
+            for number in range(min(int(part[2]), 100_000)):
+                other = f"{stem}-{number:0{digits}}-of-{part[2]}"
+                if other not in names:
+                    raise UserError(f"{files[0].parent}: {other} is missing")
 
 
 def _image_feature(file: Path, data: DataConfig, values) -> str:

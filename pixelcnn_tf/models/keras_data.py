@@ -165,7 +165,7 @@ def _checked_element(model, x, *others):
     model.checked_inputs(x, None)
     if others:
         model.likelihood.checked_values(others[0])
-    return (x, *others) if others else x
+    return (x, *others) if others or isinstance(x, tuple) else x
 
 
 def _explain_nan(result) -> None:

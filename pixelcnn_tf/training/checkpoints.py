@@ -143,6 +143,8 @@ class Checkpoints:
         Raises:
             UserError: there are checkpoints, and none can be read.
         """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UserError(f"{self.folder}: is a file; must be the folder of the checkpoints")
         steps = saved_steps(self.folder)
         parts = [re.fullmatch(r"ckpt-(\d+)\.data-.*", f.name) for f in self.folder.glob("ckpt-*")]
         for step in sorted({int(part[1]) for part in parts if part} - set(steps), reverse=True):

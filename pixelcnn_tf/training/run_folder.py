@@ -211,7 +211,7 @@ class RunFolder:
                 same = record["step"] == training.steps
         except (OSError, ValueError, KeyError, TypeError):
             return False
-        return same and self.model.exists()
+        return same and zipfile.is_zipfile(self.model)
 
     def finished_step(self) -> int | None:
         """Returns the step at which a finished run wrote ``model.keras``, if there is one."""

@@ -89,10 +89,13 @@ class StoredImages:
         """Returns the largest value."""
         return int(self._source.figures().largest[self._positions].max())
 
+    def checksums(self) -> np.ndarray:
+        """Returns the CRC-32 of each image, uint32 ``[n]``."""
+        return self._source.figures().checksums[self._positions]
+
     def checksum(self) -> int:
         """Returns the CRC-32 of all bytes, that of the array in memory."""
-        checksums = self._source.figures().checksums[self._positions]
-        return combined_checksum(checksums, self.nbytes // max(len(self), 1))
+        return combined_checksum(self.checksums(), self.nbytes // max(len(self), 1))
 
 
 def n_threads() -> int:

@@ -67,7 +67,8 @@ def test_evaluate_tells_of_training_images(tmp_path, rng, capsys):
     settings = {"data.source": tmp_path / "own.npy", "training.sample_every": 100}
     assert train(tmp_path, **settings) == 0
     typed = ["--run", str(tmp_path / "small"), "--set"]
-    assert evaluate.main([*typed, f"data.source={tmp_path}/more.npy"]) == 0
+    typed_gb = [*typed, "data.cache_gb=0", "--set", f"data.source={tmp_path}/more.npy"]
+    assert evaluate.main(typed_gb) == 0
     assert "18 of the 22 images are among the training images of" in capsys.readouterr().err
     assert exit_with(lambda: evaluate.main([*typed, "data.test_share=0.5"])) == 2
     assert "or their division into sets, have changed" in capsys.readouterr().err

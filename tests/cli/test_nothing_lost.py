@@ -62,6 +62,23 @@ def test_a_damaged_model_file(run, capsys):
     assert "model.keras: is not a Keras model file" in capsys.readouterr().err
 
 
+def test_training_again_repairs_a_damaged_model_file(run, tmp_path, capsys):
+    model = run / "model.keras"
+    size = model.stat().st_size
+    model.write_bytes(model.read_bytes()[:-200])
+    assert train(tmp_path) == 0
+    assert "already trained" not in capsys.readouterr().out
+    assert abs(model.stat().st_size - size) < 200
+
+
+def test_a_file_in_the_place_of_the_checkpoints(run, tmp_path, capsys):
+    (run / "results.json").unlink()
+    shutil.rmtree(run / "checkpoints")
+    (run / "checkpoints").write_text("")
+    assert train(tmp_path) == 2
+    assert "small/checkpoints: is a file; must be the folder" in capsys.readouterr().err
+
+
 def test_deleted_files_of_a_finished_run(run, tmp_path, capsys):
     (run / "images.txt").unlink()
     shutil.rmtree(run / "checkpoints")

@@ -163,12 +163,32 @@ def test_a_misspelt_name_gets_a_suggestion():
         load("cifr10")
 
 
+def test_floats_of_zeros_and_ones_have_two_cures(tmp_path):
+    np.save(tmp_path / "a.npy", np.eye(4)[None])
+    with pytest.raises(UserError, match=r"if they are binary, \(x \* 255\).* if 1 means white"):
+        load(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize(
+    "shape", [(100, 8, 4), (28, 28, 100), (3, 32, 32), (32, 32, 3, 2), (2940, 1)]
+)
+def test_orders_of_axes_that_are_not_clear(shape, tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
+    with pytest.raises(
+        UserError, match=r"has shape .*: (save x|one greyscale image is x)"
+    ) as error:
+        load(tmp_path / "a.npy")
+    if len(shape) == 3:
+        assert f"x[..., None] if these are {shape[0]} greyscale images" in str(error.value)
+    assert "reshape(-1, 1, 1)" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("array", "cure"),
     [
         (np.array([0, 128, 255]), "x.astype('uint8')"),
         (np.array([0.0, 17.0, 255.0]), "x.astype('uint8')"),
-        (np.array([0.0, 1.0, 1.0]), "x.astype('uint8')"),
+        (np.arange(129, 255, 2) / 127.5 - 1, None),  # of bright images; also whole times 255
         (np.array([False, True, True]), "x.astype('uint8')"),
         (np.array([0, 10, 255]) / 255, "(x * 255).round().astype('uint8')"),
         (np.arange(10, dtype=np.float16) / 255, "(x * 255).round().astype('uint8')"),

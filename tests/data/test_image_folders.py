@@ -187,9 +187,42 @@ def test_sets_by_a_word_of_their_names(tmp_path, rng):
 
 
 def test_classes_with_the_word_of_a_set(tmp_path, rng):
-    for name in ("train_station", "test_tube", "beach"):
-        write_images(tmp_path / name, rng, endings=("png",))
-    assert len(load_images(DataConfig(source=str(tmp_path)), hold_out=False).train) == 3
+    """One such word means nothing; several are not clear."""
+    write_images(tmp_path / "train_station", rng, endings=("png",))
+    write_images(tmp_path / "beach", rng, endings=("png",))
+    assert len(load_images(DataConfig(source=str(tmp_path)), hold_out=False).train) == 2
+    write_images(tmp_path / "test_tube", rng, endings=("png",))
+    with pytest.raises(UserError, match=r"test_tube/, train_station/ are .* but beach/ beside"):
+        load(tmp_path)
+    names = ["train_station", "test_tube", "beach"]
+    data = DataConfig(source=str(tmp_path), class_names=names)
+    assert load_images(data, labels=True, hold_out=False).train_labels.tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [
+        (["seg_train/seg_train/a", "seg_test/seg_test/a", "seg_pred/seg_pred"], "but seg_pred/"),
+        (["trainA", "trainB", "testA", "testB"], "are both named like the"),
+        (["DIV2K_train_HR", "DIV2K_valid_HR", "Flickr2K"], "but Flickr2K/ beside them"),
+        (["cat/my_train", "cat/my_test", "dog/my_train"], "named like sets, but are not directly"),
+    ],
+)
+def test_sets_that_are_not_clear(folders, message, tmp_path, rng):
+    for folder in folders:
+        write_images(tmp_path / folder, rng, endings=("png",))
+    with pytest.raises(UserError, match=message):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("folders", [("trains", "tests"), ("my_train", "my_test")])
+def test_other_folders_without_images_change_nothing(folders, tmp_path, rng):
+    for folder, n in zip(folders, (2, 1), strict=True):
+        write_images(tmp_path / folder, rng, endings=("png",) * n)
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "a.txt").write_text("")
+    images = load(tmp_path)
+    assert (len(images.train), len(images.test)) == (2, 1)
 
 
 @pytest.mark.parametrize("below", ["train", "Val2017"])

@@ -1,5 +1,6 @@
 """TFRecord files of encoded images, and the folders that TensorFlow Datasets prepares."""
 
+import gzip
 import io
 
 import numpy as np
@@ -26,7 +27,7 @@ def write_records(path, images, labels=None, key="image", label_key="label"):
             content = image if isinstance(image, bytes) else encoded(image)
             features = {key: tf.train.Feature(bytes_list={"value": [content]})}
             if labels is not None:
-                features[label_key] = tf.train.Feature(int64_list={"value": [labels[i]]})
+                features[label_key] = tf.train.Feature(int64_list={"value": np.ravel(labels[i])})
             example = tf.train.Example(features={"feature": features})
             writer.write(example.SerializeToString())
 
@@ -91,7 +92,12 @@ def test_records_are_resized_and_skipped_like_files(tmp_path, rng, capsys):
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (lambda file, x: file.write_bytes(b"no records at all"), "not a readable TFRecord file"),
+        (lambda file, x: file.write_bytes(b"no records at all"), "a.tfrecord: not a TFRecord file"),
+        (lambda file, x: file.write_bytes(gzip.compress(b"x" * 99)), "a.tfrecord: is compressed"),
+        (
+            lambda file, x: write_records(file, x, [[], 0, 1]),
+            "0: 'label' is not one integer",
+        ),
         (lambda file, x: file.write_bytes(b""), "holds no images"),
         (lambda file, x: write_records(file, x, key="z"), r"no encoded image among .*\(z\)"),
         (lambda file, x: write_records(file, [b"x"] * 3), "not readable images: .*record 0"),
@@ -108,8 +114,24 @@ def test_a_file_that_is_cut(tmp_path):
     write_records(tmp_path / "a.tfrecord", np.zeros((3, 4, 4), np.uint8))
     content = (tmp_path / "a.tfrecord").read_bytes()
     (tmp_path / "a.tfrecord").write_bytes(content[:-7])
-    with pytest.raises(UserError, match=r"a\.tfrecord: not a readable TFRecord file .*compressed"):
+    with pytest.raises(UserError, match=r"a\.tfrecord: is cut off after record 1"):
         load_images(DataConfig(source=str(tmp_path / "a.tfrecord")))
+
+
+def test_a_file_of_several_is_missing(prepared):
+    home, _ = prepared
+    (home / "birds/1.10.0/birds-train.tfrecord-00000-of-00002").unlink()
+    with pytest.raises(UserError, match=r"birds-train.tfrecord-00000-of-00002 is missing"):
+        load_images("tfds:birds")
+
+
+def test_a_file_that_is_cut_later(prepared):
+    home, _ = prepared
+    images = load_images(DataConfig(source="tfds:birds", cache_gb=0))
+    file = home / "birds/1.10.0/birds-test.tfrecord-00000-of-00001"
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(UserError, match=r"record 2: can no longer be read \(no record here"):
+        images.test[-1]
 
 
 def test_no_training_set(prepared):

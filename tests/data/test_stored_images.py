@@ -125,6 +125,29 @@ def test_a_file_that_changes_during_training(damage, tmp_path, monkeypatch):
     assert trainer.checkpoints.restore() == trainer.step >= 5
 
 
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+def test_an_array_file_that_changes_later(ending, tmp_path):
+    array = np.ones((20, 4, 4, 3), np.uint8)
+    file = tmp_path / f"a.{ending}"
+    save = np.save if ending == "npy" else lambda file, x: np.savez(file, x_train=x)
+    save(file, array)
+    images = load_images(DataConfig(source=str(file), cache_gb=0))
+    assert images.train.max() == 1
+    save(file, array[:5])  # reading beyond its end would end the process
+    with pytest.raises(UserError, match=f"a.{ending}: has changed since training began"):
+        images.train[-1]
+
+
+def test_damage_in_an_uncompressed_file(tmp_path):
+    np.savez(tmp_path / "a.npz", x_train=np.ones((20, 4, 4, 3), np.uint8))
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[700] ^= 1
+    (tmp_path / "a.npz").write_bytes(content)
+    for gb in (0, 1):
+        with pytest.raises(UserError, match=r"x_train: not a readable NumPy file: Bad CRC-32"):
+            load_images(DataConfig(source=str(tmp_path / "a.npz"), cache_gb=gb))
+
+
 def test_a_run_is_resumed_on_either_side(tmp_path, images):
     """Checksums and weights do not depend on where the images are."""
     make_folder(tmp_path / "source")

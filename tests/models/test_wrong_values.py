@@ -71,6 +71,13 @@ def test_datasets_are_checked_outside_of_what_is_compiled(kind):
         make(jit_compile=True).evaluate(data, verbose=0)
 
 
+def test_predict_takes_pairs_of_images_and_labels():
+    model = make(jit_compile=True)
+    data = tf.data.Dataset.from_tensor_slices(((IMAGES, LABELS),)).batch(6)
+    expected = model(IMAGES, LABELS)
+    np.testing.assert_allclose(model.predict(data, verbose=0), expected, atol=1e-4)
+
+
 def test_right_datasets_pass():
     images = tf.data.Dataset.from_tensor_slices(IMAGES).batch(4)
     model = PixelRNN(2, 2, 1, n_channels=1)
