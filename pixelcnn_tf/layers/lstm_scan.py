@@ -8,8 +8,6 @@ array, and one ``tanh`` serves them all.
 import tensorflow as tf
 
 
-# A graph even in eager mode: a gradient tape cannot look into functions that XLA compiles.
-@tf.function(autograph=False)
 def lstm_lines(lines: tf.Tensor, kernel: tf.Tensor, shifts: tuple[int, ...]) -> tf.Tensor:
     """Returns the hidden states of lines of positions, each line from the previous line.
 
@@ -30,6 +28,13 @@ def lstm_lines(lines: tf.Tensor, kernel: tf.Tensor, shifts: tuple[int, ...]) -> 
         >>> lstm_lines(tf.zeros([3, 8, 5, 2]), tf.zeros([4, 8]), shifts=(0, -1)).shape
         TensorShape([3, 2, 5, 2])
     """
+    # A graph even in eager mode: a gradient tape cannot look into functions that XLA compiles. Not
+    # within other graphs, though: one that was traced for XLA does not run without it.
+    lstm = _as_graph if tf.executing_eagerly() else _lstm_lines
+    return lstm(lines, kernel, shifts)
+
+
+def _lstm_lines(lines, kernel, shifts):
     n_lines = tf.shape(lines)[0]
 
     @tf.custom_gradient
@@ -49,6 +54,9 @@ def lstm_lines(lines: tf.Tensor, kernel: tf.Tensor, shifts: tuple[int, ...]) -> 
         return hidden, gradient
 
     return scan(kernel, lines)
+
+
+_as_graph = tf.function(_lstm_lines, autograph=False)
 
 
 @tf.function(jit_compile=True, autograph=False)

@@ -41,3 +41,20 @@ def test_gradient_equals_central_differences(shifts, length, rng):
             assert float(gradient[place]) == pytest.approx(
                 (values[0] - values[1]) / (2 * step), abs=1e-7
             )
+
+
+def test_gradients_in_eager_mode_after_xla():
+    """What was traced for XLA is not used without it."""
+
+    def gradient(lines, kernel):
+        with tf.GradientTape() as tape:
+            tape.watch([lines, kernel])
+            total = tf.reduce_sum(lstm_lines(lines, kernel, (0, -1)) ** 2)
+        return tape.gradient(total, [lines, kernel])
+
+    rng = np.random.default_rng(0)
+    lines = tf.constant(rng.normal(size=[3, 8, 5, 2]), tf.float32)
+    kernel = tf.constant(rng.normal(size=[4, 8]), tf.float32)
+    compiled = tf.function(gradient, jit_compile=True)(lines, kernel)
+    for one, two in zip(gradient(lines, kernel), compiled, strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
