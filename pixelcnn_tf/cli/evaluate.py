@@ -237,14 +237,11 @@ def _checksums(images: "ImageArray"):
     """Returns the checksum of each image."""
     import numpy as np
 
-    from pixelcnn_tf.utils.stored_images import ImageFigures
+    from pixelcnn_tf.utils.stored_images import StoredImages
 
-    if not isinstance(images, np.ndarray):
-        return images.checksums()
-    figures = ImageFigures()
-    for image in images:
-        figures.add(image)
-    return figures.checksums
+    if isinstance(images, np.ndarray):
+        images = StoredImages(images.__getitem__, images.shape, "images")
+    return images.checksums()
 
 
 def _is_new_data(run: str, config: Config, given: set[str]) -> bool:

@@ -189,7 +189,6 @@ def as_images(array: np.ndarray, where: str) -> np.ndarray:
         )
     if array.ndim == 3:
         _check_order_of_three(array.shape, where)
-    if array.ndim == 3:
         array = array[..., None]
     few = array.ndim == 4 and array.shape[0] == array.shape[1] >= 8  # few images, last
     if (

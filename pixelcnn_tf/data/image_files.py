@@ -92,7 +92,7 @@ def read_images(
         raise BrokenImagesError(
             f"{_listed(found.deep)}: {'have' if len(found.deep) > 1 else 'has'} more than 8 bits "
             "per channel; set data.sixteen_bit=scale to keep the upper 8"
-            + (f"; not readable: {_listed(found.broken)}" if found.broken else "")
+            + (f"; not readable: {found.listed_broken()}" if found.broken else "")
         )
     _tell(name, len(files), found, data)
     return ReadImages(found.images(), found.files)
@@ -123,7 +123,7 @@ class _Found:
         self.data = data
         self.name = name
         self.files: list[ImageFile] = []
-        self.broken: list[str] = []
+        self.broken: list[tuple[str, str]] = []
         self.deep: list[str] = []
         self.notes: Counter = Counter()
         self._size: tuple[int, int] | None = None
@@ -134,7 +134,7 @@ class _Found:
     def add(self, file: ImageFile, result: DecodedImage | Exception) -> None:
         """Add the image of a file, or the error with which reading it ended."""
         if isinstance(result, BrokenImage):
-            self.broken.append(f"{file} ({result})")
+            self.broken.append((str(file), str(result)))
         elif isinstance(result, DeepImage):
             self.deep.append(str(file))
         elif isinstance(result, Exception):
@@ -160,6 +160,10 @@ class _Found:
             self._kept.append(image)
             if len(self._kept) * image.size > self.data.cache_gb * 1e9:
                 self._kept = None
+
+    def listed_broken(self) -> str:
+        """Returns the broken files, each with the reason."""
+        return _listed([f"{file} ({reason})" for file, reason in self.broken])
 
     def images(self) -> ImageArray:
         """Returns the images of all files that could be read."""
@@ -202,12 +206,12 @@ def _read_again(file: ImageFile, data: DataConfig, channels: int, checksum: int)
 def _tell(name: str, n_files: int, found: _Found, data: DataConfig) -> None:
     """Raises UserError if there are broken files, unless they are skipped; prints what was done."""
     broken = found.broken
-    listed = _listed(broken)
+    listed = found.listed_broken()
     if broken and (not data.skip_broken or len(broken) == n_files):
         what = f"{name}: not readable images: {listed}; repair or remove them"
         if len(broken) == 1:
-            file, _, reason = broken[0].partition(" (")
-            what = f"{file}: not a readable image ({reason}; repair or remove it"
+            file, reason = broken[0]
+            what = f"{file}: not a readable image ({reason}); repair or remove it"
         raise BrokenImagesError(f"{what}, or set data.skip_broken=true")
     if broken:
         say(f"{name}: skipped {len(broken):,} broken files: {listed}")

@@ -197,14 +197,14 @@ def _index(files: list[Path], data: DataConfig, labels: bool) -> tuple[list, lis
 def _contents(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yields the place and the content of each record: after 8 bytes of length and 4 of a checksum,
     and before 4 more of one. What is damaged inside does not decode."""
+    size, n = path.stat().st_size, 0
     with path.open("rb") as file:
-        n = 0
         while header := file.read(12):
             if n == 0 and header[:2] == b"\x1f\x8b":
                 raise UserError(f"{path}: is compressed; must be an uncompressed TFRecord file")
             length = int.from_bytes(header[:8], "little")
             start = file.tell()
-            content = file.read(length) if length <= path.stat().st_size else b""
+            content = file.read(length) if length <= size else b""
             if len(header) < 12 or len(content) < length or len(file.read(4)) < 4:
                 what = "not a TFRecord file" if n == 0 else f"is cut off after record {n - 1}"
                 raise UserError(f"{path}: {what}")
@@ -215,13 +215,12 @@ def _contents(path: Path) -> Iterator[tuple[int, bytes]]:
 def _check_shards(files: list[Path]) -> None:
     """Raises UserError if a file of several, as in ``a-00000-of-00002``, is missing."""
     names = {file.name for file in files}
-    for name in sorted(names):
-        if part := re.search(r"-(\d+)-of-(\d+)$", name):
-            stem, digits = name[: part.start()], len(part[1])
-            for number in range(min(int(part[2]), 100_000)):
-                other = f"{stem}-{number:0{digits}}-of-{part[2]}"
-                if other not in names:
-                    raise UserError(f"{files[0].parent}: {other} is missing")
+    parts = [re.fullmatch(r"(.*)-(\d+)-of-(\d+)", name) for name in names]
+    for stem, digits, n in sorted({(p[1], len(p[2]), p[3]) for p in parts if p}):
+        for number in range(min(int(n), 100_000)):
+            other = f"{stem}-{number:0{digits}}-of-{n}"
+            if other not in names:
+                raise UserError(f"{files[0].parent}: {other} is missing")
 
 
 def _image_feature(file: Path, data: DataConfig, values) -> str:

@@ -401,3 +401,10 @@ def test_a_folder_that_cannot_be_read(tmp_path, monkeypatch):
     monkeypatch.setattr("pixelcnn_tf.data.paths.os.access", lambda *_: False)
     with pytest.raises(UserError, match=rf"^{tmp_path}: cannot be read: Permission denied"):
         load(tmp_path)
+
+
+def test_a_broken_file_with_parentheses_in_its_name(tmp_path, rng):
+    write_images(tmp_path, rng, endings=("png",))
+    (tmp_path / "copy (2).png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"copy \(2\).png: not a readable image \(cannot"):
+        load(tmp_path)
