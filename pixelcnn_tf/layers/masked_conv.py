@@ -142,7 +142,7 @@ class MaskedConv2D(CausalConv2D):
             kernel = kernel * tf.cast(self.mask, self.compute_dtype)
         outputs = tf.nn.conv2d(inputs, kernel, strides=1, padding="VALID")
         if self.use_bias:
-            outputs = tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))
+            outputs = outputs + self.bias
         return self.activation(outputs)
 
     def reach(self, width: int) -> int:

@@ -126,7 +126,7 @@ class ShiftedConv2D(LookaheadLayer, CausalConv2D):
         kernel = self.used_kernel()
         outputs = tf.nn.conv2d(inputs, kernel, strides=self.strides, padding="VALID")
         if self.use_bias:
-            outputs = tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))
+            outputs = outputs + self.bias
         return self.activation(outputs)
 
     def used_kernel(self):
