@@ -7,6 +7,7 @@ import tensorflow as tf
 from helpers import two_devices
 
 from pixelcnn_tf import PixelCNNPlusPlus, PixelRNN
+from pixelcnn_tf.models import pixelcnn_pp
 
 #: The one that takes longest comes first, so that two workers end at about the same time.
 ARCHITECTURES = ["pixelcnn_pp", "diagonal_bilstm", "row_lstm", "gated", "resblock"]
@@ -26,6 +27,13 @@ IMAGES = np.random.default_rng(0).integers(256, size=(7, 4, 4, 1)).astype(np.uin
 LABELS = (np.arange(7) % 3).astype(np.int32)
 
 
+@pytest.fixture(autouse=True)
+def few_levels(monkeypatch, n_classes):
+    """Most of the time goes into tracing and compiling PixelCNN++: the one without classes has
+    two resolutions, the other one."""
+    monkeypatch.setattr(pixelcnn_pp, "N_LEVELS", 2 if n_classes is None else 1)
+
+
 def make(architecture, n_classes):
     keras.utils.set_random_seed(0)
     if architecture == "pixelcnn_pp":
@@ -37,6 +45,8 @@ def make(architecture, n_classes):
 def trained(architecture, n_classes, inputs, jit_compile):
     """A model, its loss, score and predictions; in most cases the last batch is smaller."""
     model = make(architecture, n_classes)
+    if jit_compile:
+        model(inputs)  # a model that fit has to build is traced twice
     model.compile(
         keras.optimizers.SGD(0.01),
         model.likelihood,
@@ -44,13 +54,14 @@ def trained(architecture, n_classes, inputs, jit_compile):
         run_eagerly=not jit_compile,  # test_two_devices has graphs that XLA does not compile
     )
     # XLA compiles for every size of a batch, which takes nearly all of the time.
-    size = 4 if n_classes is None or architecture == "gated" else 7
+    uneven = n_classes is None or architecture in ("gated", "pixelcnn_pp")
+    size = 4 if uneven else 7
     loss = model.fit(inputs, IMAGES, batch_size=size, shuffle=False, verbose=0).history["loss"][0]
     score = model.evaluate(inputs, IMAGES, batch_size=7, verbose=0)
+    size = 7 if architecture == "pixelcnn_pp" else size
     return model, loss, score, model.predict(inputs, batch_size=size, verbose=0)
 
 
-@pytest.mark.usefixtures("two_levels")
 @cases(("diagonal_bilstm", None), ("gated", 3))
 def test_everything(architecture, n_classes, tmp_path):
     inputs = IMAGES if n_classes is None else (IMAGES, LABELS)
@@ -66,7 +77,8 @@ def test_everything(architecture, n_classes, tmp_path):
 
     named = {"images": IMAGES} if n_classes is None else {"images": IMAGES, "labels": LABELS}
     plain.run_eagerly = False
-    same(plain.predict(named, verbose=0))  # a graph that XLA does not compile
+    plain.make_predict_function(force=True)  # a graph that XLA does not compile
+    same(plain.predict(named, verbose=0))
     same(model(named))
     model.summary(print_fn=lambda *_, **__: None)
 
@@ -89,7 +101,6 @@ def test_everything(architecture, n_classes, tmp_path):
     same(functional(list(inputs) if n_classes else [inputs]))
 
 
-@pytest.mark.usefixtures("two_levels")
 @cases(("gated", 3))
 def test_two_devices(architecture, n_classes):
     images, labels = IMAGES[:6], LABELS[:6]
