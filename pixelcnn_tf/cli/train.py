@@ -9,9 +9,12 @@ examples:
   pixelcnn-tf train --config config.yml --fresh           rename the old run and start over
 """
 
+import os
+
 from pixelcnn_tf.cli.parsing import Parser
 from pixelcnn_tf.config import load_config, names_help
 from pixelcnn_tf.utils import startup
+from pixelcnn_tf.utils.workers import workers_for
 
 COMMAND = "pixelcnn-tf train"
 
@@ -45,6 +48,11 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     if args.print_config:
         print(config.to_yaml(), end="")
         return 0
+    workers = workers_for(config.strategy)
+    if workers:
+        # TensorFlow reports the end of another worker in twenty lines; we do in one.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        print(f"{workers.name} of {len(workers.addresses)}: waiting for the others", flush=True)
     startup.import_tensorflow()
     from pixelcnn_tf.training.experiment import run_experiment
 

@@ -53,6 +53,12 @@ class Config(Section):
         description="float32, or mixed_bfloat16: faster on GPUs and on CPUs with AMX or "
         "AVX512-BF16",
     )
+    strategy: Literal["auto", "one", "mirrored", "multi_worker", "tpu"] = Field(
+        default="auto",
+        description="auto: all GPUs of this machine, or the workers that TF_CONFIG names; one "
+        "device; mirrored: all GPUs; multi_worker: several hosts, from TF_CONFIG or SLURM "
+        "(docs/scaling.md); tpu",
+    )
     plugins: list[str] = Field(
         default=[],
         description="Python files that register your own blocks, architectures, likelihoods or "

@@ -30,6 +30,8 @@ def get_dataset(
     seed: int = 0,
     start_step: int = 0,
     labels: bool = False,
+    part: int = 0,
+    n_parts: int = 1,
 ) -> tf.data.Dataset:
     """Returns batches of images, with their labels on request.
 
@@ -46,13 +48,16 @@ def get_dataset(
         seed: the seed of the order, of the binarization and of the mirrored images.
         start_step: number of batches to skip at the start, to resume training.
         labels: whether each batch is a pair ``(images, labels)``; the images are the same.
+        part, n_parts: of each training batch, return only the ``part``-th of ``n_parts`` equal
+            parts, such as the one of a worker; nothing else is read.
 
     Returns:
         a prefetched dataset of uint8 tensors ``[batch, height, width, channels]``, with int32
         labels ``[batch]``.
 
     Raises:
-        UserError: as ``load_images``; an unknown split, a batch size below 1, or no labels.
+        UserError: as ``load_images``; an unknown split, a batch size below 1 or not a multiple of
+            ``n_parts``, or no labels.
 
     Example:
 
@@ -64,6 +69,8 @@ def get_dataset(
         raise UserError(f"split={split!r}: must be 'train', 'test' or 'validation'")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise UserError(f"batch_size={batch_size!r}: must be an integer from 1 up")
+    if batch_size % n_parts or not 0 <= part < n_parts:
+        raise UserError(f"part={part}, n_parts={n_parts}: {batch_size} images do not divide so")
     images = source if isinstance(source, Images) else load_images(source, labels)
     array, numbers = getattr(images, split), getattr(images, f"{split}_labels")
     if array is None:
@@ -80,16 +87,23 @@ def get_dataset(
     if training:
         indices = _endless_order(len(array), seed, start_step * batch_size)
         indices = indices.batch(batch_size, drop_remainder=True)
+        endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+        indices = indices.apply(endless)  # else several workers ask each other at every step
     else:
         indices = tf.data.Dataset.range(len(array)).skip(start_step * batch_size)
         indices = indices.batch(batch_size)
 
+    size = batch_size // n_parts
+    own = slice(part * size, (part + 1) * size) if training else slice(None)
+
     def batch(step: tf.Tensor, at: tf.Tensor):
+        # Random numbers are drawn for the whole batch, whatever part of it is returned.
+        at = at[own]
         chosen = _read(array, at) if stored else tf.gather(array, at)
         if training and images.dynamic:
-            chosen = _draw_binary(chosen, seed, step)
+            chosen = _draw_binary(chosen, seed, step, batch_size, own)
         if training and "flip" in images.augment:
-            chosen = _flip(chosen, seed, step)
+            chosen = _flip(chosen, seed, step, batch_size, own)
         return (chosen, tf.gather(numbers, at)) if labels else chosen
 
     n_calls = n_threads() if stored else 2
@@ -200,23 +214,27 @@ def _read(images: StoredImages, at: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(chosen, [at.shape[0], *images.shape[1:]])
 
 
-def _flip(images: tf.Tensor, seed: int, step: tf.Tensor) -> tf.Tensor:
-    """Returns the images, each mirrored left to right with probability 1/2: a function of (seed,
-    step), like ``_draw_binary``."""
+def _flip(images: tf.Tensor, seed: int, step: tf.Tensor, n: int, own: slice) -> tf.Tensor:
+    """Returns the images, which are those ``own`` of a batch of ``n``, each mirrored left to right
+    with probability 1/2: a function of (seed, step), like ``_draw_binary``."""
     key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 2], tf.int64), step)
-    drawn = tf.random.stateless_uniform([images.shape[0]], key, 0, 2, tf.int32)
+    drawn = tf.random.stateless_uniform([n], key, 0, 2, tf.int32)[own]
     return tf.where(tf.reshape(drawn, [-1, 1, 1, 1]) == 1, images[:, :, ::-1], images)
 
 
-def _draw_binary(intensities: tf.Tensor, seed: int, step: tf.Tensor) -> tf.Tensor:
-    """Returns binary images, 1 with probability intensity / 255: uint8 of the same shape.
+def _draw_binary(
+    intensities: tf.Tensor, seed: int, step: tf.Tensor, n: int, own: slice
+) -> tf.Tensor:
+    """Returns binary images, 1 with probability intensity / 255: uint8 of the same shape, those
+    ``own`` of a batch of ``n``.
 
     They are a function of (seed, step), so that a resumed run sees the same images.
     """
     # Not [seed, step] itself, which shuffles the epoch of that number.
     key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 1], tf.int64), step)
     # An integer from 0 to 254: an intensity of 0 is never above it, one of 255 always.
-    drawn = tf.random.stateless_uniform(intensities.shape, key, 0, 255, tf.int32)
+    shape = [n, *intensities.shape[1:]]
+    drawn = tf.random.stateless_uniform(shape, key, 0, 255, tf.int32)[own]
     return tf.cast(drawn < tf.cast(intensities, tf.int32), tf.uint8)
 
 

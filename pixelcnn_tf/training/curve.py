@@ -10,7 +10,7 @@ class Curve:
     """Scores by step: ``{"step": ..., "seconds": ..., "bits_per_dim": ..., ...}`` each.
 
     Args:
-        path: a JSON file, written at each ``add``.
+        path: a JSON file, written at each ``add``; none if not given.
         unit: the name of the score that decides which point is best; lower is better.
 
     Example:
@@ -26,8 +26,8 @@ class Curve:
     100
     """
 
-    def __init__(self, path: str | Path, unit: str):
-        self.path = Path(path)
+    def __init__(self, path: str | Path | None, unit: str):
+        self.path = None if path is None else Path(path)
         self.unit = unit
         self.points: list[dict] = []
 
@@ -43,6 +43,9 @@ class Curve:
 
     def restore(self, step: int) -> None:
         """Take the points up to ``step`` from the file; none if it cannot be read."""
+        self.points = []
+        if self.path is None:
+            return
         try:
             points = json.loads(self.path.read_text(encoding="utf-8"))
             self.points = [point for point in points if point["step"] <= step]
@@ -54,7 +57,8 @@ class Curve:
         """Add a point and write the file; returns whether it is the best so far."""
         point = {"step": step, "seconds": round(seconds, 1), **scores}
         self.points = [p for p in self.points if p["step"] < step] + [point]
-        with replacing(self.path) as temporary:
-            text = ",\n ".join(json.dumps(p) for p in self.points)
-            temporary.write_text(f"[{text}]\n", encoding="utf-8")
+        if self.path:
+            with replacing(self.path) as temporary:
+                text = ",\n ".join(json.dumps(p) for p in self.points)
+                temporary.write_text(f"[{text}]\n", encoding="utf-8")
         return self.best is point

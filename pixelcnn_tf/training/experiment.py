@@ -1,6 +1,6 @@
 """The ``train`` command after its flags: from a config to a trained model."""
 
-import functools
+import contextlib
 import sys
 import time
 
@@ -20,14 +20,18 @@ from pixelcnn_tf.models.build import build_model
 from pixelcnn_tf.sampling.generate import supports_incremental, teacher_forced_logits
 from pixelcnn_tf.sampling.scheduler import memory_errors
 from pixelcnn_tf.training.checkpoints import saved_steps
+from pixelcnn_tf.training.cluster import Cluster
 from pixelcnn_tf.training.results import print_results, write_results
 from pixelcnn_tf.training.run_folder import RunFolder
 from pixelcnn_tf.training.signals import Interrupted
+from pixelcnn_tf.training.strategies import make_strategy
 from pixelcnn_tf.training.trainer import Trainer
+from pixelcnn_tf.training.worker_checks import check_same_run, check_shared
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import replacing
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.progress import say
+from pixelcnn_tf.utils.workers import workers_for
 
 
 def run_experiment(config: Config, fresh: bool = False) -> int:
@@ -41,8 +45,8 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
         fresh: whether to rename a run that is in the run folder and start from scratch.
 
     Raises:
-        UserError: something in the config, the data or the run folder is wrong, and nothing
-            was written; or, once training has begun, as ``Trainer.fit``.
+        UserError: something in the config, the data or the run folder is wrong, or workers differ
+            in them, and nothing was written; or, once training has begun, as ``Trainer.fit``.
         OSError: a file cannot be written.
 
     Example:
@@ -54,25 +58,40 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     pixelcnn_tf.utils.errors.UserError: data.source: 'none.npz' must be a file, a folder, or ...
     """
     started = time.perf_counter()
-    images = load_for(config.data, config.model.n_classes)
-    names = path_classes(config.data) if config.model.n_classes is not None else None
-    height, width, channels = images.train.shape[1:]
-    config = config.resolved(height, width, channels, names)
-    likelihood = get_likelihood(config.model.likelihood)
-    check_values(images, likelihood)
-    check_choice(images, likelihood)
+    strategy = None
+    if workers_for(config.strategy):  # they meet before anything else uses TensorFlow
+        strategy = make_strategy(config.strategy)
+    cluster = Cluster(strategy or tf.distribute.get_strategy())
+    with cluster.agreed():
+        images = load_for(config.data, config.model.n_classes)
+        names = path_classes(config.data) if config.model.n_classes is not None else None
+        height, width, channels = images.train.shape[1:]
+        config = config.resolved(height, width, channels, names)
+        likelihood = get_likelihood(config.model.likelihood)
+        check_values(images, likelihood)
+        check_choice(images, likelihood)
+    check_same_run(cluster, config, images)
     run = RunFolder(config.run_dir)
-    if config.plugins and (fresh or not run.finished(config)):
-        _try_plugins(config, images)
-    with run.opened(config, fresh, images.arrays()):
-        if not fresh and run.finished(config):
-            if run.images.exists():
-                run.check_images(*images.arrays())
-            _note_what_is_missing(run)
-            print(f"{run.path} is already trained (--fresh trains it from scratch)")
-        elif status := _train(config, run, images, fresh, started):
+    finished = False
+    with contextlib.ExitStack() as stack:
+        with cluster.agreed():
+            if cluster.is_chief:
+                if config.plugins and (fresh or not run.finished(config)):
+                    _try_plugins(config, images)
+                stack.enter_context(run.opened(config, fresh, images.arrays()))
+                finished = not fresh and run.finished(config)
+                if finished and run.images.exists():
+                    run.check_images(*images.arrays())
+        check_shared(cluster, run)
+        if cluster.from_chief(finished):
+            if cluster.is_chief:
+                _note_what_is_missing(run)
+                print(f"{run.path} is already trained (--fresh trains it from scratch)")
+        elif status := _train(config, run, images, fresh, started, strategy):
             return status
-        print_results(run)
+        if cluster.is_chief:
+            print_results(run)
+        cluster.exchange("done")  # the chief may end last, but not first
     return 0
 
 
@@ -102,32 +121,44 @@ def _try_plugins(config: Config, images: Images) -> None:
             teacher_forced_logits(model, images.train[:1][:, :side, :side], False, labels)
 
 
-def _train(config: Config, run: RunFolder, images: Images, fresh: bool, started: float) -> int:
+def _train(
+    config: Config,
+    run: RunFolder,
+    images: Images,
+    fresh: bool,
+    started: float,
+    strategy: tf.distribute.Strategy | None,
+) -> int:
     """Make and train the model; returns the exit status."""
-    startup.find_devices()
+    strategy = strategy or make_strategy(config.strategy)
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    trainer = Trainer.from_config(config, run, make_strategy())
-    model = trainer.model
+    trainer = Trainer.from_config(config, run, strategy)
+    model, cluster = trainer.model, trainer.cluster
     trainer.check_samples(images)
-    old = run.set_aside() if fresh else None
-    if old:
-        print(f"the old run is now {old}")
-    _print_header(config, images, model, trainer.strategy)
+    is_new = True
+    with cluster.agreed():
+        if cluster.is_chief:
+            old = run.set_aside() if fresh else None
+            if old:
+                print(f"the old run is now {old}")
+            is_new = not saved_steps(run.checkpoints)
+            _print_header(config, images, model, trainer)
     batch = config.training.batch_size
     try:
         with memory_errors((batch, *images.train.shape[1:]), batch), trainer.interruptible():
-            if not saved_steps(run.checkpoints):
+            if cluster.from_chief(is_new):
                 trainer.initialize(images)
                 trainer.check_interrupted()
             test = trainer.fit(images)
-            with trainer.best_weights():
-                with replacing(run.model) as temporary:
-                    model.save(temporary)
-                trainer.check_interrupted()
-                trainer.write_samples("final")
-            write_results(trainer, images, test, time.perf_counter() - started)
+            if cluster.is_chief:
+                with trainer.best_weights():
+                    with replacing(run.model) as temporary:
+                        model.save(temporary)
+                    trainer.check_interrupted()
+                    trainer.write_samples("final")
+                write_results(trainer, images, test, time.perf_counter() - started)
     except Interrupted as stop:
         _print_stopped(trainer, stop, fresh)
         return 128 + stop.signum
@@ -212,28 +243,10 @@ def _largest(images: Images) -> int:
     return max(int(part.max()) for part in parts)
 
 
-@functools.cache
-def make_strategy() -> tf.distribute.Strategy:
-    """Returns a strategy for all GPUs of this machine if there are several, else the default.
-
-    The same object at each call: every ``MirroredStrategy`` numbers its collectives from 100, and
-    TensorFlow takes the equal numbers of two strategies in one process for the same collective
-    ("Shape mismatch in the collective instance 100").
-
-    Example:
-
-    >>> pixelcnn_tf.training.experiment.make_strategy().num_replicas_in_sync
-    1
-    """
-    if len(tf.config.list_logical_devices("GPU")) > 1:
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
-
-
-def _print_header(config: Config, images: Images, model, strategy) -> None:
+def _print_header(config: Config, images: Images, model, trainer: Trainer) -> None:
     height, width, channels = images.train.shape[1:]
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    n = strategy.num_replicas_in_sync
+    n, n_workers = trainer.strategy.num_replicas_in_sync, trainer.cluster.n_workers
     names = config.data.class_names
     parts = [f"{len(images.train):,} training"]
     if images.validation is not None:
@@ -245,6 +258,7 @@ def _print_header(config: Config, images: Images, model, strategy) -> None:
         f"{config.data.source}: {', '.join(parts)} and {len(images.test):,} test "
         f"images of {height}x{width}x{channels}\n"
         f"model: {model.count_params():,} weights, {config.model.likelihood}, "
-        f"on {n} {devices[0].device_type}{'s' if n > 1 else ''}",
+        f"on {n} {devices[0].device_type}{'s' if n > 1 else ''}"
+        f"{f' of {n_workers} workers' if n_workers > 1 else ''}",
         flush=True,
     )

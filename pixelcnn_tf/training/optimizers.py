@@ -109,6 +109,27 @@ def restored(variables: list[keras.Variable]) -> Iterator[None]:
             variable.assign(value)
 
 
+@contextlib.contextmanager
+def already_summed(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
+    """Within the ``with`` block, the optimizer takes the gradients that it is given for sums over
+    all devices, which it would sum itself: once more, which costs as much as the first time.
+
+    Example:
+
+    >>> optimizer = keras.optimizers.SGD()
+    >>> with pixelcnn_tf.training.optimizers.already_summed(optimizer):
+    ...     optimizer._all_reduce_sum_gradients([(1.0, "weight")])
+    [(1.0, 'weight')]
+    """
+    # Keras has no public way. A device at a time is traced, and may leave before another enters.
+    inner: Any = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
+    vars(inner)["_all_reduce_sum_gradients"] = list
+    try:
+        yield
+    finally:
+        vars(inner).pop("_all_reduce_sum_gradients", None)
+
+
 def has_averages(optimizer: keras.optimizers.Optimizer) -> bool:
     """Returns whether the optimizer keeps moving averages and has made a step.
 

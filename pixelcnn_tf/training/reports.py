@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from pixelcnn_tf.training.trainer import Trainer
 
 
-def progress_bar(training: TrainingConfig, step: int, seconds: float) -> tqdm:
+def progress_bar(training: TrainingConfig, step: int, seconds: float, hidden: bool = False) -> tqdm:
     """Returns the progress bar of a run: in seconds if it has a time budget, else in steps.
 
     Args:
         training: with the number of steps or minutes.
         step: number of steps made.
         seconds: of training so far.
+        hidden: whether nothing is shown.
 
     Example:
 
@@ -43,7 +44,7 @@ def progress_bar(training: TrainingConfig, step: int, seconds: float) -> tqdm:
         total, unit, done = training.steps, "step", step
     else:
         total, unit, done = round(60 * training.minutes), "s", int(seconds)
-    return progress("training", total, unit, initial=done, delay=0, leave=True)
+    return progress("training", total, unit, initial=done, delay=0, leave=True, disable=hidden)
 
 
 def update(bar: tqdm, training: TrainingConfig, step: int, seconds: float) -> None:

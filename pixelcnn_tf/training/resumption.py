@@ -7,6 +7,7 @@ _FREE = {
     "name",  # with runs_dir, where the run is
     "runs_dir",
     "plugins",  # where the files are
+    "strategy",  # the same to rounding
     "data.cache_gb",
     "training.log_every",
     "training.eval_every",
@@ -44,7 +45,7 @@ def forbidden_changes(old: Config, new: Config, same_images: bool = False) -> li
             before, after = getattr(old.training, key), getattr(new.training, key)
             if before is not None and after is not None and after >= before:
                 free.add(f"training.{key}")
-    before, after = _flat(old.model_dump()), _flat(new.model_dump())
+    before, after = flat(old.model_dump()), flat(new.model_dump())
     if same_images:
         free |= {key for key in {**before, **after} if key.startswith("data.")}
         free -= {"data.binarize", "data.augment"}
@@ -60,10 +61,15 @@ def forbidden_changes(old: Config, new: Config, same_images: bool = False) -> li
     ]
 
 
-def _flat(values: dict, prefix: str = "") -> dict:
-    flat = {}
+def flat(values: dict, prefix: str = "") -> dict:
+    """Returns nested dicts as one, with keys such as ``'training.steps'``.
+
+    Examples:
+        >>> flat({"training": {"steps": 3}})
+        {'training.steps': 3}
+    """
+    result = {}
     for key, value in values.items():
-        flat.update(
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return flat
+        inner = flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        result.update(inner)
+    return result

@@ -150,7 +150,7 @@ class RunFolder:
             return False
         recorded = self.images.read_text(encoding="utf-8").split()
         # Runs of earlier versions lack the validation set, which comes last.
-        return bool(recorded) and recorded == _checksums(parts).split()[: len(recorded)]
+        return bool(recorded) and recorded == checksums(parts).split()[: len(recorded)]
 
     def check_images(self, *parts: ImageArray | None) -> None:
         """Record the checksums of a run's images and labels, or compare them with those that the
@@ -162,7 +162,7 @@ class RunFolder:
         """
         if not self.images.exists():
             with replacing(self.images) as temporary:
-                temporary.write_text(_checksums(parts), encoding="utf-8")
+                temporary.write_text(checksums(parts), encoding="utf-8")
         elif not self.has_images(*parts):
             raise UserError(
                 f"{self.path}: was started with other images or labels; restore them, choose "
@@ -244,8 +244,15 @@ class RunFolder:
         return target
 
 
-def _checksums(parts) -> str:
-    """Returns the number and checksum of each array that is not None, on one line."""
+def checksums(parts: Sequence[ImageArray | None]) -> str:
+    """Returns the number and checksum of each array that is not None, on one line.
+
+    Example:
+
+    >>> from pixelcnn_tf.training.run_folder import checksums
+    >>> checksums([np.zeros([2, 4, 4, 1], np.uint8), None])
+    '2:190a55ad\\n'
+    """
     present = [part for part in parts if part is not None]
     return " ".join(f"{len(part)}:{_checksum(part):08x}" for part in present) + "\n"
 

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,10 +13,14 @@ from pixelcnn_tf.data.pipeline import filled_up
 from pixelcnn_tf.likelihoods.base import Likelihood, scale_to
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.inputs import check_size
-from pixelcnn_tf.training.optimizers import averages, has_averages, restored
+from pixelcnn_tf.training.cluster import Cluster
+from pixelcnn_tf.training.optimizers import already_summed, averages, has_averages, restored
 from pixelcnn_tf.training.signals import DeferredSignals
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.progress import progress
+
+#: Many small gradients travel as one, which is faster.
+_COMMUNICATION = tf.distribute.experimental.CommunicationOptions(bytes_per_pack=32 << 20)
 
 
 class Steps:
@@ -24,6 +29,9 @@ class Steps:
     Args:
         training: batch size, clipping and averaging of a config.
         model, likelihood, optimizer, strategy: as in ``Trainer``.
+
+    Attributes:
+        cluster: the workers of the strategy, a ``Cluster``.
 
     Raises:
         UserError: the batch size does not divide by the number of devices, or the optimizer
@@ -55,6 +63,7 @@ class Steps:
         self.likelihood = likelihood
         self.optimizer = optimizer
         self.strategy = strategy or tf.distribute.get_strategy()
+        self.cluster = Cluster(self.strategy)
         self._batch_size = training.batch_size
         self._clip_norm = training.clip_norm
         n = self.strategy.num_replicas_in_sync
@@ -101,8 +110,16 @@ class Steps:
         return self._over_devices(self._replica_valid_step, images, counted, labels)[0]
 
     def _over_devices(self, step, *arguments):
+        """Returns the results of a step, which are the same on all devices."""
         results = self.strategy.run(step, args=arguments)
-        return [self.strategy.reduce("SUM", part, axis=None) for part in results]
+        return [self.strategy.experimental_local_results(part)[0] for part in results]
+
+    def _sum(self, values: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Within a step, returns the sums over all devices."""
+        if self.strategy.num_replicas_in_sync == 1:
+            return values
+        context: Any = tf.distribute.get_replica_context()
+        return context.all_reduce("SUM", values, _COMMUNICATION)
 
     def _spread(self, batch):
         """Returns a batch, split in equal parts for the devices."""
@@ -125,20 +142,24 @@ class Steps:
             if self.model.losses:
                 loss += tf.add_n(self.model.losses) / n_replicas
         gradients = tape.gradient(loss, [weight.value for weight in weights])
-        if n_replicas > 1:
-            # The optimizer sums over devices again, hence the division: the norm that is
-            # clipped is that of the whole batch, on one device or many.
-            replica = tf.distribute.get_replica_context()
-            gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        # The norm that is clipped is that of the whole batch, on one device or many.
+        nats, *gradients = self._sum([nats, *gradients])
         norm = tf.linalg.global_norm(gradients)
         if self._clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self._clip_norm, norm)
-        self.optimizer.apply([g / n_replicas for g in gradients], weights)
-        return nats, norm / n_replicas
+        with already_summed(self.optimizer):
+            self.optimizer.apply(gradients, weights)
+        return nats, norm
 
     def _replica_valid_step(self, images, counted, labels):
         nats = self.run_model(images, labels, training=False)[1]
-        return (tf.reduce_sum(nats * counted),)
+        return self._sum([tf.reduce_sum(nats * counted)])
+
+    def check_interrupted(self) -> None:
+        """Within ``Trainer.interruptible``, ends it if a signal has come. With several workers, all
+        must stop at the same step, which ``Trainer.fit`` takes care of."""
+        if self.cluster.n_workers == 1:
+            self._signals.check()
 
     # Whole data sets.
 
@@ -193,17 +214,20 @@ class Steps:
         n_replicas = self.strategy.num_replicas_in_sync
         total, count, full = 0.0, 0, 0
         size = int(dataset.cardinality())
-        bar = progress("evaluating", size if size > 0 else None, "batch", dataset)
+        hidden = not self.cluster.is_chief
+        total_batches = size if size > 0 else None
+        bar = progress("evaluating", total_batches, "batch", dataset, disable=hidden)
         with self.averaged_weights():
             for batch in bar:
-                self._signals.check()
+                self.check_interrupted()
                 images, *labels = tf.nest.flatten(batch)
                 # Smaller batches are padded with images that do not count: one compiled shape,
                 # and no device without an image (which some operations do not support).
                 n = len(images)
                 full = max(full, -(-n // n_replicas) * n_replicas)
                 parts = [filled_up(part, full) for part in (images, tf.ones([n]), *labels)]
-                total += float(self.valid_step(*map(self._spread, parts)))
+                with self.cluster.watched():
+                    total += float(self.valid_step(*map(self._spread, parts)))
                 count += n
         if not count:
             raise UserError("evaluate: the dataset holds no image")

@@ -16,7 +16,7 @@ class Summaries:
     All methods raise OSError if the files cannot be written.
 
     Args:
-        folder: created on demand.
+        folder: created on demand; ``None`` to write nothing.
 
     Example:
 
@@ -27,18 +27,24 @@ class Summaries:
     ['validation']
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path | None):
         self.folder = folder
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
+
+    def _writer(self, part: str) -> tf.summary.SummaryWriter:
+        if self.folder is None:
+            return tf.summary.create_noop_writer()
+        if part not in self._writers:
+            self._writers[part] = tf.summary.create_file_writer(str(self.folder / part))
+        return self._writers[part]
 
     @contextlib.contextmanager
     def _writing(self, part: str, step: int) -> Iterator[None]:
         try:
-            if part not in self._writers:
-                self._writers[part] = tf.summary.create_file_writer(str(self.folder / part))
-            with self._writers[part].as_default(step=step):
+            writer = self._writer(part)
+            with writer.as_default(step=step):
                 yield
-            self._writers[part].flush()
+            writer.flush()
         except tf.errors.OpError as error:  # a full disk, a folder that is gone
             reason = f"cannot be written: {first_line(error)}"
             raise OSError(None, reason, str(self.folder)) from None

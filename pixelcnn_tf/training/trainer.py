@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
@@ -16,29 +15,25 @@ from pixelcnn_tf.data.pipeline import get_dataset, reading_errors
 from pixelcnn_tf.likelihoods.base import Likelihood
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.build import build_model
-from pixelcnn_tf.sampling.generate import generate_images, supports_incremental
-from pixelcnn_tf.sampling.scheduler import plan_batches
-from pixelcnn_tf.sampling.settings import SamplingSettings
 from pixelcnn_tf.training import reports
 from pixelcnn_tf.training.checkpoints import Checkpoints
 from pixelcnn_tf.training.clock import Clock, Window
+from pixelcnn_tf.training.cluster import Meeting
 from pixelcnn_tf.training.curve import Curve
 from pixelcnn_tf.training.optimizers import build_optimizer, rate_at
 from pixelcnn_tf.training.run_folder import RunFolder, load_model
+from pixelcnn_tf.training.samples import Sampling
 from pixelcnn_tf.training.signals import DeferredSignals, Interrupted, StopRequested
-from pixelcnn_tf.training.steps import Steps
 from pixelcnn_tf.training.tensorboard import Summaries
 from pixelcnn_tf.utils.atomic_files import replacing
-from pixelcnn_tf.utils.errors import UserError
-from pixelcnn_tf.utils.progress import sampling_progress
-from pixelcnn_tf.visualization.plots import image_grid, save_image
 
 
-class Trainer(Steps):
+class Trainer(Sampling):
     """Trains a model as a config says, resumably, and records its progress.
 
     With ``training.ema_decay``, or an optimizer made with ``use_ema=True``, evaluation and
-    samples use the moving averages of the weights; see ``averaged_weights``.
+    samples use the moving averages of the weights; see ``averaged_weights``. Of several workers,
+    which must all make the same calls, only the chief (``cluster.is_chief``) writes files.
 
     Args:
         config: from ``load_config``; ``training`` and ``sampling`` are used here.
@@ -92,9 +87,11 @@ class Trainer(Steps):
         )
         self.step = 0
         self._deferring = False
+        self._meeting = Meeting(self.cluster)
         self.clock = Clock()
-        self.curve = Curve(self.run.curve, likelihood.units[0])
-        self.summaries = Summaries(self.run.logs)
+        is_chief = self.cluster.is_chief
+        self.curve = Curve(self.run.curve if is_chief else None, likelihood.units[0])
+        self.summaries = Summaries(self.run.logs if is_chief else None)
 
     @classmethod
     def from_config(
@@ -133,17 +130,22 @@ class Trainer(Steps):
                 checkpoint stays the latest.
             UserError: the run folder holds something else, was started with other images, or has
                 no checkpoint that can be read; the samples do not fit the memory.
+            WorkerLost: another worker ended or cannot be reached.
         """
         height, width, channels = images.train.shape[1:]
         known = self.config.data.image_size, self.config.model.n_channels
         if known != ((height, width), channels):
             self.config = self.config.resolved(height, width, channels)
         self.check_samples(images)
-        with self.run.opened(self.config, images=images.arrays()), reading_errors(images):
-            self.run.check_images(*images.arrays())
-            self.run.create(self.config)
-            with self.interruptible():
-                return self._fit(images)
+        with contextlib.ExitStack() as stack:
+            with self.cluster.agreed():
+                if self.cluster.is_chief:
+                    stack.enter_context(self.run.opened(self.config, images=images.arrays()))
+                    self.run.check_images(*images.arrays())
+                    self.run.create(self.config)
+            stack.enter_context(reading_errors(images))
+            stack.enter_context(self.interruptible())
+            return self._fit(images)
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -156,20 +158,14 @@ class Trainer(Steps):
         with DeferredSignals() as self._signals:
             try:
                 yield
-                self._signals.check()
+                self.check_interrupted()
             except StopRequested:
                 raise Interrupted(self.step, self._signals.signum or 0) from None
             finally:
                 self._signals, self._deferring = DeferredSignals(), False
 
-    def check_interrupted(self) -> None:
-        """Within ``interruptible``, ends it if a signal has come."""
-        self._signals.check()
-
     def _fit(self, images: Images) -> dict[str, float]:
-        self.step = self.checkpoints.restore()
-        self.clock = Clock(self.checkpoints.seconds)
-        self.curve.restore(self.step)
+        self._restore()
         if not self._is_last():
             results = self._train(images)
         elif images.validation is None or self.curve.last_step < self.step:
@@ -180,37 +176,54 @@ class Trainer(Steps):
             self.summaries.scalars("test", results, self.step)
         return results
 
+    def _restore(self) -> None:
+        """Take the latest checkpoint, which the chief reads, and the scores up to there."""
+        with self.cluster.agreed():
+            if self.cluster.is_chief:
+                self.step = self.checkpoints.restore()
+                self.curve.restore(self.step)
+        state = self.step, self.checkpoints.seconds, self.curve.points
+        self.step, seconds, self.curve.points = self.cluster.from_chief(state)
+        self.cluster.take_from_chief([*self.model.variables, *self.optimizer.variables])
+        self.clock = Clock(seconds)
+        self._meeting = Meeting(self.cluster, seconds)
+
     def _is_last(self) -> bool:
         """Returns whether training ends with this step."""
         t = self.config.training
         steps_made = t.steps is not None and self.step >= t.steps
-        return steps_made or (t.minutes is not None and self.clock.seconds >= 60 * t.minutes)
+        return steps_made or (t.minutes is not None and self._seconds() >= 60 * t.minutes)
+
+    def _seconds(self) -> float:
+        """Returns the seconds of training: for several workers, those of the chief lately."""
+        return self.clock.seconds if self.cluster.n_workers == 1 else self._meeting.seconds
 
     def _train(self, images: Images) -> dict[str, float]:
         """Train to the end; returns the last scores."""
         t = self.config.training
-        dataset = self._dataset(images, "train", self.config.seed, self.step)
-        batches = iter(self.strategy.experimental_distribute_dataset(dataset))
-        if self.step == 0:
+        batches = self._training_batches(images)
+        if self.step == 0 and self.cluster.is_chief:
             reports.write_start(self, images)
         window = Window(t.batch_size, self.clock)
         results: dict[str, float] = {}
         last = False
-        with reports.progress_bar(t, self.step, self.clock.seconds) as bar:
+        hidden = not self.cluster.is_chief
+        with reports.progress_bar(t, self.step, self.clock.seconds, hidden) as bar:
             try:
                 while not last:
-                    self._signals.check()
+                    self._meeting.check(self._signals, self.step, self.clock)
                     if t.minutes is not None and t.schedule == "cosine":
-                        self.optimizer.learning_rate = rate_at(t, self.step, self.clock.seconds)
-                    with window.waiting():
-                        batch = next(batches)
-                    window.add(*self.train_step(*tf.nest.flatten(batch)))
+                        self.optimizer.learning_rate = rate_at(t, self.step, self._seconds())
+                    with self.cluster.watched():
+                        with window.waiting():
+                            batch = next(batches)
+                        window.add(*self.train_step(*tf.nest.flatten(batch)))
                     self.step += 1
                     if t.minutes is not None:
                         window.wait()
                     last = self._is_last()
                     results = self._after_step(window, bar, images, last)
-                self._signals.check()
+                self._meeting.check(self._signals, self.step, self.clock, now=True)
             # OSError: | tee that is gone, a full disk; OpError: images that cannot be read.
             except (StopRequested, OSError, tf.errors.OpError):
                 self._save(window)
@@ -236,7 +249,7 @@ class Trainer(Steps):
         with self.clock.paused():
             if last or self.step % t.eval_every == 0:
                 results = self._score(images)
-            if not last and self.step % t.sample_every == 0:
+            if not last and self.step % t.sample_every == 0 and self.cluster.is_chief:
                 self.write_samples(f"step_{self.step:06d}")
         return results
 
@@ -247,16 +260,32 @@ class Trainer(Steps):
         results = self.evaluate(self._dataset(images, part))
         self.summaries.scalars(part, results, self.step)
         best = self.curve.add(self.step, self.clock.seconds, results)
-        if best and part == "validation":
+        if best and part == "validation" and self.cluster.is_chief:
             with self.averaged_weights(), replacing(self.run.best) as temporary:
                 self.model.save(temporary)
         return results
 
     def _save(self, window: Window) -> None:
         with reports.naming_the_last_good_checkpoint(self.run.checkpoints):
-            window.check(self.step)  # waits for the steps so far: they count as training
-            with self.clock.paused():
-                self.checkpoints.save(self.step, self.clock.seconds)
+            with self.cluster.watched():
+                window.check(self.step)  # waits for the steps so far: they count as training
+            if self.cluster.is_chief:
+                with self.clock.paused():
+                    self.checkpoints.save(self.step, self.clock.seconds)
+
+    def _training_batches(self, images: Images) -> Iterator:
+        """Returns the batches from the current step on. A worker reads its own share of each, and
+        a device gets its share of that."""
+        size, seed = self.config.training.batch_size, self.config.seed
+        labels = self.model.n_classes is not None
+        n_devices = self.strategy.num_replicas_in_sync
+
+        def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            part, n_parts = context.input_pipeline_id, context.num_input_pipelines
+            own = get_dataset(images, "train", size, seed, self.step, labels, part, n_parts)
+            return own if n_parts == n_devices else own.rebatch(size // n_devices)
+
+        return iter(self.strategy.distribute_datasets_from_function(share))
 
     def _dataset(self, images: Images, split: str, seed: int = 0, start_step: int = 0):
         labels = self.model.n_classes is not None
@@ -295,59 +324,3 @@ class Trainer(Steps):
         if best is None or best["step"] == self.step:
             return None
         return best if self.run.best.exists() else None
-
-    def create_image_samples(
-        self, n_images: int | None = None, seed: int | None = None
-    ) -> np.ndarray:
-        """Draw images from the model, with the averaged weights if there are any, of the size in
-        the config; those of a class-conditional model are divided evenly among its classes, in
-        order.
-
-        Args:
-            n_images: ``sampling.n_images`` if not given.
-            seed: the seed of the config if not given.
-
-        Returns:
-            uint8 ``[n_images, height, width, channels]``.
-        """
-        image_size = self.config.data.image_size
-        if image_size is None:
-            raise UserError("data.image_size: not known before fit; set it in the config")
-        n_images = n_images or self.config.sampling.n_images
-        n_classes = self.model.n_classes
-        labels = None if n_classes is None else np.arange(n_images) * n_classes // n_images
-        with sampling_progress(n_images, image_size) as show, self.averaged_weights():
-
-            def between(done: int, total: int) -> None:
-                self._signals.check()
-                show(done, total)
-
-            return generate_images(
-                self.model,
-                image_size,
-                n_images,
-                self.config.seed if seed is None else seed,
-                labels=labels,
-                settings=self._sampling_settings(),
-                progress=between,
-            )
-
-    def write_samples(self, name: str) -> Path:
-        """Draw images; write them to TensorBoard and ``samples/NAME.png``; returns its path."""
-        grid = image_grid(self.create_image_samples(), self.likelihood.n_values)
-        self.summaries.image("imgs", "generated", grid, self.step)
-        self.run.samples.mkdir(parents=True, exist_ok=True)
-        path = self.run.samples / f"{name}.png"
-        save_image(grid, path)
-        return path
-
-    def check_samples(self, images: Images) -> None:
-        """Raises UserError if the samples, of the size of these images, do not fit the memory."""
-        height, width, channels = images.train.shape[1:]
-        shape = self.config.sampling.n_images, height, width, channels
-        plan_batches(self.model, shape, self._sampling_settings())
-
-    def _sampling_settings(self) -> SamplingSettings:
-        sampling = self.config.sampling
-        method = "incremental" if supports_incremental(self.model) else "naive"
-        return SamplingSettings(sampling.temperature, sampling.top_p, method)

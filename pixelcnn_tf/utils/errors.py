@@ -26,6 +26,15 @@ class TrainingDiverged(UserError):
     """
 
 
+class WorkerLost(UserError):
+    """Another process that trains the same model ended, or cannot be reached.
+
+    Examples:
+        >>> issubclass(WorkerLost, UserError)
+        True
+    """
+
+
 def number_of(n: int, name: str) -> str:
     """Returns a number and what it counts, in the plural where that is right.
 

@@ -28,7 +28,7 @@ _NOISE = re.compile(
 
 
 @contextlib.contextmanager
-def _without_noise():
+def without_noise():
     """Captures standard error, then prints it without the lines that match ``_NOISE``."""
     if sys.stderr is None:  # closed
         yield
@@ -65,7 +65,7 @@ def import_tensorflow() -> None:
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings and errors are kept
-    with _without_noise():
+    with without_noise():
         importlib.import_module("tensorflow")
         importlib.import_module("keras")
 
@@ -78,7 +78,7 @@ def find_devices() -> None:
     """
     import tensorflow as tf
 
-    with _without_noise():
+    with without_noise():
         tf.config.list_logical_devices()
 
 

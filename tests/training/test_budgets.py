@@ -209,7 +209,7 @@ def test_scores_are_of_validation_images_and_the_test_images_are_scored_once(
     monkeypatch.setattr(Trainer, "_dataset", noting)
     trainer = make_trainer(validating(tmp_path))
     result = trainer.fit(held_out(images))
-    assert seen == ["train", "validation", "validation", "test"]
+    assert seen == ["validation", "validation", "test"]
     assert [point["step"] for point in trainer.curve.points] == [4, 8]
     assert {path.name for path in trainer.run.logs.iterdir()} == {
         "train", "imgs", "validation", "test",

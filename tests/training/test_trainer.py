@@ -10,8 +10,8 @@ from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.data.pipeline import get_dataset
 from pixelcnn_tf.testing import draw_weights
-from pixelcnn_tf.training.experiment import make_strategy
 from pixelcnn_tf.training.optimizers import build_optimizer
+from pixelcnn_tf.training.strategies import make_strategy
 
 # Steps
 

@@ -1,0 +1,100 @@
+"""Samples of a model in training, and the memory that they need."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pixelcnn_tf.config.schema import Config
+from pixelcnn_tf.data.images import Images
+from pixelcnn_tf.sampling.generate import generate_images, supports_incremental
+from pixelcnn_tf.sampling.scheduler import plan_batches
+from pixelcnn_tf.sampling.settings import SamplingSettings
+from pixelcnn_tf.training.run_folder import RunFolder
+from pixelcnn_tf.training.steps import Steps
+from pixelcnn_tf.training.tensorboard import Summaries
+from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.progress import sampling_progress
+from pixelcnn_tf.visualization.plots import image_grid, save_image
+
+
+class Sampling(Steps):
+    """Draws the samples of a run, and writes them into its folder and to TensorBoard.
+
+    Attributes:
+        config: of the run.
+        run: its ``RunFolder``.
+        step: number of training steps made.
+        summaries: its ``Summaries``.
+
+    Example:
+
+    >>> config = pixelcnn_tf.config.schema.Config.model_validate(
+    ...     {
+    ...         "data": {"image_size": [6, 6]},
+    ...         "model": {"hidden_dim": 2, "out_dim": 2, "n_layers": 1, "n_channels": 1},
+    ...     }
+    ... )
+    >>> pixelcnn_tf.Trainer.from_config(config).create_image_samples(n_images=3).shape
+    (3, 6, 6, 1)
+    """
+
+    config: Config
+    run: RunFolder
+    step: int
+    summaries: Summaries
+
+    def create_image_samples(
+        self, n_images: int | None = None, seed: int | None = None
+    ) -> np.ndarray:
+        """Draw images from the model, with the averaged weights if there are any, of the size in
+        the config; those of a class-conditional model are divided evenly among its classes, in
+        order.
+
+        Args:
+            n_images: ``sampling.n_images`` if not given.
+            seed: the seed of the config if not given.
+
+        Returns:
+            uint8 ``[n_images, height, width, channels]``.
+        """
+        image_size = self.config.data.image_size
+        if image_size is None:
+            raise UserError("data.image_size: not known before fit; set it in the config")
+        n_images = n_images or self.config.sampling.n_images
+        n_classes = self.model.n_classes
+        labels = None if n_classes is None else np.arange(n_images) * n_classes // n_images
+        with sampling_progress(n_images, image_size) as show, self.averaged_weights():
+
+            def between(done: int, total: int) -> None:
+                self.check_interrupted()
+                show(done, total)
+
+            return generate_images(
+                self.model,
+                image_size,
+                n_images,
+                self.config.seed if seed is None else seed,
+                labels=labels,
+                settings=self._sampling_settings(),
+                progress=between,
+            )
+
+    def write_samples(self, name: str) -> Path:
+        """Draw images; write them to TensorBoard and ``samples/NAME.png``; returns its path."""
+        grid = image_grid(self.create_image_samples(), self.likelihood.n_values)
+        self.summaries.image("imgs", "generated", grid, self.step)
+        self.run.samples.mkdir(parents=True, exist_ok=True)
+        path = self.run.samples / f"{name}.png"
+        save_image(grid, path)
+        return path
+
+    def check_samples(self, images: Images) -> None:
+        """Raises UserError if the samples, of the size of these images, do not fit the memory."""
+        height, width, channels = images.train.shape[1:]
+        shape = self.config.sampling.n_images, height, width, channels
+        plan_batches(self.model, shape, self._sampling_settings())
+
+    def _sampling_settings(self) -> SamplingSettings:
+        sampling = self.config.sampling
+        method = "incremental" if supports_incremental(self.model) else "naive"
+        return SamplingSettings(sampling.temperature, sampling.top_p, method)

@@ -1,0 +1,73 @@
+"""The ``tf.distribute`` strategy of a config: one device, the devices of a host, or many hosts."""
+
+import functools
+import os
+
+import tensorflow as tf
+
+from pixelcnn_tf.utils import startup
+from pixelcnn_tf.utils.errors import UserError, first_line
+from pixelcnn_tf.utils.workers import Workers, workers_for
+
+
+@functools.cache
+def make_strategy(name: str = "auto") -> tf.distribute.Strategy:
+    """Returns the strategy that a config names.
+
+    The same object at each call: every ``MirroredStrategy`` numbers its collectives from 100, and
+    TensorFlow takes the equal numbers of two strategies in one process for the same collective
+    ("Shape mismatch in the collective instance 100").
+
+    Args:
+        name: ``'one'`` (the first GPU, else the CPU), ``'mirrored'`` (all GPUs of this machine),
+            ``'multi_worker'`` (all devices of several processes, see ``workers_for``), ``'tpu'``,
+            or ``'auto'``: several workers where ``TF_CONFIG`` names them, else all GPUs.
+            ``'multi_worker'`` waits until all workers are there, and must come before TensorFlow
+            is used.
+
+    Raises:
+        UserError: no TPU; the environment does not describe the workers, or they do not come.
+
+    Example:
+
+    >>> pixelcnn_tf.training.strategies.make_strategy("one").num_replicas_in_sync
+    1
+    """
+    if workers := workers_for(name):
+        return _multi_worker(workers)
+    startup.find_devices()
+    if name == "tpu":
+        return _tpu()
+    several = len(tf.config.list_logical_devices("GPU")) > 1
+    if name == "mirrored" or (name == "auto" and several):
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def _multi_worker(workers: Workers) -> tf.distribute.Strategy:
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": list(workers.addresses)}),
+        task_type="worker",
+        task_id=workers.index,
+        rpc_layer="grpc",
+    )
+    # TensorFlow would read it again, as a cluster with other names of its tasks.
+    os.environ.pop("TF_CONFIG", None)
+    try:
+        with startup.without_noise():
+            return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"{workers.name} of {len(workers.addresses)} cannot join the others: "
+            f"{first_line(error)}; addresses and ports in TF_CONFIG must be free and reachable"
+        ) from None
+
+
+def _tpu() -> tf.distribute.Strategy:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
+        return tf.distribute.TPUStrategy(resolver)
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"strategy: tpu, but no TPU was found ({first_line(error)}); choose auto"
+        ) from None
