@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pixelcnn_tf import UserError, get_dataset, load_images
 from pixelcnn_tf.config.schema import DataConfig
@@ -69,3 +70,21 @@ def test_batches_are_uint8_of_a_known_shape():
 def test_wrong_arguments(arguments, words):
     with pytest.raises(UserError, match=words):
         get_dataset(*arguments)
+
+
+@pytest.mark.parametrize("options", [{}, {"dynamic": True}, {"augment": ("flip",)}])
+def test_parts_of_a_batch_are_those_of_the_whole(options, rng):
+    images = Images(*(rng.integers(256, size=(n, 3, 3, 1)).astype(np.uint8) for n in (20, 3)))
+    images = images._replace(**options)
+    whole = [batch.numpy() for batch in get_dataset(images, "train", 6, seed=1).take(5)]
+    parts = [get_dataset(images, "train", 6, seed=1, part=part, n_parts=3) for part in range(3)]
+    for expected, *batches in zip(whole, *parts, strict=False):
+        assert [len(batch) for batch in batches] == [2, 2, 2]
+        np.testing.assert_array_equal(np.concatenate(batches), expected)
+    assert parts[0].cardinality() == tf.data.INFINITE_CARDINALITY
+
+
+@pytest.mark.parametrize(("part", "n_parts"), [(0, 4), (3, 3), (-1, 2)])
+def test_batches_must_divide_by_their_parts(part, n_parts):
+    with pytest.raises(UserError, match="n_parts"):
+        get_dataset(Images(numbered(20), numbered(3)), batch_size=6, part=part, n_parts=n_parts)
