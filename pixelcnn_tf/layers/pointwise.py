@@ -1,4 +1,4 @@
-"""Layers and functions of single pixels: PReLU, class biases, gates."""
+"""Layers and functions of single pixels: PReLU, dropout, class biases, gates."""
 
 import keras
 import tensorflow as tf
@@ -62,6 +62,36 @@ class PReLU(IncrementalLayer, keras.layers.PReLU):
 
     def get_config(self):
         return {**super().get_config(), "n_channels": self.n_channels}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class Dropout(keras.layers.Dropout):
+    """Keras's dropout, with other masks on every device: Keras draws the same on all of them.
+
+    Args:
+        rate: the fraction of features that is dropped.
+
+    Input and output: of any shape.
+
+    Source: Srivastava et al. 2014, Journal of Machine Learning Research 15, section 4.
+
+    Example:
+        >>> from pixelcnn_tf.layers.pointwise import Dropout
+        >>> dropped = Dropout(0.5)(tf.ones([1000]), training=True)
+        >>> sorted(set(dropped.numpy().tolist()))
+        [0.0, 2.0]
+    """
+
+    def call(self, inputs, training=False):
+        strategy = tf.distribute.get_strategy()
+        if strategy.num_replicas_in_sync == 1 or not training or not self.rate:
+            return super().call(inputs, training=training)
+        context = tf.distribute.get_replica_context()
+        seed = tf.convert_to_tensor(self.seed_generator.next())
+        # The second number counts the calls. Seeds that people choose do not differ by 2**20 + 7.
+        shift = tf.cast(context.replica_id_in_sync_group, seed.dtype) * (2**20 + 7)
+        seed += tf.stack([shift, tf.zeros_like(shift)])
+        return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

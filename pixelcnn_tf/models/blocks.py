@@ -10,7 +10,7 @@ from pixelcnn_tf.layers.gated import TwoStackInput, VerticalToHorizontal
 from pixelcnn_tf.layers.incremental import IncrementalBlock, IncrementalLayer, layers_of
 from pixelcnn_tf.layers.masked_conv import MaskedConv2D
 from pixelcnn_tf.layers.masks import kernel_shape
-from pixelcnn_tf.layers.pointwise import ClassBias, PReLU, gate
+from pixelcnn_tf.layers.pointwise import ClassBias, Dropout, PReLU, gate
 from pixelcnn_tf.layers.schedule import ActivePixels
 from pixelcnn_tf.layers.shifted_conv import ShiftedConv2D
 from pixelcnn_tf.utils.errors import suggestion
@@ -72,7 +72,7 @@ class Block(IncrementalBlock, keras.layers.Layer):
         self.n_channels = n_channels
         self.n_classes = n_classes
         self.dropout = dropout_rate(dropout)
-        self._drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy) if dropout else None
+        self._drop = Dropout(dropout, dtype=self.dtype_policy) if dropout else None
         self._made = _MadeLayers()
 
     def input_layer(self, filters: int, kernel_size: int, **options):

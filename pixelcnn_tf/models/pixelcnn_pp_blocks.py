@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from pixelcnn_tf.layers.incremental import Incremental, IncrementalLayer, layers_of
 from pixelcnn_tf.layers.normalized_conv import NormalizedConv2D
-from pixelcnn_tf.layers.pointwise import ClassBias, concat_elu
+from pixelcnn_tf.layers.pointwise import ClassBias, Dropout, concat_elu
 from pixelcnn_tf.layers.schedule import Schedule
 from pixelcnn_tf.utils.serialization import PACKAGE
 
@@ -48,7 +48,7 @@ class GatedResnet(Incremental, keras.layers.Layer):
         self.direction = direction
         self.n_classes = n_classes
         self.dropout = dropout
-        self._drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy) if dropout else None
+        self._drop = Dropout(dropout, dtype=self.dtype_policy) if dropout else None
 
     def build(self, inputs_shape, aux_shape=None, labels_shape=None):
         features, options = inputs_shape[-1], {"dtype": self.dtype_policy}

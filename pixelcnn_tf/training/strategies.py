@@ -1,7 +1,11 @@
 """The ``tf.distribute`` strategy of a config: one device, the devices of a host, or many hosts."""
 
+import contextlib
 import functools
 import os
+import signal
+import threading
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -54,13 +58,27 @@ def _multi_worker(workers: Workers) -> tf.distribute.Strategy:
     # TensorFlow would read it again, as a cluster with other names of its tasks.
     os.environ.pop("TF_CONFIG", None)
     try:
-        with startup.without_noise():
+        with startup.without_noise(), _ctrl_c_ends():
             return tf.distribute.MultiWorkerMirroredStrategy(resolver)
     except tf.errors.OpError as error:
         raise UserError(
             f"{workers.name} of {len(workers.addresses)} cannot join the others: "
             f"{first_line(error)}; addresses and ports in TF_CONFIG must be free and reachable"
         ) from None
+
+
+@contextlib.contextmanager
+def _ctrl_c_ends() -> Iterator[None]:
+    """Within the ``with`` block Ctrl-C ends the process at once. Python would notice it only when
+    TensorFlow returns, which may wait for hours."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _tpu() -> tf.distribute.Strategy:
