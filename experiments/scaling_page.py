@@ -45,13 +45,16 @@ the optimizer (Adam), and bits per dimension of the test set. Gradients are clip
 |---|---|---|---|---|---|
 {compared}
 
-Only dropout differs between one process and several.
+Sums in another order round differently, and Adam, which divides a gradient by its own size, makes
+more of that where a gradient is almost zero. Only dropout really differs between one process and
+several, since each device draws its own masks.
 
 ## When a worker ends
 
 Of three workers one is killed, stopped (so that it does not answer), or asked to stop, after its
-first checkpoint. The second column says how soon the two others have ended, the third with what
-status. Then all are started again; the last column is the largest difference in the weights,
+first checkpoint. The second column says how soon the two others have ended (they report it within a
+second, or after ten seconds without an answer; TensorFlow takes the rest to shut down), the third
+with what status. Then all are started again; the last column is the largest difference in the weights,
 averages, optimizer and test score from a run that was never stopped.
 
 | signal | others end after | status | difference at the end |
@@ -74,8 +77,8 @@ The rest is the protocol, and the agreement of the workers about once a second.
 
 Estimates, not measurements. A training step is taken as three times the operations of a forward
 pass, which TensorFlow's profiler counts, and a GPU as one that sustains 50 TFLOP/s on these
-convolutions; halve the images per GPU for one that is twice as fast. The time of the sum is that of
-a ring at the bandwidth of the slowest link between two workers, 100 Gbit/s or 400 Gbit/s. The last
+convolutions; one that is twice as fast needs twice the images. The time of the sum is that of a
+ring at the bandwidth of the slowest link between two workers, 100 Gbit/s or 400 Gbit/s. The last
 two columns say with how many images per GPU the step takes as long as the sum; with fewer, the sum
 dominates.
 
