@@ -81,6 +81,10 @@ def torch_peer(config, args) -> dict:
                     "train_ratio": ours.train / theirs.train,
                     "score_ratio": ours.score / theirs.score,
                 }
+                ratios = (
+                    f"{job} {figures[what][f'{job}_ratio']:.2f}" for job in ("train", "score")
+                )
+                print(f"{what}: {', '.join(ratios)}", flush=True)  # the whole takes long
     means = {
         job: float(np.exp(np.mean([np.log(f[f"{job}_ratio"]) for f in figures.values()])))
         for job in ("train", "score")

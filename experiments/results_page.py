@@ -1,5 +1,6 @@
 """The text and the figures of docs/results.md, from records of runs: see ``results_table``."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,26 @@ similar scores, not identical ones.
 """
 
 
+PRECISION = """## float32 and bfloat16
+
+The same command in both precisions (`--set precision=mixed_bfloat16`), with the same seeds: bits
+per dimension of the test images, with the standard deviation over the seeds. Written by
+`python -m experiments.precision`.
+
+| command | weights | steps | seeds | float32 | mixed_bfloat16 | difference |
+| --- | --- | --- | --- | --- | --- | --- |"""
+
+
+def _precision_row(path: Path) -> str:
+    about = json.loads(path.read_text(encoding="utf-8"))
+    pair = [np.array(scores) for scores in about["bits_per_dim"].values()]
+    cells = [f"{scores.mean():.4f} ± {scores.std(ddof=1):.4f}" for scores in pair]
+    gap = pair[1] - pair[0]
+    counts = [f"{about[name]:,}" for name in ("weights", "steps")]
+    difference = f"{gap.mean():+.4f} ± {gap.std(ddof=1):.4f}"
+    return _row(f"`{about['command']}`", *counts, str(len(gap)), *cells, difference)
+
+
 def write_page(records: list[dict], results: Path) -> None:
     """Write ``results.md`` and ``curves_TABLE.png`` into the folder that holds ``results``.
 
@@ -62,6 +83,9 @@ def page_text(records: list[dict], results: Path) -> str:
     for name, mine in _by_table(records).items():
         _refuse_twins(mine, TABLES[name], results)
         lines += _section(TABLES[name], mine, results, f"curves_{name}.png")
+    files = sorted((results / "precision").glob("*.json"))
+    if files:
+        lines += [PRECISION, *map(_precision_row, files), ""]
     return "\n".join(lines)
 
 

@@ -48,8 +48,13 @@ def main(argv: list[str] | None = None) -> int:
         )
     if args.add:
         add_run(Path(args.add), args.name)
-    write_page([read_record(path) for path in sorted(RESULTS.glob("*.json"))], RESULTS)
+    rewrite_page()
     return 0
+
+
+def rewrite_page() -> None:
+    """Write the page from the files in docs/results."""
+    write_page([read_record(path) for path in sorted(RESULTS.glob("*.json"))], RESULTS)
 
 
 def read_record(path: Path) -> dict:

@@ -52,18 +52,18 @@ several, since each device draws its own masks.
 ## When a worker ends
 
 Of three workers one is killed, stopped (so that it does not answer), or asked to stop, after its
-first checkpoint. The second column says how soon the two others have ended (they report it within a
-second, or after ten seconds without an answer; TensorFlow takes the rest to shut down), the third
-with what status. Then all are started again; the last column is the largest difference in the weights,
-averages, optimizer and test score from a run that was never stopped.
+first checkpoint. The second column says how soon the two others have ended (they report it within
+a second, or after ten seconds without an answer; TensorFlow takes the rest to shut down), the third
+with what status. Then all are started again; the last column is the largest difference in the
+weights, averages, optimizer and test score from a run that was never stopped.
 
 | signal | others end after | status | difference at the end |
 |---|---|---|---|
 {killed}
 
-## What is sent
+## Communication
 
-At each step the gradients are summed over all devices once, in float32, in packs of up to 32 MiB.
+At each step the gradients are all-reduced once, in float32, in packs of up to 32 MiB.
 In a ring of N workers each one sends 2 (N - 1) / N times the size of the gradient. Measured on the
 loopback device of one machine:
 
@@ -71,25 +71,26 @@ loopback device of one machine:
 |---|---|---|---|
 {traffic}
 
-The rest is the protocol, and the agreement of the workers about once a second.
+The rest is the protocol, and a short exchange about once a second, with which a signal to one worker
+stops all of them at the same step.
 
 ## What 8, 64 and 512 GPUs need
 
 Estimates, not measurements. A training step is taken as three times the operations of a forward
 pass, which TensorFlow's profiler counts, and a GPU as one that sustains 50 TFLOP/s on these
-convolutions; one that is twice as fast needs twice the images. The time of the sum is that of a
+convolutions; one that is twice as fast needs twice the images. The time of the all-reduce is that of a
 ring at the bandwidth of the slowest link between two workers, 100 Gbit/s or 400 Gbit/s. The last
-two columns say with how many images per GPU the step takes as long as the sum; with fewer, the sum
-dominates.
+two columns say with how many images per GPU the step takes as long as the all-reduce; with
+fewer, the all-reduce dominates.
 
-| model | weights | TFLOP/image | GPUs | sum, 100 Gbit/s | 400 | images, 100 Gbit/s | 400 |
+| model | weights | TFLOP/image | GPUs | all-reduce, 100 Gbit/s | 400 | images, 100 Gbit/s | 400 |
 |---|---|---|---|---|---|---|---|
 {estimates}
 
-- **8 GPUs of one host**: over NVLink, at 450 GB/s, the sum for PixelCNN++ takes about a
-  millisecond. The 16 images per GPU of its authors suffice.
-- **64 GPUs, 8 hosts**: the time of the sum hardly grows with the number of hosts. With 16 images
-  per GPU the global batch is 1,024: the learning rate and its warm-up have to be tuned again.
+- **8 GPUs of one host**: over NVLink, at 450 GB/s, the all-reduce for PixelCNN++ takes about
+  a millisecond. The 16 images per GPU of its authors suffice.
+- **64 GPUs, 8 hosts**: the time of the all-reduce hardly grows with the number of hosts. With 16
+  images per GPU the global batch is 1,024: the learning rate and its warm-up have to be tuned again.
 - **512 GPUs, 64 hosts**: a ring of 512 passes 1,022 messages in turn for each pack; with 20 µs
   each, 20 ms. The global batch is the real limit: 16 images per GPU are 8,192, and CIFAR-10 has
   50,000 training images, six steps per epoch.

@@ -33,7 +33,7 @@ class Cluster:
     this one alone.
 
     The first worker is the chief: it writes checkpoints, logs, samples and results. All methods
-    but ``watched`` must be called by every worker, in the same order.
+    but ``naming_lost_workers`` must be called by every worker, in the same order.
 
     Args:
         strategy: a ``tf.distribute`` strategy.
@@ -45,7 +45,7 @@ class Cluster:
     Example:
 
     >>> cluster = pixelcnn_tf.training.cluster.Cluster(tf.distribute.get_strategy())
-    >>> cluster.is_chief, cluster.exchange("ready")
+    >>> cluster.is_chief, cluster.all_gather("ready")
     (True, ['ready'])
     """
 
@@ -67,7 +67,7 @@ class Cluster:
         return self.index == 0
 
     @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
+    def naming_lost_workers(self) -> Iterator[None]:
         """Within the ``with`` block, the end of another worker is reported as such.
 
         Raises:
@@ -90,14 +90,14 @@ class Cluster:
         named = sorted(tasks & set(range(self.n_workers)) - {self.index})
         return " or ".join(self.workers.name_of(task) for task in named) or "another worker"
 
-    def exchange(self, value: Any) -> list[Any]:
+    def all_gather(self, value: Any) -> list[Any]:
         """Returns the values of all workers, in their order.
 
         Args:
             value: what JSON can express.
 
         Raises:
-            WorkerLost: as ``watched``.
+            WorkerLost: as ``naming_lost_workers``.
         """
         if self.n_workers == 1:
             return [value]
@@ -109,12 +109,12 @@ class Cluster:
         ]
         return [json.loads(text) for text in texts]
 
-    def from_chief(self, value: Any) -> Any:
-        """Returns the value of the chief; as ``exchange``."""
-        return self.exchange(value if self.is_chief else None)[0]
+    def broadcast(self, value: Any) -> Any:
+        """Returns the value of the chief; as ``all_gather``."""
+        return self.all_gather(value if self.is_chief else None)[0]
 
     @contextlib.contextmanager
-    def agreed(self) -> Iterator[None]:
+    def joint_errors(self) -> Iterator[None]:
         """After the ``with`` block, a UserError of one worker ends all of them, with its message.
 
         Raises:
@@ -125,7 +125,7 @@ class Cluster:
             yield
         except UserError as error:
             problem = error
-        texts = self.exchange(problem and str(problem))
+        texts = self.all_gather(problem and str(problem))
         if problem:
             raise problem
         for index, text in enumerate(texts):
@@ -138,7 +138,7 @@ class Cluster:
         Raises:
             UserError: one has another than the chief, on every worker.
         """
-        chief, *others = self.exchange(values)
+        chief, *others = self.all_gather(values)
         for index, theirs in enumerate(others, 1):
             for key in {**chief, **theirs}:
                 if theirs.get(key) != chief.get(key):
@@ -147,7 +147,7 @@ class Cluster:
                         f"{chief.get(key)} on {self.workers.name_of(0)}; must be the same"
                     )
 
-    def take_from_chief(self, variables: Sequence[keras.Variable]) -> None:
+    def broadcast_variables(self, variables: Sequence[keras.Variable]) -> None:
         """Assigns the values of the chief to the variables of all workers, bit for bit."""
         if self.n_workers == 1:
             return
@@ -156,7 +156,7 @@ class Cluster:
         for variable, value in zip(floats, self._sum(values), strict=True):
             variable.assign(value)
         others = [v for v in variables if v.dtype != "float32"]  # counters and seeds
-        lists = self.from_chief([np.asarray(v.numpy()).tolist() for v in others])
+        lists = self.broadcast([np.asarray(v.numpy()).tolist() for v in others])
         for variable, value in zip(others, lists, strict=True):
             variable.assign(np.array(value, variable.dtype))
 
@@ -169,7 +169,7 @@ class Cluster:
     def _sum(self, values: list[np.ndarray]) -> list[np.ndarray]:
         """Returns the sums over the workers of float32 arrays."""
 
-        with self.watched():
+        with self.naming_lost_workers():
             sums = self._all_reduce([tf.constant(value) for value in values])
             return [value.numpy() for value in sums]
 
@@ -185,7 +185,7 @@ class Cluster:
         return [self.strategy.experimental_local_results(part)[0] for part in sums]
 
 
-class Meeting:
+class StopAgreement:
     """About once a second during training, the workers agree whether to stop: at the same step,
     whichever of them has received a signal.
 
@@ -194,13 +194,13 @@ class Meeting:
         seconds: of training so far.
 
     Attributes:
-        seconds: of training, on the clock of the chief at the last meeting.
+        seconds: of training, on the clock of the chief, when the workers last agreed.
 
     Example:
 
     >>> cluster = pixelcnn_tf.training.cluster.Cluster(tf.distribute.get_strategy())
-    >>> meeting = pixelcnn_tf.training.cluster.Meeting(cluster, seconds=2.5)
-    >>> meeting.check(DeferredSignals(), step=7, clock=Clock())
+    >>> agreement = pixelcnn_tf.training.cluster.StopAgreement(cluster, seconds=2.5)
+    >>> agreement.check(DeferredSignals(), step=7, clock=Clock())
     """
 
     def __init__(self, cluster: Cluster, seconds: float = 0.0):
@@ -216,14 +216,14 @@ class Meeting:
             signals: of this process.
             step: number of training steps made.
             clock: of this process.
-            now: whether to meet also if the last meeting was less than a second ago.
+            now: whether to agree also if they did so less than a second ago.
         """
         if self.cluster.n_workers > 1 and (now or step >= self._next_step):
             moment = time.perf_counter()
             speed = (step - self._last[0]) / (moment - self._last[1])
             self._last = step, moment
             own = signals.signum, clock.seconds, step + max(1, int(speed))
-            everyone = self.cluster.exchange(own)
+            everyone = self.cluster.all_gather(own)
             _, self.seconds, self._next_step = everyone[0]
             signals.signum = next((signum for signum, *_ in everyone if signum is not None), None)
         elif self.cluster.n_workers > 1:

@@ -62,7 +62,7 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     if workers_for(config.strategy):  # they meet before anything else uses TensorFlow
         strategy = make_strategy(config.strategy)
     cluster = Cluster(strategy or tf.distribute.get_strategy())
-    with cluster.agreed():
+    with cluster.joint_errors():
         images = load_for(config.data, config.model.n_classes)
         names = path_classes(config.data) if config.model.n_classes is not None else None
         height, width, channels = images.train.shape[1:]
@@ -74,7 +74,7 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
     run = RunFolder(config.run_dir)
     finished = False
     with contextlib.ExitStack() as stack:
-        with cluster.agreed():
+        with cluster.joint_errors():
             if cluster.is_chief:
                 if config.plugins and (fresh or not run.finished(config)):
                     _try_plugins(config, images)
@@ -83,7 +83,7 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
                 if finished and run.images.exists():
                     run.check_images(*images.arrays())
         check_shared(cluster, run)
-        if cluster.from_chief(finished):
+        if cluster.broadcast(finished):
             if cluster.is_chief:
                 _note_what_is_missing(run)
                 print(f"{run.path} is already trained (--fresh trains it from scratch)")
@@ -91,7 +91,7 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
             return status
         if cluster.is_chief:
             print_results(run)
-        cluster.exchange("done")  # the chief may end last, but not first
+        cluster.all_gather("done")  # the chief may end last, but not first
     return 0
 
 
@@ -138,7 +138,7 @@ def _train(
     model, cluster = trainer.model, trainer.cluster
     trainer.check_samples(images)
     is_new = True
-    with cluster.agreed():
+    with cluster.joint_errors():
         if cluster.is_chief:
             old = run.set_aside() if fresh else None
             if old:
@@ -148,7 +148,7 @@ def _train(
     batch = config.training.batch_size
     try:
         with memory_errors((batch, *images.train.shape[1:]), batch), trainer.interruptible():
-            if cluster.from_chief(is_new):
+            if cluster.broadcast(is_new):
                 trainer.initialize(images)
                 trainer.check_interrupted()
             test = trainer.fit(images)

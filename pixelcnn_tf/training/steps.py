@@ -226,7 +226,7 @@ class Steps:
                 n = len(images)
                 full = max(full, -(-n // n_replicas) * n_replicas)
                 parts = [filled_up(part, full) for part in (images, tf.ones([n]), *labels)]
-                with self.cluster.watched():
+                with self.cluster.naming_lost_workers():
                     total += float(self.valid_step(*map(self._spread, parts)))
                 count += n
         if not count:

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -55,8 +54,6 @@ def _multi_worker(workers: Workers) -> tf.distribute.Strategy:
         task_id=workers.index,
         rpc_layer="grpc",
     )
-    # TensorFlow would read it again, as a cluster with other names of its tasks.
-    os.environ.pop("TF_CONFIG", None)
     try:
         with startup.without_noise(), _ctrl_c_ends():
             return tf.distribute.MultiWorkerMirroredStrategy(resolver)

@@ -18,7 +18,7 @@ from pixelcnn_tf.models.build import build_model
 from pixelcnn_tf.training import reports
 from pixelcnn_tf.training.checkpoints import Checkpoints
 from pixelcnn_tf.training.clock import Clock, Window
-from pixelcnn_tf.training.cluster import Meeting
+from pixelcnn_tf.training.cluster import StopAgreement
 from pixelcnn_tf.training.curve import Curve
 from pixelcnn_tf.training.optimizers import build_optimizer, rate_at
 from pixelcnn_tf.training.run_folder import RunFolder, load_model
@@ -87,7 +87,7 @@ class Trainer(Sampling):
         )
         self.step = 0
         self._deferring = False
-        self._meeting = Meeting(self.cluster)
+        self._agreement = StopAgreement(self.cluster)
         self.clock = Clock()
         is_chief = self.cluster.is_chief
         self.curve = Curve(self.run.curve if is_chief else None, likelihood.units[0])
@@ -138,7 +138,7 @@ class Trainer(Sampling):
             self.config = self.config.resolved(height, width, channels)
         self.check_samples(images)
         with contextlib.ExitStack() as stack:
-            with self.cluster.agreed():
+            with self.cluster.joint_errors():
                 if self.cluster.is_chief:
                     stack.enter_context(self.run.opened(self.config, images=images.arrays()))
                     self.run.check_images(*images.arrays())
@@ -178,15 +178,15 @@ class Trainer(Sampling):
 
     def _restore(self) -> None:
         """Take the latest checkpoint, which the chief reads, and the scores up to there."""
-        with self.cluster.agreed():
+        with self.cluster.joint_errors():
             if self.cluster.is_chief:
                 self.step = self.checkpoints.restore()
                 self.curve.restore(self.step)
         state = self.step, self.checkpoints.seconds, self.curve.points
-        self.step, seconds, self.curve.points = self.cluster.from_chief(state)
-        self.cluster.take_from_chief([*self.model.variables, *self.optimizer.variables])
+        self.step, seconds, self.curve.points = self.cluster.broadcast(state)
+        self.cluster.broadcast_variables([*self.model.variables, *self.optimizer.variables])
         self.clock = Clock(seconds)
-        self._meeting = Meeting(self.cluster, seconds)
+        self._agreement = StopAgreement(self.cluster, seconds)
 
     def _is_last(self) -> bool:
         """Returns whether training ends with this step."""
@@ -196,7 +196,7 @@ class Trainer(Sampling):
 
     def _seconds(self) -> float:
         """Returns the seconds of training: for several workers, those of the chief lately."""
-        return self.clock.seconds if self.cluster.n_workers == 1 else self._meeting.seconds
+        return self.clock.seconds if self.cluster.n_workers == 1 else self._agreement.seconds
 
     def _train(self, images: Images) -> dict[str, float]:
         """Train to the end; returns the last scores."""
@@ -211,10 +211,10 @@ class Trainer(Sampling):
         with reports.progress_bar(t, self.step, self.clock.seconds, hidden) as bar:
             try:
                 while not last:
-                    self._meeting.check(self._signals, self.step, self.clock)
+                    self._agreement.check(self._signals, self.step, self.clock)
                     if t.minutes is not None and t.schedule == "cosine":
                         self.optimizer.learning_rate = rate_at(t, self.step, self._seconds())
-                    with self.cluster.watched():
+                    with self.cluster.naming_lost_workers():
                         with window.waiting():
                             batch = next(batches)
                         window.add(*self.train_step(*tf.nest.flatten(batch)))
@@ -223,7 +223,7 @@ class Trainer(Sampling):
                         window.wait()
                     last = self._is_last()
                     results = self._after_step(window, bar, images, last)
-                self._meeting.check(self._signals, self.step, self.clock, now=True)
+                self._agreement.check(self._signals, self.step, self.clock, now=True)
             # OSError: | tee that is gone, a full disk; OpError: images that cannot be read.
             except (StopRequested, OSError, tf.errors.OpError):
                 self._save(window)
@@ -267,7 +267,7 @@ class Trainer(Sampling):
 
     def _save(self, window: Window) -> None:
         with reports.naming_the_last_good_checkpoint(self.run.checkpoints):
-            with self.cluster.watched():
+            with self.cluster.naming_lost_workers():
                 window.check(self.step)  # waits for the steps so far: they count as training
             if self.cluster.is_chief:
                 with self.clock.paused():

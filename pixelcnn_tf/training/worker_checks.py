@@ -68,12 +68,12 @@ def check_shared(cluster: Cluster, run: RunFolder, patience: float = 20.0) -> No
     """
     if cluster.n_workers == 1:
         return
-    mark = run.path / f".workers-{cluster.from_chief(time.time_ns())}"
-    with cluster.agreed():
+    mark = run.path / f".workers-{cluster.broadcast(time.time_ns())}"
+    with cluster.joint_errors():
         if cluster.is_chief:
             mark.touch()
     try:
-        with cluster.agreed():
+        with cluster.joint_errors():
             until = time.monotonic() + patience
             while not mark.exists():
                 if time.monotonic() > until:

@@ -45,6 +45,8 @@ def test_workers_train_as_one_process(model, n_classes, n_workers, tmp_path):
     one = run({**own, "name": "one"}, config=config)
     several = run(*[{**own, "name": "several"}] * n_workers, config=config)
     assert {status for status, *_ in one + several} == {0}, one + several
+    printed = one[0][2].replace("\r", "\n").splitlines()
+    assert [line for line in printed if line and not line.startswith("training:")] == []
     chief, *others = (out for _, out, _ in several)
     assert f"on {n_workers} CPUs of {n_workers} workers" in chief
     assert [out.count("\n") for out in others] == [1] * len(others)  # that they wait
@@ -119,11 +121,11 @@ def test_one_process_is_a_cluster_of_its_own(tmp_path):
     trainer = make_trainer(small_config(tmp_path))
     cluster = trainer.cluster
     assert (cluster.n_workers, cluster.index, cluster.is_chief) == (1, 0, True)
-    assert cluster.exchange({"a": [1]}) == [{"a": [1]}]
+    assert cluster.all_gather({"a": [1]}) == [{"a": [1]}]
     cluster.check_same({"version": "1"})
-    with pytest.raises(UserError, match="no such file"), cluster.agreed():
+    with pytest.raises(UserError, match="no such file"), cluster.joint_errors():
         raise UserError("no such file")
-    with pytest.raises(tf.errors.UnavailableError), cluster.watched():
+    with pytest.raises(tf.errors.UnavailableError), cluster.naming_lost_workers():
         raise tf.errors.UnavailableError(None, None, "Collective ops is aborted")
 
 
@@ -131,12 +133,12 @@ def test_differences_are_named_by_worker(monkeypatch):
     cluster = Cluster(tf.distribute.get_strategy())
     cluster.workers = cluster.workers._replace(addresses=("a:1", "b:2", "c:3"))
     records = [{"seed": 0, "extra": 1}, {"seed": 0, "extra": 1}, {"seed": 7}]
-    monkeypatch.setattr(cluster, "exchange", lambda value: records)
+    monkeypatch.setattr(cluster, "all_gather", lambda value: records)
     with pytest.raises(UserError, match=r"^worker 2 \(c:3\): seed is 7, but 0 on worker 0 \(a:1\)"):
         cluster.check_same(records[0])
     problems = [None, "disk full", None]
-    monkeypatch.setattr(cluster, "exchange", lambda value: problems)
-    with pytest.raises(UserError, match=r"^worker 1 \(b:2\): disk full$"), cluster.agreed():
+    monkeypatch.setattr(cluster, "all_gather", lambda value: problems)
+    with pytest.raises(UserError, match=r"^worker 1 \(b:2\): disk full$"), cluster.joint_errors():
         pass
 
 
