@@ -71,15 +71,15 @@ loopback device of one machine:
 |---|---|---|---|
 {traffic}
 
-The rest is the protocol, and a short exchange about once a second, with which a signal to one worker
-stops all of them at the same step.
+The rest is the protocol, and a short exchange about once a second, with which a signal to one
+worker stops all of them at the same step.
 
 ## What 8, 64 and 512 GPUs need
 
 Estimates, not measurements. A training step is taken as three times the operations of a forward
 pass, which TensorFlow's profiler counts, and a GPU as one that sustains 50 TFLOP/s on these
-convolutions; one that is twice as fast needs twice the images. The time of the all-reduce is that of a
-ring at the bandwidth of the slowest link between two workers, 100 Gbit/s or 400 Gbit/s. The last
+convolutions; one that is twice as fast needs twice the images. The time of the all-reduce is that
+of a ring at the bandwidth of the slowest link between two workers, 100 Gbit/s or 400 Gbit/s. The last
 two columns say with how many images per GPU the step takes as long as the all-reduce; with
 fewer, the all-reduce dominates.
 
@@ -90,7 +90,8 @@ fewer, the all-reduce dominates.
 - **8 GPUs of one host**: over NVLink, at 450 GB/s, the all-reduce for PixelCNN++ takes about
   a millisecond. The 16 images per GPU of its authors suffice.
 - **64 GPUs, 8 hosts**: the time of the all-reduce hardly grows with the number of hosts. With 16
-  images per GPU the global batch is 1,024: the learning rate and its warm-up have to be tuned again.
+  images per GPU the global batch is 1,024: the learning rate and its warm-up have to be tuned
+  again.
 - **512 GPUs, 64 hosts**: a ring of 512 passes 1,022 messages in turn for each pack; with 20 µs
   each, 20 ms. The global batch is the real limit: 16 images per GPU are 8,192, and CIFAR-10 has
   50,000 training images, six steps per epoch.
