@@ -79,7 +79,7 @@ worker stops all of them at the same step.
 Estimates, not measurements. A training step is taken as three times the operations of a forward
 pass, which TensorFlow's profiler counts, and a GPU as one that sustains 50 TFLOP/s on these
 convolutions; one that is twice as fast needs twice the images. The time of the all-reduce is that
-of a ring at the bandwidth of the slowest link between two workers, 100 Gbit/s or 400 Gbit/s. The last
+of a ring at the bandwidth of the slowest link between two workers, 100 or 400 Gbit/s. The last
 two columns say with how many images per GPU the step takes as long as the all-reduce; with
 fewer, the all-reduce dominates.
 
