@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pixelcnn_tf.config import registry
 from pixelcnn_tf.config.names import NameOf
@@ -95,6 +95,13 @@ class DataConfig(Section):
         description="the seed of everything that is drawn once: the held-out images, the colours "
         "of the digits, the binarization (with 'dynamic', that of the test images)",
     )
+
+    @field_validator("augment")
+    @classmethod
+    def _once(cls, names):
+        if len(set(names)) < len(names):
+            raise ValueError("must name each change once")
+        return names
 
 
 def data_section(values: Any) -> Any:

@@ -49,6 +49,9 @@ def first_problem(error: ValidationError, root: type[BaseModel]) -> str:
         return f"{key}: {shown} must be {context['expected']}{hint}{more}"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"{key}: must be a section with keys of its own, not {shown}{more}"
+    if kind == "list_type":
+        such = f", such as [{value}]" if isinstance(value, str) else ""
+        return f"{key}: {shown} must be a list{such}{more}"
     message = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     return f"{key}: {shown} is not allowed; must be {message}{more}"
 
