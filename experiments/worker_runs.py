@@ -97,6 +97,16 @@ def finish(processes: Sequence[subprocess.Popen], timeout: float = 600) -> list[
     return results
 
 
+def wait_for(file: Path, processes: Sequence[subprocess.Popen], timeout: float = 300) -> None:
+    """Waits until a file exists, which one of the processes is to write."""
+    until = time.monotonic() + timeout
+    while not file.exists():
+        if time.monotonic() > until or any(p.poll() is not None for p in processes):
+            errors = [error[-300:] for _, _, error in finish(processes, timeout=60)]
+            raise UserError(f"{file} was not written: {errors}")
+        time.sleep(0.1)
+
+
 def train(config: str, settings: Mapping, n_workers: int) -> None:
     """Trains with ``n_workers`` processes, to the end."""
     for status, _, error in finish(start(config, [settings] * n_workers)):
@@ -154,9 +164,7 @@ def killed(runs: Path, steps: int) -> list[str]:
         name = f"{signal.Signals(number).name}-{victim}"
         own = {**settings, "name": name}
         processes = start(config, [own] * 3)
-        first = runs / name / "checkpoints" / "ckpt-25.index"
-        while not first.exists():
-            time.sleep(0.1)
+        wait_for(runs / name / "checkpoints" / "ckpt-25.index", processes)
         processes[victim].send_signal(number)
         began = time.perf_counter()
         others = [process for i, process in enumerate(processes) if i != victim]

@@ -83,10 +83,10 @@ class Dropout(keras.layers.Dropout):
     """
 
     def call(self, inputs, training=False):
-        strategy = tf.distribute.get_strategy()
-        if strategy.num_replicas_in_sync == 1 or not training or not self.rate:
+        context = tf.distribute.get_replica_context()  # None outside of ``strategy.run``
+        dropping = training and self.rate and not self.noise_shape
+        if context is None or context.num_replicas_in_sync == 1 or not dropping:
             return super().call(inputs, training=training)
-        context = tf.distribute.get_replica_context()
         seed = tf.convert_to_tensor(self.seed_generator.next())
         # The second number counts the calls. Seeds that people choose do not differ by 2**20 + 7.
         shift = tf.cast(context.replica_id_in_sync_group, seed.dtype) * (2**20 + 7)

@@ -76,19 +76,20 @@ class Cluster:
         try:
             yield
         except _LOST as error:
-            if self.n_workers == 1 or not re.search("[Cc]ollective|/task:", str(error)):
+            lost = self._lost(str(error))
+            if self.n_workers == 1 or not (lost or "ollective" in str(error)):
                 raise
             raise WorkerLost(
-                f"{self._lost(str(error))} ended or cannot be reached: see its output; the same "
+                f"{lost or 'another worker'} ended or cannot be reached: see its output; the same "
                 "command on every host continues from the last checkpoint"
             ) from None
 
     def _lost(self, message: str) -> str:
-        """Returns the names of the workers that an error of TensorFlow speaks of."""
+        """Returns the names of the other workers that an error of TensorFlow speaks of."""
         tasks = {int(task) for task in re.findall(r"/task:(\d+)", message)}
         tasks |= {i for i, address in enumerate(self.workers.addresses) if address in message}
         named = sorted(tasks & set(range(self.n_workers)) - {self.index})
-        return " or ".join(self.workers.name_of(task) for task in named) or "another worker"
+        return " or ".join(self.workers.name_of(task) for task in named)
 
     def all_gather(self, value: Any) -> list[Any]:
         """Returns the values of all workers, in their order.
@@ -115,15 +116,16 @@ class Cluster:
 
     @contextlib.contextmanager
     def joint_errors(self) -> Iterator[None]:
-        """After the ``with`` block, a UserError of one worker ends all of them, with its message.
+        """After the ``with`` block, an error of one worker ends all of them, with its message.
 
         Raises:
-            UserError: of this worker, or of another one, which is named.
+            OSError: of this worker.
+            UserError: of this worker, or any of another one, which is named.
         """
         problem = None
         try:
             yield
-        except UserError as error:
+        except (UserError, OSError) as error:
             problem = error
         texts = self.all_gather(problem and str(problem))
         if problem:
@@ -148,7 +150,7 @@ class Cluster:
                     )
 
     def broadcast_variables(self, variables: Sequence[keras.Variable]) -> None:
-        """Assigns the values of the chief to the variables of all workers, bit for bit."""
+        """Assigns the values of the chief to the variables of all workers."""
         if self.n_workers == 1:
             return
         floats = [v for v in variables if v.dtype == "float32"]
@@ -207,7 +209,7 @@ class StopAgreement:
         self.cluster = cluster
         self.seconds = seconds
         self._next_step = 0
-        self._last = 0, time.perf_counter()
+        self._last: tuple[int, float] | None = None
 
     def check(self, signals: DeferredSignals, step: int, clock: Clock, now: bool = False) -> None:
         """Raises ``StopRequested`` on every worker after a signal to one of them.
@@ -219,8 +221,9 @@ class StopAgreement:
             now: whether to agree also if they did so less than a second ago.
         """
         if self.cluster.n_workers > 1 and (now or step >= self._next_step):
-            moment = time.perf_counter()
-            speed = (step - self._last[0]) / (moment - self._last[1])
+            moment, speed = time.perf_counter(), 0.0
+            if self._last is not None:
+                speed = (step - self._last[0]) / (moment - self._last[1])
             self._last = step, moment
             own = signals.signum, clock.seconds, step + max(1, int(speed))
             everyone = self.cluster.all_gather(own)

@@ -136,10 +136,10 @@ def _train(
         tf.config.experimental.enable_op_determinism()
     trainer = Trainer.from_config(config, run, strategy)
     model, cluster = trainer.model, trainer.cluster
-    trainer.check_samples(images)
     is_new = True
     with cluster.joint_errors():
         if cluster.is_chief:
+            trainer.check_samples(images)
             old = run.set_aside() if fresh else None
             if old:
                 print(f"the old run is now {old}")
@@ -160,7 +160,8 @@ def _train(
                     trainer.write_samples("final")
                 write_results(trainer, images, test, time.perf_counter() - started)
     except Interrupted as stop:
-        _print_stopped(trainer, stop, fresh)
+        if cluster.is_chief:  # which has saved
+            _print_stopped(trainer, stop, fresh)
         return 128 + stop.signum
     return 0
 

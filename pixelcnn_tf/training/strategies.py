@@ -57,6 +57,11 @@ def _multi_worker(workers: Workers) -> tf.distribute.Strategy:
     try:
         with startup.without_noise(), _ctrl_c_ends():
             return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    except RuntimeError as error:
+        raise UserError(
+            f"{workers.name}: cannot join the others any more, because TensorFlow has been used in "
+            f"this process ({first_line(error)}); start training first"
+        ) from None
     except tf.errors.OpError as error:
         raise UserError(
             f"{workers.name} of {len(workers.addresses)} cannot join the others: "

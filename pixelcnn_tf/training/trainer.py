@@ -136,10 +136,10 @@ class Trainer(Sampling):
         known = self.config.data.image_size, self.config.model.n_channels
         if known != ((height, width), channels):
             self.config = self.config.resolved(height, width, channels)
-        self.check_samples(images)
         with contextlib.ExitStack() as stack:
             with self.cluster.joint_errors():
                 if self.cluster.is_chief:
+                    self.check_samples(images)
                     stack.enter_context(self.run.opened(self.config, images=images.arrays()))
                     self.run.check_images(*images.arrays())
                     self.run.create(self.config)
@@ -218,11 +218,11 @@ class Trainer(Sampling):
                         with window.waiting():
                             batch = next(batches)
                         window.add(*self.train_step(*tf.nest.flatten(batch)))
-                    self.step += 1
-                    if t.minutes is not None:
-                        window.wait()
-                    last = self._is_last()
-                    results = self._after_step(window, bar, images, last)
+                        self.step += 1
+                        if t.minutes is not None:
+                            window.wait()
+                        last = self._is_last()
+                        results = self._after_step(window, bar, images, last)
                 self._agreement.check(self._signals, self.step, self.clock, now=True)
             # OSError: | tee that is gone, a full disk; OpError: images that cannot be read.
             except (StopRequested, OSError, tf.errors.OpError):
@@ -280,10 +280,14 @@ class Trainer(Sampling):
         labels = self.model.n_classes is not None
         n_devices = self.strategy.num_replicas_in_sync
 
+        endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+
         def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
             part, n_parts = context.input_pipeline_id, context.num_input_pipelines
             own = get_dataset(images, "train", size, seed, self.step, labels, part, n_parts)
-            return own if n_parts == n_devices else own.rebatch(size // n_devices)
+            if n_parts == n_devices:
+                return own
+            return own.rebatch(size // n_devices).apply(endless)  # which rebatch does not know
 
         return iter(self.strategy.distribute_datasets_from_function(share))
 

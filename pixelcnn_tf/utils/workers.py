@@ -58,7 +58,7 @@ def workers_for(strategy: str, environ: Mapping[str, str] = os.environ) -> Worke
         Workers(addresses=('a:1', 'b:1'), index=1)
         >>> slurm = {"SLURM_PROCID": "0", "SLURM_STEP_NODELIST": "n[1-2]", "SLURM_JOB_ID": "7"}
         >>> workers_for("multi_worker", {**slurm, "SLURM_STEP_TASKS_PER_NODE": "1(x2)"})
-        Workers(addresses=('n1:15007', 'n2:15007'), index=0)
+        Workers(addresses=('n1:15350', 'n2:15350'), index=0)
     """
     if strategy not in ("auto", "multi_worker"):
         return None
@@ -82,7 +82,7 @@ def _from_tf_config(text: str) -> Workers:
     try:
         config = json.loads(text)
         cluster, task = config["cluster"], config["task"]
-        kind, index = task["type"], task["index"]
+        kind, index = str(task["type"]), task["index"]
         jobs = {job: list(cluster[job]) for job in cluster}
     except ValueError as error:
         raise wrong(f"is not JSON ({error})") from None
@@ -90,12 +90,13 @@ def _from_tf_config(text: str) -> Workers:
         raise wrong("lacks 'cluster', 'task', 'type' or 'index'") from None
     if unknown := sorted(set(jobs) - {"chief", "worker"}):
         raise wrong(f"has tasks of type {unknown[0]!r}, but only 'chief' and 'worker' can train")
-    if kind not in jobs or not isinstance(index, int) or not 0 <= index < len(jobs[kind]):
+    if kind not in jobs or type(index) is not int or not 0 <= index < len(jobs[kind]):
         raise wrong(f"is for task {index!r} of type {kind!r}, which its cluster does not have")
     chief, others = jobs.get("chief", []), jobs.get("worker", [])
     addresses = [*chief, *others]
     for address in addresses:
-        if not isinstance(address, str) or not re.fullmatch(r".+:\d+", address):
+        port = re.fullmatch(r".+:(\d+)", str(address))
+        if not port or not 0 < int(port[1]) < 65536:
             raise wrong(f"{address!r} is no HOST:PORT")
     if len(chief) > 1 or len(set(addresses)) < len(addresses):
         raise wrong("names two chiefs, or one address twice")
@@ -104,8 +105,8 @@ def _from_tf_config(text: str) -> Workers:
 
 def _from_slurm(environ: Mapping[str, str]) -> Workers:
     """As TensorFlow's ``SlurmClusterResolver``, but with the hosts in the order of SLURM's ranks
-    (TensorFlow sorts them by name, n10 before n9), also without GPUs, and with a port that two
-    jobs on one host do not share."""
+    (TensorFlow sorts them by name, n10 before n9), also without GPUs, and with 50 ports that the
+    next jobs on the host do not use."""
     nodes, tasks = environ["SLURM_STEP_NODELIST"], environ["SLURM_STEP_TASKS_PER_NODE"]
     try:
         index, job = int(environ["SLURM_PROCID"]), int(environ.get("SLURM_JOB_ID", "0"))
@@ -113,13 +114,18 @@ def _from_slurm(environ: Mapping[str, str]) -> Workers:
         for part in tasks.split(","):
             count, repeats = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part).groups()  # pyright: ignore
             counts += [int(count)] * int(repeats or 1)
-        ports = range(15000 + job % 10000, 65536)
-        addresses = [
-            f"{host}:{port}"
-            for host, count in zip(hosts, counts, strict=True)
-            for _, port in zip(range(count), ports, strict=False)
-        ]
-        return Workers(tuple(addresses), range(len(addresses))[index])
+        first = 15000 + job % 1000 * 50
+        places = [(host, i) for host, n in zip(hosts, counts, strict=True) for i in range(n)]
+        addresses = tuple(f"{host}:{first + i}" for host, i in places)
+        node = hosts[int(environ.get("SLURM_NODEID", hosts.index(places[index][0])))]
+        if places[index][0] != node:
+            raise UserError(
+                f"SLURM_PROCID={index}: runs on {node}, not on {places[index][0]}; start one task "
+                "per node, or use srun --distribution=block"
+            )
+        return Workers(addresses, range(len(addresses))[index])
+    except UserError:
+        raise
     except (ValueError, AttributeError, IndexError):
         raise UserError(
             f"SLURM_STEP_NODELIST={nodes}, SLURM_STEP_TASKS_PER_NODE={tasks}, SLURM_PROCID="

@@ -31,3 +31,9 @@ def test_dropout_is_that_of_keras_on_one_device():
     x = np.ones([4, 3, 3, 2], "float32")
     for training in (True, False, True):
         np.testing.assert_array_equal(ours(x, training=training), theirs(x, training=training))
+
+
+def test_dropout_works_in_a_scope():
+    with two_devices().scope():
+        dropped = Dropout(0.5)(tf.ones([200]), training=True)
+    assert {0.0, 2.0} == set(np.unique(dropped))

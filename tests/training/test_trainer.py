@@ -61,13 +61,18 @@ def test_clipping_bounds_the_step(tmp_path, images):
     assert change == pytest.approx(1e-3, rel=1e-2)
 
 
-@pytest.mark.parametrize("clip_norm", [pytest.param(None, marks=pytest.mark.slow), 1e-2])
-def test_two_devices_train_as_one(clip_norm, tmp_path, images):
+@pytest.mark.parametrize(
+    ("clip_norm", "labelled"), [pytest.param(None, False, marks=pytest.mark.slow), (1e-2, True)]
+)
+def test_two_devices_train_as_one(clip_norm, labelled, tmp_path, images):
     results = []
+    if labelled:
+        images = images._replace(train_labels=np.arange(40) % 4, test_labels=np.arange(7) % 4)
     for number, strategy in enumerate([None, two_devices()]):
         config = small_config(
             tmp_path / str(number), steps=4, clip_norm=clip_norm, optimizer="sgd", learning_rate=1.0
         )
+        config = conditional(config) if labelled else config
         trainer = make_trainer(config, strategy)
         draw_weights(trainer.model)
         trainer.fit(images)

