@@ -21,7 +21,7 @@ Each process learns from its environment who the others are:
   `strategy: auto`, it is enough.
 - **SLURM**: `srun --nodes=4 --ntasks-per-node=1 python main.py --config config.yml --set
   strategy=multi_worker`. A task uses all GPUs that it sees, so one task per node is simplest. The
-  ports are the 50 from 15000 + 50 × the last three digits of the job's number.
+  ports are the 50 from 15000 on, plus 50 times the last three digits of the job's number.
 
 Worker 0 is the chief (or the task of type `chief`): it writes checkpoints, TensorBoard's logs,
 samples and results, and shows the progress. `runs_dir` must be a folder that all hosts share; this
