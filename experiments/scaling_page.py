@@ -33,7 +33,9 @@ Before training, the command compares versions, config, plugins and images. A wo
 named, with what differs, and all of them end. If a worker ends or does not answer for ten seconds,
 the others end with one line that names it and status 2; the same command on every host continues
 from the last checkpoint. Ctrl-C or SIGTERM to any worker saves and stops all of them within about a
-second; during an evaluation or sampling, after it; after the last step, the run just finishes.
+second; during an evaluation or sampling, after it; after the last step, the run just finishes. A
+worker that still waits for the others is ended by Ctrl-C or SIGKILL; TensorFlow ignores SIGTERM
+then.
 
 `strategy: tpu` uses TensorFlow's `TPUStrategy`. It has not been tried on a TPU.
 

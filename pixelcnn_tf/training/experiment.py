@@ -29,7 +29,7 @@ from pixelcnn_tf.training.trainer import Trainer
 from pixelcnn_tf.training.worker_checks import check_same_run, check_shared
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import replacing
-from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.errors import UserError, WorkerLost
 from pixelcnn_tf.utils.progress import say
 from pixelcnn_tf.utils.workers import workers_for
 
@@ -70,7 +70,7 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
         likelihood = get_likelihood(config.model.likelihood)
         check_values(images, likelihood)
         check_choice(images, likelihood)
-    check_same_run(cluster, config, images)
+    check_same_run(cluster, config, images, fresh)
     run = RunFolder(config.run_dir)
     finished = False
     with contextlib.ExitStack() as stack:
@@ -91,7 +91,9 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
             return status
         if cluster.is_chief:
             print_results(run)
-        cluster.all_gather("done")  # the chief may end last, but not first
+        # The chief may end last, but not first. Once it has finished, nothing can be lost.
+        with contextlib.suppress(*[WorkerLost] * cluster.is_chief):
+            cluster.all_gather("done")
     return 0
 
 
@@ -145,6 +147,8 @@ def _train(
                 print(f"the old run is now {old}")
             is_new = not saved_steps(run.checkpoints)
             _print_header(config, images, model, trainer)
+        else:
+            print(f"training; {cluster.workers.name_of(0)} reports the progress", flush=True)
     batch = config.training.batch_size
     try:
         with memory_errors((batch, *images.train.shape[1:]), batch), trainer.interruptible():

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -41,8 +42,7 @@ def make_strategy(name: str = "auto") -> tf.distribute.Strategy:
     startup.find_devices()
     if name == "tpu":
         return _tpu()
-    several = len(tf.config.list_logical_devices("GPU")) > 1
-    if name == "mirrored" or (name == "auto" and several):
+    if name in ("auto", "mirrored") and len(tf.config.list_logical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
 
@@ -63,24 +63,31 @@ def _multi_worker(workers: Workers) -> tf.distribute.Strategy:
             f"this process ({first_line(error)}); start training first"
         ) from None
     except tf.errors.OpError as error:
+        reason = first_line(error)
+        if re.search("heartbeat|Socket closed|UNAVAILABLE", reason):
+            reason = "one of them ended; start all of them again"
+        else:
+            reason += "; addresses and ports in TF_CONFIG must be free and reachable"
         raise UserError(
-            f"{workers.name} of {len(workers.addresses)} cannot join the others: "
-            f"{first_line(error)}; addresses and ports in TF_CONFIG must be free and reachable"
+            f"{workers.name} of {len(workers.addresses)} cannot join the others: {reason}"
         ) from None
 
 
 @contextlib.contextmanager
 def _ctrl_c_ends() -> Iterator[None]:
     """Within the ``with`` block Ctrl-C ends the process at once. Python would notice it only when
-    TensorFlow returns, which may wait for hours."""
+    TensorFlow returns, which may wait for hours. SIGTERM has no effect: TensorFlow takes it for
+    itself; afterwards it is handled as before."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _tpu() -> tf.distribute.Strategy:

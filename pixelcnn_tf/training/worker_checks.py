@@ -15,11 +15,17 @@ from pixelcnn_tf.training.run_folder import RunFolder, checksums
 from pixelcnn_tf.utils.errors import UserError
 
 #: Settings that say where things are on a host.
-_OF_A_HOST = {"data.source", "data.cache_gb", "runs_dir", "plugins"}
+_OF_A_HOST = {"data.source", "data.cache_gb", "runs_dir", "plugins", "strategy"}
 
 
-def check_same_run(cluster: Cluster, config: Config, images: Images) -> None:
+def check_same_run(cluster: Cluster, config: Config, images: Images, fresh: bool = False) -> None:
     """Makes sure that all workers have the same software, config, plugins and images.
+
+    Args:
+        cluster: the workers.
+        config: of this one.
+        images: those of ``data.source`` here.
+        fresh: whether ``--fresh`` was given.
 
     Raises:
         UserError: one differs from the chief; the message names the worker, what differs, and both
@@ -43,6 +49,7 @@ def check_same_run(cluster: Cluster, config: Config, images: Images) -> None:
     }
     values = flat(config.model_dump(mode="json"))
     same |= {key: value for key, value in values.items() if key not in _OF_A_HOST}
+    same["--fresh"] = fresh
     for path in config.plugins:
         same[f"the checksum of {Path(path).name}"] = zlib.crc32(Path(path).read_bytes())
     same["the checksum of the images of data.source"] = checksums(images.arrays()).strip()

@@ -87,7 +87,7 @@ def _from_tf_config(text: str) -> Workers:
     except ValueError as error:
         raise wrong(f"is not JSON ({error})") from None
     except (KeyError, TypeError, AttributeError):
-        raise wrong("lacks 'cluster', 'task', 'type' or 'index'") from None
+        raise wrong("has not the form of 'cluster' and 'task' with 'type' and 'index'") from None
     if unknown := sorted(set(jobs) - {"chief", "worker"}):
         raise wrong(f"has tasks of type {unknown[0]!r}, but only 'chief' and 'worker' can train")
     if kind not in jobs or type(index) is not int or not 0 <= index < len(jobs[kind]):
@@ -95,7 +95,7 @@ def _from_tf_config(text: str) -> Workers:
     chief, others = jobs.get("chief", []), jobs.get("worker", [])
     addresses = [*chief, *others]
     for address in addresses:
-        port = re.fullmatch(r".+:(\d+)", str(address))
+        port = re.fullmatch(r"[^\s/]+:(\d+)", str(address))
         if not port or not 0 < int(port[1]) < 65536:
             raise wrong(f"{address!r} is no HOST:PORT")
     if len(chief) > 1 or len(set(addresses)) < len(addresses):
@@ -109,7 +109,9 @@ def _from_slurm(environ: Mapping[str, str]) -> Workers:
     next jobs on the host do not use."""
     nodes, tasks = environ["SLURM_STEP_NODELIST"], environ["SLURM_STEP_TASKS_PER_NODE"]
     try:
-        index, job = int(environ["SLURM_PROCID"]), int(environ.get("SLURM_JOB_ID", "0"))
+        index, job = (int(environ.get(f"SLURM_{key}", "0")) for key in ("PROCID", "JOB_ID"))
+        if index < 0:
+            raise IndexError(index)
         hosts, counts = _expanded(nodes), []
         for part in tasks.split(","):
             count, repeats = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part).groups()  # pyright: ignore

@@ -54,8 +54,11 @@ def test_workers(strategy, environ, expected):
     [
         ({}, "no TF_CONFIG, .*SLURM_PROCID.* missing.*such as"),
         ({"TF_CONFIG": "{"}, "TF_CONFIG: is not JSON .*must be like"),
-        ({"TF_CONFIG": "[]"}, "TF_CONFIG: lacks"),
-        ({"TF_CONFIG": '{"cluster": {}}'}, "TF_CONFIG: lacks"),
+        ({"TF_CONFIG": "[]"}, "TF_CONFIG: has not the form"),
+        ({"TF_CONFIG": '{"cluster": {}}'}, "TF_CONFIG: has not the form"),
+        (tf_config({"worker": ["a :1"]}), "'a :1' is no HOST:PORT"),
+        (tf_config({"worker": ["http://a:1"]}), "is no HOST:PORT"),
+        (slurm("n[1-2]", "1(x2)", -1), "SLURM_PROCID=-1"),
         (tf_config(index=2), "task 2 of type 'worker', which its cluster does not have"),
         (tf_config(index=-1), "task -1"),
         (tf_config(index="0"), "task '0'"),
