@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
 
 from pixelcnn_tf.utils.errors import UserError
 
@@ -28,8 +29,14 @@ _NOISE = re.compile(
 
 
 @contextlib.contextmanager
-def without_noise():
-    """Captures standard error, then prints it without the lines that match ``_NOISE``."""
+def without_noise() -> Iterator[None]:
+    """Within the ``with`` block standard error is captured; afterwards it is printed without the
+    known lines of TensorFlow's start-up.
+
+    Examples:
+        >>> with without_noise():
+        ...     _ = os.write(2, b"oneDNN custom operations are on.\\n")
+    """
     if sys.stderr is None:  # closed
         yield
         return

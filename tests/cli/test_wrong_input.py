@@ -271,7 +271,7 @@ WRONG = [
     (train_command, ["{new}", "--plugin", "{tmp}/empty"], "empty: must be a Python file"),
     (train_command, ["{new}", "--plugin"], "expected one argument"),
     (train_command, ["{new}", "--set", "plugins=[none.py]"], "none.py: no such file"),
-    (train_command, ["{new}", "--set", "plugins=none.py"], "plugins: 'none.py' is not allowed"),
+    (train_command, ["{new}", "--set", "plugins=none.py"], "plugins: 'none.py' must be a list"),
     (train_command, ["{new}", "--set", "plugins=[3]"], "plugins: 3 must be text"),
     (sample, ["--run", RUN, "--plugin", "{tmp}/exception.py"], "exception.py"),
     (complete, ["--run", RUN, "--plugin", "none.py"], "none.py: no such file"),

@@ -22,7 +22,7 @@ THEIRS = {
     *("PReLU", "ReLU", "SiLU", "TensorBoard", "MirroredStrategy"),
     *("load_model", "safe_load", "while_loop", "fit", "compile", "custom_objects"),
 }
-FLAGS_OF_OTHERS = {"--logdir", "--strict", "--check", "--no-logo"}
+FLAGS_OF_OTHERS = {"--logdir", "--strict", "--check", "--no-logo", "--nodes", "--ntasks-per-node"}
 
 
 def spans(text: str) -> list[str]:
