@@ -19,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.commands import ROOT, train_command
 from pixelcnn_tf.cli.parsing import Parser, exit_with, whole_number
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.progress import progress
 
-ROOT = Path(__file__).resolve().parents[1]
 EVERY = 25  #: steps between checkpoints
 
 #: What is done to a file of a checkpoint.
@@ -133,8 +133,7 @@ def command(runs: Path, name: str, steps: int) -> list[str]:
         "training.sample_every": 1_000_000,
         "sampling.n_images": 1,
     }
-    flags = [flag for item in settings.items() for flag in ("--set", "{}={}".format(*item))]
-    return [sys.executable, "main.py", "--config", "config.yml", *flags]
+    return train_command("config.yml", settings)
 
 
 def finish(runs: Path, name: str, steps: int) -> str:

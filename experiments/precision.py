@@ -12,7 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from experiments.results_table import RESULTS, ROOT, rewrite_page
+from experiments.commands import ROOT, set_flags, train_command
+from experiments.results_table import RESULTS, rewrite_page
 from pixelcnn_tf.cli.parsing import Parser, exit_with, whole_number
 from pixelcnn_tf.utils.atomic_files import replacing
 from pixelcnn_tf.utils.errors import UserError
@@ -28,15 +29,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_overrides()
     args = parser.parse_args(argv)
     flags = [flag for text in args.overrides for flag in ("--set", text)]
-    command = [sys.executable, "main.py", "--config", args.config, *flags]
+    command = [*train_command(args.config, {}), *flags]
     runs = [(precision, seed) for seed in range(args.seeds) for precision in PRECISIONS]
     scores: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
     with tempfile.TemporaryDirectory() as folder:
         for precision, seed in progress("training", len(runs), "run", runs):
             own = {"runs_dir": folder, "name": f"{precision}_{seed}", "precision": precision}
             own["seed"] = seed
-            sets = [flag for item in own.items() for flag in ("--set", "{}={}".format(*item))]
-            done = subprocess.run([*command, *sets], cwd=ROOT, capture_output=True, text=True)
+            started = [*command, *set_flags(own)]
+            done = subprocess.run(started, cwd=ROOT, capture_output=True, text=True)
             if done.returncode:
                 raise UserError(f"{precision}, seed {seed}: training failed: {done.stderr[-300:]}")
             file = Path(folder) / own["name"] / "results.json"

@@ -20,14 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.commands import ROOT, train_command
 from experiments.scaling_page import PAGE, estimates
 from pixelcnn_tf.cli.parsing import Parser, exit_with, whole_number
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.progress import progress
-
-ROOT = Path(__file__).resolve().parents[1]
 
 #: Small models on small images. Dropout is off, since it differs between one device and several.
 SETTINGS = {
@@ -54,12 +53,6 @@ MODELS = {
 }
 
 
-def command(config: str, settings: Mapping) -> list[str]:
-    """Returns the command that trains as a config file and further settings say."""
-    flags = [flag for item in settings.items() for flag in ("--set", "{}={}".format(*item))]
-    return [sys.executable, "main.py", "--config", config, *flags]
-
-
 def environments(n: int) -> list[dict[str, str]]:
     """Returns the environments of ``n`` workers on this machine, on ports that are free."""
     with contextlib.ExitStack() as stack:
@@ -78,7 +71,7 @@ def start(config: str, settings: Sequence[Mapping], envs: Sequence[dict] = ()) -
     pipe = subprocess.PIPE
     return [
         subprocess.Popen(
-            command(config, own), cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True
+            train_command(config, own), cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True
         )
         for own, env in zip(settings, envs, strict=True)
     ]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from experiments.commands import set_flags
 from pixelcnn_tf.cli import train as train_command
 from pixelcnn_tf.cli.parsing import exit_with
 
@@ -26,8 +27,7 @@ SMALL = {
 
 def flags(runs_dir, **settings):
     settings = {**SMALL, "name": "small", "runs_dir": runs_dir, **settings}
-    sets = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
-    return ["--config", str(ROOT / "config.yml"), *sets]
+    return ["--config", str(ROOT / "config.yml"), *set_flags(settings)]
 
 
 def train(runs_dir, *more, **settings):

@@ -39,8 +39,7 @@ class Cluster:
         strategy: a ``tf.distribute`` strategy.
 
     Attributes:
-        n_workers: number of processes.
-        index: of this one, from 0 up.
+        workers: the addresses of all processes, and the number of this one.
 
     Example:
 
@@ -59,7 +58,16 @@ class Cluster:
             later = len(chief) if resolver.task_type == "worker" else 0
             addresses = [*chief, *jobs.get("worker", [])]
             self.workers = Workers(tuple(addresses), resolver.task_id + later)
-        self.n_workers, self.index = len(self.workers.addresses), self.workers.index
+
+    @property
+    def n_workers(self) -> int:
+        """The number of processes."""
+        return len(self.workers.addresses)
+
+    @property
+    def index(self) -> int:
+        """The number of this process, from 0 up."""
+        return self.workers.index
 
     @property
     def is_chief(self) -> bool:
@@ -170,7 +178,6 @@ class Cluster:
 
     def _sum(self, values: list[np.ndarray]) -> list[np.ndarray]:
         """Returns the sums over the workers of float32 arrays."""
-
         with self.naming_lost_workers():
             sums = self._all_reduce([tf.constant(value) for value in values])
             return [value.numpy() for value in sums]
@@ -220,15 +227,20 @@ class StopAgreement:
             clock: of this process.
             now: whether to agree also if they did so less than a second ago.
         """
-        if self.cluster.n_workers > 1 and (now or step >= self._next_step):
-            moment, speed = time.perf_counter(), 0.0
-            if self._last is not None:
-                speed = (step - self._last[0]) / (moment - self._last[1])
-            self._last = step, moment
-            own = signals.signum, clock.seconds, step + max(1, int(speed))
-            everyone = self.cluster.all_gather(own)
-            _, self.seconds, self._next_step = everyone[0]
-            signals.signum = next((signum for signum, *_ in everyone if signum is not None), None)
-        elif self.cluster.n_workers > 1:
-            return
+        if self.cluster.n_workers > 1:
+            if step < self._next_step and not now:
+                return
+            self._agree(signals, step, clock)
         signals.check()
+
+    def _agree(self, signals: DeferredSignals, step: int, clock: Clock) -> None:
+        """Takes the signal of any worker, and from the chief the time and the next step to agree
+        at."""
+        moment, speed = time.perf_counter(), 0.0
+        if self._last is not None:
+            speed = (step - self._last[0]) / (moment - self._last[1])
+        self._last = step, moment
+        own = signals.signum, clock.seconds, step + max(1, int(speed))
+        everyone = self.cluster.all_gather(own)
+        _, self.seconds, self._next_step = everyone[0]
+        signals.signum = next((signum for signum, *_ in everyone if signum is not None), None)

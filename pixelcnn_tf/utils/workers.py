@@ -118,21 +118,19 @@ def _from_slurm(environ: Mapping[str, str]) -> Workers:
             counts += [int(count)] * int(repeats or 1)
         first = 15000 + job % 1000 * 50
         places = [(host, i) for host, n in zip(hosts, counts, strict=True) for i in range(n)]
-        addresses = tuple(f"{host}:{first + i}" for host, i in places)
-        node = hosts[int(environ.get("SLURM_NODEID", hosts.index(places[index][0])))]
-        if places[index][0] != node:
-            raise UserError(
-                f"SLURM_PROCID={index}: runs on {node}, not on {places[index][0]}; start one task "
-                "per node, or use srun --distribution=block"
-            )
-        return Workers(addresses, range(len(addresses))[index])
-    except UserError:
-        raise
+        host = places[index][0]
+        node = hosts[int(environ.get("SLURM_NODEID", hosts.index(host)))]
     except (ValueError, AttributeError, IndexError):
         raise UserError(
             f"SLURM_STEP_NODELIST={nodes}, SLURM_STEP_TASKS_PER_NODE={tasks}, SLURM_PROCID="
             f"{environ['SLURM_PROCID']}: do not describe the tasks of a job step; set TF_CONFIG"
         ) from None
+    if host != node:
+        raise UserError(
+            f"SLURM_PROCID={index}: runs on {node}, not on {host}; start one task per node, or use "
+            "srun --distribution=block"
+        )
+    return Workers(tuple(f"{host}:{first + i}" for host, i in places), index)
 
 
 def _expanded(nodes: str) -> list[str]:

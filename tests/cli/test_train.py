@@ -15,6 +15,7 @@ from command_line import ROOT, train
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from experiments.commands import set_flags
 from pixelcnn_tf import PixelCNNPlusPlus, Trainer, UserError, load_model
 from pixelcnn_tf.cli import train as train_command
 from pixelcnn_tf.cli.parsing import exit_with
@@ -167,7 +168,7 @@ def test_pixelcnn_pp_is_initialized_from_data_once(tmp_path, monkeypatch):
     monkeypatch.setattr(PixelCNNPlusPlus, "initialize_from", lambda _, x, *more: seen.append(x))
     monkeypatch.setattr(Trainer, "fit", enough)
     small = {"data.source": "digits_grey", "data.image_size": 8, "runs_dir": tmp_path}
-    sets = [text for key, value in small.items() for text in ("--set", f"{key}={value}")]
+    sets = set_flags(small)
     assert exit_with(lambda: train_command.main(["--config", config, *sets])) == 2
     assert [batch.shape for batch in seen] == [(112, 8, 8, 1)]
     monkeypatch.setattr(experiment, "saved_steps", lambda _: [5])  # as if it resumed

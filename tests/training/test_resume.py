@@ -14,6 +14,7 @@ import tensorflow as tf
 from helpers import make_trainer, small_config, weights
 from tqdm import tqdm
 
+from experiments.commands import set_flags
 from pixelcnn_tf import Trainer, UserError, load_config, load_model
 from pixelcnn_tf.training.checkpoints import Checkpoints, saved_steps
 from pixelcnn_tf.training.clock import Clock, Window
@@ -268,7 +269,7 @@ def train_in_a_process(names, tmp_path):
         "training.eval_every": 1000,
         "sampling.n_images": 1,
     }
-    flags = [flag for item in settings.items() for flag in ("--set", "{}={}".format(*item))]
+    flags = set_flags(settings)
     return subprocess.run(
         [sys.executable, "-c", TRAIN, names, "--config", "config.yml", *flags],
         cwd=ROOT,

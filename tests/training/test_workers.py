@@ -188,7 +188,6 @@ def test_other_software_is_named(what, monkeypatch, tmp_path, images):
     config = small_config(tmp_path).model_copy(update={"plugins": [str(tmp_path / "plugin.py")]})
     cluster = Cluster(tf.distribute.get_strategy())
     cluster.workers = cluster.workers._replace(addresses=("a:1", "b:2"))
-    cluster.n_workers = 2
 
     def other(values):
         key = next(key for key in values if what in key)
@@ -211,7 +210,6 @@ def test_other_software_is_named(what, monkeypatch, tmp_path, images):
 def test_lost_workers_are_named(message, named):
     cluster = Cluster(tf.distribute.get_strategy())
     cluster.workers = cluster.workers._replace(addresses=("a:1", "b:2", "c:3"))
-    cluster.n_workers = 3
     error = tf.errors.InternalError(None, None, message)
     expected = WorkerLost if named else tf.errors.InternalError
     with pytest.raises(expected) as raised, cluster.naming_lost_workers():
