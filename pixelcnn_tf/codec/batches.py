@@ -32,24 +32,13 @@ BITS_PER_STREAM = 50_000
 MOST_STREAMS = 256
 
 
-def padded_size(model: PixelModel, size: Size) -> Size:
-    """Returns the next size that the model can take; the pixels beyond ``size`` are not coded.
-
-    Example:
-        >>> padded_size(pixelcnn_tf.PixelCNNPlusPlus(n_resnet=1, n_filters=4), (7, 8))
-        (8, 8)
-    """
-    height, width = (-(-side // model.size_unit) * model.size_unit for side in size)
-    return height, width
-
-
 class GroupCoder:
-    """Encodes or decodes the tiles of one size.
+    """Encodes or decodes the tiles of one group.
 
     Args:
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
-        size: (height, width) of the tiles.
-        tiles: the tiles.
+        size: the (height, width) at which the model runs.
+        tiles: the tiles, as large or smaller.
         batch_size: tiles per batch; None for what is fast and fits memory.
         n_streams: streams per batch; None for a number that adds little to the file.
         compiled: as ``jit_compile`` in ``incremental_loop``.
@@ -60,7 +49,7 @@ class GroupCoder:
     Example:
         >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
         >>> model.build((None, None, None, 1))
-        >>> coder = GroupCoder(model, (6, 5), [Tile(0)], compiled=False)
+        >>> coder = GroupCoder(model, (6, 5), [Tile(0, slice(6), slice(5))], compiled=False)
         >>> coder.batch_size, coder.n_streams
         (1, 1)
     """
@@ -74,17 +63,16 @@ class GroupCoder:
         n_streams: int | None = None,
         compiled: bool | None = None,
     ):
-        self._model, self._size, self._tiles, self._compiled = model, size, tiles, compiled
-        self._padded = padded_size(model, size)
-        shape = (len(tiles), *self._padded, model.n_channels)
-        plan = plan_batches(model, shape, SamplingSettings(batch_size=batch_size))
+        self._model, self._tiles, self._compiled = model, tiles, compiled
+        self._shape = (len(tiles), *size, model.n_channels)
+        plan = plan_batches(model, self._shape, SamplingSettings(batch_size=batch_size))
         self.batch_size, self._workers = plan
-        self._schedule = Schedule(model, self.batch_size, *self._padded)
-        self._n_dims = self.batch_size * math.prod(shape[1:])
+        self._schedule = Schedule(model, self.batch_size, *size)
         self.n_streams = n_streams or self._few_streams()
 
     def _few_streams(self) -> int:
-        n_bits = self._n_dims * math.log2(self._model.likelihood.n_values)
+        n_dims = self.batch_size * math.prod(self._shape[1:])
+        n_bits = n_dims * math.log2(self._model.likelihood.n_values)
         return max(1, min(int(n_bits / BITS_PER_STREAM), self._schedule.lanes, MOST_STREAMS))
 
     def run(
@@ -100,11 +88,10 @@ class GroupCoder:
         Yields:
             the tiles of each batch, and the batch.
         """
-        shape = (len(self._tiles), *self._padded, self._model.n_channels)
-        pixels = math.prod(self._size)
+        pixels = sum(math.prod(tile.size) for tile in self._tiles) / len(self._tiles)
         weights = split_weights(self._model)
         step = self.batch_size * self._workers
-        with ThreadPoolExecutor(self._workers) as pool, memory_errors(shape, self.batch_size):
+        with ThreadPoolExecutor(self._workers) as pool, memory_errors(self._shape, self.batch_size):
             for first in range(0, len(self._tiles), step):
                 last = min(first + step, len(self._tiles))
                 parts = [
@@ -137,15 +124,15 @@ class CodingBatch(IncrementalBatch):
         n_streams: number of streams.
         weights: from ``split_weights``.
         compiled: as ``jit_compile`` in ``incremental_loop``.
-        images: uint8 ``[n, height, width, n_channels]``, at most ``schedule.batch`` and not padded;
-            to decode, zeros.
+        images: uint8 ``[height, width, n_channels]``, at most ``schedule.batch``, as large as those
+            of ``schedule`` or smaller; to decode, zeros.
         labels: int32 ``[n]`` or None.
         coded: what to decode; None to encode.
 
     Example:
         >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
         >>> model.build((None, None, None, 1))
-        >>> schedule, images = Schedule(model, 2, 4, 4), np.ones([2, 4, 4, 1], np.uint8)
+        >>> schedule, images = Schedule(model, 2, 4, 4), [np.ones([3, 4, 1], np.uint8)]
         >>> batch = CodingBatch(model, schedule, 1, split_weights(model), False, images)
         >>> batch.advance(batch.n_steps)
         >>> batch.intervals().shape  # of every step, channel, round, and stream
@@ -159,44 +146,46 @@ class CodingBatch(IncrementalBatch):
         n_streams: int,
         weights: list,
         compiled: bool | None,
-        images: np.ndarray,
+        images: list[np.ndarray],
         labels: np.ndarray | None = None,
         coded: CodedBatch | None = None,
     ):
-        self._shape = images.shape
-        padded = schedule.height, schedule.width
-        n, height, width, channels = images.shape
-        images = np.pad(images, [(0, 0), (0, padded[0] - height), (0, padded[1] - width), (0, 0)])
-        n_dims = schedule.batch * math.prod(padded) * channels
+        self._sizes = np.zeros([schedule.batch, 2], np.int32)
+        self._sizes[: len(images)] = [image.shape[:2] for image in images]
+        size, channels = (schedule.height, schedule.width), model.n_channels
+        padded = np.zeros([schedule.batch, *size, channels], np.uint8)
+        for image, into in zip(images, padded, strict=False):
+            into[: image.shape[0], : image.shape[1]] = image
         # The stack has room for any values, so that the encoder and the decoder have one shape.
-        words = np.zeros(n_dims + n_streams, np.uint32)
+        words = np.zeros(padded.size + n_streams, np.uint32)
         streams, n_words = np.full(n_streams, LOWEST), 0
         if coded is not None:
             streams, n_words = coded.streams, len(coded.words)
             words[:n_words] = coded.words
-        missing = schedule.batch - n
+        if labels is not None:
+            labels = np.pad(labels, [0, schedule.batch - len(images)])
         tables = CodedTables(
-            tf.constant(table_of(images, schedule.batch), tf.float32),
-            tf.constant([n, height, width]),
+            tf.constant(table_of(padded, schedule.batch), tf.float32),
+            tf.constant(self._sizes),
             tf.constant(coded is not None),
             tf.constant(words),
-            None if labels is None else tf.constant(np.pad(labels, [0, missing])),
+            None if labels is None else tf.constant(labels),
         )
         state = CodedState.start(schedule, channels, streams, n_words)
-        results, everything = Results(tables.images, state=state), np.arange(images[0].size)
-        super().__init__(model, padded, tables, everything, weights, compiled, results, code_values)
+        results, everything = Results(tables.images, state=state), np.arange(padded[0].size)
+        super().__init__(model, size, tables, everything, weights, compiled, results, code_values)
 
     def intervals(self) -> np.ndarray:
         """Returns the intervals of all values, see ``CodedState``."""
         state: Any = self.results.state
         return state.intervals.numpy()
 
-    def decoded(self) -> np.ndarray | None:
-        """Returns the decoded images, not padded; None if the streams do not end as those of the
-        encoder began."""
+    def decoded(self) -> list[np.ndarray] | None:
+        """Returns the decoded images; None if the streams do not end as those of the encoder
+        began."""
         state: Any = self.results.state
         if int(state.n_words) or (state.streams.numpy() != LOWEST).any():
             return None
-        n, height, width, _ = self._shape
-        images = images_of(self.results.images.numpy(), *self._arguments[1])
-        return np.ascontiguousarray(images[:n, :height, :width].astype(np.uint8))
+        images = images_of(self.results.images.numpy(), *self._arguments[1]).astype(np.uint8)
+        sizes = self._sizes[self._sizes[:, 0] > 0]
+        return [image[:height, :width] for image, (height, width) in zip(images, sizes)]  # noqa: B905

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 import pixelcnn_tf
-from pixelcnn_tf.codec.batches import GroupCoder, padded_size
+from pixelcnn_tf.codec.batches import GroupCoder
 from pixelcnn_tf.codec.container import (
     DIGEST_BYTES,
     CodedBatch,
@@ -79,18 +79,18 @@ def encode(
     arrays = _checked_arrays(model, images)
     labels = labels_for(model, labels, len(arrays))
     container = _new_container(model, arrays, labels, names, tile)
-    layout = layout_of(container)
+    layout = layout_of(container, model.size_unit)
     report = _reports(layout, progress)
 
     def given(tiles: list[Tile]):
-        return np.stack([tile.of(arrays) for tile in tiles]), _labels_of(tiles, labels), None
+        return [tile.of(arrays) for tile in tiles], _labels_of(tiles, labels), None
 
     for size, tiles in layout.items():
         coder = GroupCoder(model, size, tiles, batch_size)
         group = CodedGroup(coder.batch_size, coder.n_streams)
         for part, batch in coder.run(given, next(report)):
-            pixels = given(part)[0]
-            group.batches.append(CodedBatch(zlib.crc32(pixels), *push(batch.intervals())))
+            checksum = _checksum([tile.of(arrays) for tile in part])
+            group.batches.append(CodedBatch(checksum, *push(batch.intervals())))
         container.groups.append(group)
     container.compiled = compiles(model)
     return container.to_bytes()
@@ -126,7 +126,7 @@ def decode(
     check_model(model)
     container = read_container(data, name)
     _check_fits(container, model, name)
-    layout = layout_of(container)
+    layout = layout_of(container, model.size_unit)
     for tiles, group in zip_longest(layout.values(), container.groups):
         n, size = len(tiles or ()), group.batch_size if group else 1
         if size > n or len(group.batches) != -(-n // size):
@@ -137,8 +137,8 @@ def decode(
     for (size, tiles), group in zip(layout.items(), container.groups, strict=True):
         coded = iter(group.batches)
 
-        def given(tiles: list[Tile], size=size, coded=coded):
-            zeros = np.zeros([len(tiles), *size, model.n_channels], np.uint8)
+        def given(tiles: list[Tile], coded=coded):
+            zeros = [np.zeros([*tile.size, model.n_channels], np.uint8) for tile in tiles]
             return zeros, _labels_of(tiles, labels), next(coded)
 
         coder = GroupCoder(
@@ -147,7 +147,7 @@ def decode(
         checksums = [batch.checksum for batch in group.batches]
         for (part, batch), checksum in zip(coder.run(given, next(report)), checksums, strict=True):
             pixels = batch.decoded()
-            if pixels is None or zlib.crc32(pixels) != checksum:
+            if pixels is None or _checksum(pixels) != checksum:
                 raise UserError(
                     f"{name}: cannot be decoded here: the probabilities differ in their last bits "
                     f"from those of the software that wrote it ({container.software}; here: "
@@ -193,17 +193,8 @@ def _checked_arrays(model, images) -> list[np.ndarray]:
     if not arrays:
         raise UserError("images: there are none")
     if len({array.shape for array in arrays}) == 1:  # all at once is faster
-        return list(_checked(model, np.stack(arrays)))
-    return [_checked(model, array[None])[0] for array in arrays]
-
-
-def _checked(model, images: np.ndarray) -> np.ndarray:
-    if images.ndim != 4 or 0 in images.shape:
-        return check_images(model, images)  # raises
-    _, height, width, _ = images.shape
-    tall, wide = padded_size(model, (height, width))
-    padding = [(0, 0), (0, tall - height), (0, wide - width), (0, 0)]
-    return check_images(model, np.pad(images, padding))[:, :height, :width]
+        return list(check_images(model, np.stack(arrays), any_size=True))
+    return [check_images(model, array[None], any_size=True)[0] for array in arrays]
 
 
 def _new_container(model, arrays, labels, names, tile) -> Container:
@@ -235,8 +226,8 @@ def _check_fits(container: Container, model, name: str) -> None:
     digest = model_digest(model)
     if container.digest != digest:
         raise UserError(
-            f"{name}: was written with another model, whose digest is {container.digest.hex()[:12]}; "
-            f"that of this model is {digest.hex()[:12]}"
+            f"{name}: was written with another model: its digest is "
+            f"{container.digest.hex()[:12]}, that of this model {digest.hex()[:12]}"
         )
     n_dims = n_pixels(container) * model.n_channels
     needed = n_dims + 500 * container.n_images
@@ -257,13 +248,17 @@ def _check_fits(container: Container, model, name: str) -> None:
         raise UserError(f"{name}: is not a valid .pxc file: its channels or classes do not fit")
 
 
+def _checksum(images: Sequence[np.ndarray]) -> int:
+    return zlib.crc32(b"".join(image.tobytes() for image in images))
+
+
 def _labels_of(tiles: list[Tile], labels: np.ndarray | None) -> np.ndarray | None:
     return None if labels is None else labels[[tile.image for tile in tiles]]
 
 
 def _reports(layout: dict[Size, list[Tile]], progress: Progress | None):
     """Yields for each group a function that reports the pixels of it that are done."""
-    pixels = [len(tiles) * math.prod(size) for size, tiles in layout.items()]
+    pixels = [sum(math.prod(tile.size) for tile in tiles) for tiles in layout.values()]
     for i in range(len(pixels)):
         before = sum(pixels[:i])
         yield lambda done, before=before: progress and progress(before + done, sum(pixels))

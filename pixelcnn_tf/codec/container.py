@@ -12,8 +12,8 @@ said otherwise; texts and arrays are preceded by their length in bytes::
     size of every image       zlib of uint32, if there are several sizes
     number of classes, labels 0 classes for none; labels are the digits of one large number
     names                     zlib of text, a name per line; empty for none
-    for every size of tile, in the order of the first tile that has it:
-        images per batch, streams per batch
+    for every group of tiles (layout.py), in the order of their first tiles:
+        tiles per batch, streams per batch, number of batches
         for every batch:
             CRC-32 of its pixels   4 bytes, little-endian, as all that follow
             streams           8 bytes each
@@ -60,10 +60,10 @@ class CodedBatch:
 
 @dataclass
 class CodedGroup:
-    """The images, or tiles, of one size.
+    """The tiles of one group, see layout.py.
 
     Attributes:
-        batch_size: images per batch; the last batch is filled up.
+        batch_size: tiles per batch; the last batch is filled up.
         n_streams: streams per batch.
         batches: the batches.
 
@@ -94,7 +94,7 @@ class Container:
         n_classes: number of classes of the model; 0 if it is not class-conditional.
         labels: the labels of the images, if it is.
         names: the names of the images, or none.
-        groups: the images or tiles of each size, in the order of the first that has it.
+        groups: the images or tiles, in the groups of ``layout_of``.
 
     Example:
         >>> container = Container(b"0123456789abcdef", "0.2.0", True, 3, 5, [(8, 8)])

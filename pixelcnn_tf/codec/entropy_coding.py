@@ -41,20 +41,21 @@ class CodedTables(NamedTuple):
 
     Attributes:
         images: float32 table of the values to encode; zeros to decode.
-        extent: int32 ``[3]``: the number of images and their height and width, if the table has
-            room for more; what is outside of it is not coded.
+        sizes: int32 ``[batch, 2]``, the height and width of every image; the pixels below and to
+            the right are not coded. Zeros where there is no image.
         decoding: boolean scalar.
         words: uint32 ``[capacity]``, the stack; used to decode.
         labels: int32 ``[batch]``, for a class-conditional model.
 
     Example:
-        >>> tables = CodedTables(tf.zeros([17, 1, 2]), [2, 4, 4], False, tf.zeros([9], tf.uint32))
+        >>> sizes, words = [[4, 4], [3, 4]], tf.zeros([9], tf.uint32)
+        >>> tables = CodedTables(tf.zeros([17, 1, 2]), sizes, False, words)
         >>> tables.labels is None
         True
     """
 
     images: tf.Tensor
-    extent: tf.Tensor
+    sizes: tf.Tensor
     decoding: tf.Tensor
     words: tf.Tensor
     labels: tf.Tensor | None = None
@@ -101,14 +102,15 @@ def code_values(tables: CodedTables, model: PixelModel) -> Callable:
 
     Example:
         >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
-        >>> tables = CodedTables(tf.zeros([17, 1, 2]), [2, 4, 4], False, tf.zeros([9], tf.uint32))
+        >>> sizes, words = [[4, 4], [3, 4]], tf.zeros([9], tf.uint32)
+        >>> tables = CodedTables(tf.zeros([17, 1, 2]), sizes, False, words)
         >>> callable(code_values(tables, model))
         True
     """
 
     def choose(logits, pixels: ActivePixels, pick, state: CodedState):
         _, _, n_rounds, n_streams, _ = state.intervals.shape
-        given, coded = tf.cast(pick(tables.images), tf.int32), _coded(pixels, tables.extent)
+        given, coded = tf.cast(pick(tables.images), tf.int32), _coded(pixels, tables.sizes)
 
         def in_rounds(array):
             missing = n_rounds * n_streams - array.shape[0]
@@ -148,12 +150,11 @@ def code_values(tables: CodedTables, model: PixelModel) -> Callable:
     return choose
 
 
-def _coded(pixels: ActivePixels, extent):
-    """Whether each of the lanes lies in the images that are coded, boolean ``[lanes]``."""
-    n_images, height, width = tf.unstack(tf.convert_to_tensor(extent), 3)
-    of_rows = (pixels.row >= 0) & (pixels.row < height) & (pixels.column < width)
-    of_images = tf.range(pixels.schedule.batch) < n_images
-    return tf.reshape(of_rows[:, None] & of_images, [-1])
+def _coded(pixels: ActivePixels, sizes):
+    """Whether each of the lanes lies in its image, boolean ``[lanes]``."""
+    heights, widths = tf.unstack(tf.convert_to_tensor(sizes), axis=1)
+    row, column = pixels.row[:, None], pixels.column[:, None]
+    return tf.reshape((row >= 0) & (row < heights) & (column < widths), [-1])
 
 
 def _interval(likelihood: Likelihood, logits, given, quantiles, decoding):

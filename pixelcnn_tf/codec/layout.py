@@ -10,22 +10,33 @@ from pixelcnn_tf.codec.container import Container
 Size = tuple[int, int]
 
 
+#: Up to so many sizes of tiles have a group each, for which the model is compiled. Of more, those
+#: of similar sizes share a group.
+MOST_SIZES = 4
+
+
 class Tile(NamedTuple):
     """A part of an image that is coded by itself.
 
     Attributes:
         image: index of the image.
-        rows, columns: the part, the whole image by default.
+        rows, columns: the part.
 
     Example:
         >>> images = np.zeros([3, 8, 8, 1])
-        >>> Tile(2, slice(0, 4), slice(4, 8)).of(images).shape
-        (4, 4, 1)
+        >>> tile = Tile(2, slice(0, 4), slice(2, 8))
+        >>> tile.of(images).shape, tile.size
+        ((4, 6, 1), (4, 6))
     """
 
     image: int
-    rows: slice = slice(None)
-    columns: slice = slice(None)
+    rows: slice
+    columns: slice
+
+    @property
+    def size(self) -> Size:
+        """(height, width)."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
     def of(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Returns this part of its image, as a view."""
@@ -57,21 +68,40 @@ def n_pixels(container: Container) -> int:
     return sum(n * h * w for n, (h, w) in zip(counts, container.sizes, strict=True))
 
 
-def layout_of(container: Container) -> dict[Size, list[Tile]]:
-    """Returns the tiles of each size, in raster order of each image.
+def layout_of(container: Container, unit: int) -> dict[Size, list[Tile]]:
+    """Returns the groups: for each the size at which the model runs, and the tiles, which are as
+    large or smaller, in raster order of each image.
+
+    Args:
+        container: the sizes of the images, and of the tiles.
+        unit: the model takes multiples of this height and width, its ``size_unit``.
 
     Example:
         >>> container = Container(b"", "", True, 3, n_images=1, sizes=[(8, 10)], tile=8)
-        >>> [(size, len(tiles)) for size, tiles in layout_of(container).items()]
-        [((8, 8), 1), ((8, 2), 1)]
+        >>> [(size, len(tiles)) for size, tiles in layout_of(container, unit=4).items()]
+        [((8, 8), 1), ((8, 4), 1)]
     """
+    tiles = [
+        Tile(image, rows, columns)
+        for image, (height, width) in enumerate(image_sizes(container))
+        for rows in _pieces(height, container.tile)
+        for columns in _pieces(width, container.tile)
+    ]
+    step = _step if len({tile.size for tile in tiles}) > MOST_SIZES else lambda side: 1
     layout: dict[Size, list[Tile]] = {}
-    for image, (height, width) in enumerate(image_sizes(container)):
-        for rows in _pieces(height, container.tile):
-            for columns in _pieces(width, container.tile):
-                size = rows.stop - rows.start, columns.stop - columns.start
-                layout.setdefault(size, []).append(Tile(image, rows, columns))
+    for tile in tiles:
+        height, width = (_up(_up(side, step(side)), unit) for side in tile.size)
+        layout.setdefault((height, width), []).append(tile)
     return layout
+
+
+def _step(side: int) -> int:
+    """The sides of groups are multiples of this: at most a quarter more than ``side``."""
+    return max(8, 1 << side.bit_length() - 3) if side > 8 else 1
+
+
+def _up(side: int, unit: int) -> int:
+    return -(-side // unit) * unit
 
 
 def _pieces(side: int, tile: int) -> list[slice]:
