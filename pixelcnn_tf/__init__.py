@@ -37,6 +37,7 @@ _HOME_OF = {
     "SamplingSettings": "sampling.settings",
     "score": "scoring",
     "compare": "scoring",
+    "export_model": "serving.export",
     "receptive_field": "visualization.receptive_field",
     "Config": "config.schema",
     "DataConfig": "config.data",

@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     args = _arguments(argv, prog)
     load_plugins(args.plugins)
     out = check_writable(args.out, ".png", ".npy")
-    image_size = args.size or _trained_size(Path(args.run))
+    image_size = args.size or trained_size(Path(args.run))
 
     startup.import_tensorflow()
     import numpy as np
@@ -143,7 +143,7 @@ def _number_and_labels(
     return args.n or 64, np.asarray(args.label)
 
 
-def _trained_size(run: Path) -> tuple[int, int]:
+def trained_size(run: Path) -> tuple[int, int]:
     """Returns the image size in the config of a run.
 
     Raises:
