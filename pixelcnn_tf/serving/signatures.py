@@ -117,7 +117,8 @@ class _Graphs:
             logits = self.model(images[part], **given, training=False)
             return SCORED_AT_ONCE, -self.model.likelihood.nll(images[part], logits)
 
-        return {"log_prob": _in_batches(score, tf.shape(images)[0], tf.float32)}
+        log_prob = _in_batches(score, tf.shape(images)[0], tf.float32)
+        return {"log_prob": tf.ensure_shape(log_prob, [None])}
 
     def sample(self, n, seed, temperature, top_p, labels=None):
         with tf.control_dependencies([_check(n >= 1, "n={}: must be from 1 up", n)]):
@@ -159,15 +160,17 @@ class _Graphs:
 
         def draw_some(first):
             sizes = tf.constant(self.batch_sizes)
-            too_small = tf.reduce_sum(tf.cast(sizes < shape[0] - first, tf.int32))
-            choice = tf.minimum(too_small, len(self.batch_sizes) - 1)
+            # Filling up half of a batch takes less time than several smaller ones.
+            enough = tf.reduce_sum(tf.cast(sizes <= 2 * (shape[0] - first), tf.int32))
+            choice = tf.maximum(enough - 1, 0)
             draws = [
                 functools.partial(self._draw_batch, which, first, weights, parts)
                 for which in range(len(self.batch_sizes))
             ]
             return sizes[choice], tf.switch_case(choice, draws)
 
-        return {"images": _in_batches(draw_some, shape[0], tf.uint8)}
+        drawn = _in_batches(draw_some, shape[0], tf.uint8)
+        return {"images": tf.ensure_shape(drawn, [None, *self.size, self.model.n_channels])}
 
     def _draw_batch(self, which: int, first, weights, parts):
         """Draws as many images from ``first`` on as there are and the batch size allows."""
