@@ -27,9 +27,9 @@ from typing import Annotated, Any, NamedTuple
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 try:
+    import uvicorn  # isort: skip
     import numpy as np
     import tensorflow as tf
-    import uvicorn
     from fastapi import FastAPI, HTTPException, Request, Response
     from fastapi.exceptions import RequestValidationError
     from fastapi.responses import JSONResponse
@@ -97,10 +97,8 @@ class Model:
 
         def compile_for(n: int, temperature: float) -> None:
             start = time.monotonic()
-            inputs = self.rows(SampleRequest(temperature=temperature), n)
-            if self.about["n_classes"] is not None:
-                inputs["labels"] = np.zeros(n, np.int32)
-            self.call("draw", inputs)
+            label = None if self.about["n_classes"] is None else 0
+            self.call("draw", self.rows(Sampling(temperature=temperature, labels=label), n))
             print(
                 f"ready for batches of {n}, temperature {temperature:g}: "
                 f"{time.monotonic() - start:.1f} s",
@@ -112,8 +110,6 @@ class Model:
 
     def rows(self, request: Sampling, n: int) -> dict[str, np.ndarray]:
         """Returns the inputs of the signature ``draw`` for ``n`` images, nothing of them known."""
-        if n > self.limits.max_images:
-            raise HTTPException(422, f"{n} images: must be at most {self.limits.max_images}")
         shape = (n, *self.about["image_size"], self.about["n_channels"])
         return {
             "images": np.zeros(shape, np.uint8),
@@ -307,6 +303,8 @@ def make_app(model: Model, limits: argparse.Namespace) -> FastAPI:
 
     @app.post("/sample")
     async def sample(request: SampleRequest, http: Request) -> Response:
+        if request.n > limits.max_images:
+            raise HTTPException(422, f"{request.n} images: must be at most {limits.max_images}")
         images = await batches.do("draw", model.rows(request, request.n))
         return answer_with(images, http.headers.get("accept", ""), model.about["n_values"])
 

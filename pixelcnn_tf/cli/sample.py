@@ -1,4 +1,6 @@
-"""Draw images from a trained model into a grid (.png) or an array (.npy).
+"""Draw images from a trained model into a grid (.png), an array (.npy) or an animation (.gif).
+
+The animation shows how the pixels of the grid become known, in the order of the sampler.
 
 examples:
   pixelcnn-tf sample --run runs/digits --n 64 --out samples.png
@@ -6,6 +8,7 @@ examples:
   pixelcnn-tf sample --run runs/by_class --label 7 --n 16
   pixelcnn-tf sample --run runs/by_class --label all    one row per class
   pixelcnn-tf sample --run model.keras --size 12 --n 4 --out four.npy
+  pixelcnn-tf sample --run runs/digits --n 24 --format gif
 """
 
 import argparse
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 COMMAND = "pixelcnn-tf sample"
+FORMATS = ("png", "npy", "gif")
 
 
 def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
@@ -39,14 +43,17 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     """
     args = _arguments(argv, prog)
     load_plugins(args.plugins)
-    out = check_writable(args.out, ".png", ".npy")
+    endings = [f".{args.format}"] if args.format else [f".{name}" for name in FORMATS]
+    out = check_writable(args.out or f"sheet{endings[0]}", *endings)
     image_size = args.size or trained_size(Path(args.run))
 
     startup.import_tensorflow()
     import numpy as np
 
+    from pixelcnn_tf.layers.schedule import Schedule
     from pixelcnn_tf.sampling.generate import generate_images
     from pixelcnn_tf.training.run_folder import load_model
+    from pixelcnn_tf.visualization.animation import save_sampling
     from pixelcnn_tf.visualization.plots import image_grid, save_image
 
     startup.find_devices()
@@ -66,11 +73,14 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
             progress=show,
             labels=labels,
         )
+    how = model.likelihood.n_values, args.columns
     if out.suffix.lower() == ".npy":
         with replacing(out) as temporary, temporary.open("wb") as file:
             np.save(file, images)
+    elif out.suffix.lower() == ".gif":
+        save_sampling(images, out, Schedule(model, 1, *images.shape[1:3]).lag, *how)
     else:
-        save_image(image_grid(images, model.likelihood.n_values, args.columns), out)
+        save_image(image_grid(images, *how), out)
     height, width, channels = images.shape[1:]
     print(f"{n} images of {height}x{width}x{channels}, seed {args.seed}: {out}")
     return 0
@@ -93,9 +103,11 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     )
     parser.add_argument(
         "--out",
-        default="sheet.png",
         metavar="FILE",
-        help="a .png image grid or a .npy array (default sheet.png)",
+        help="a .png image grid, a .npy array or a .gif animation (default sheet.png)",
+    )
+    parser.add_argument(
+        "--format", choices=FORMATS, help="the format (default: the ending of --out)"
     )
     parser.add_sampling()
     parser.add_plugins()

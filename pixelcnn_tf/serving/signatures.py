@@ -68,26 +68,28 @@ class ExportedModel(tf.Module):
     ):
         super().__init__()
         self._weights = [weight.value for weight in model.weights]  # saved with the functions
-        graphs = _Graphs(model, image_size, batch_sizes, jit_compile)
-
-        def function(python_function: Callable, **specs) -> tf.types.experimental.GenericFunction:
-            specs = [tf.TensorSpec(shape, dtype, name) for name, (shape, dtype) in specs.items()]
-            return tf.function(python_function, autograph=False, input_signature=specs)
-
         height, width = image_size
-        c = model.n_channels
-        images = {"images": ([None, height, width, c], tf.uint8)}
-        known = {"known": ([None, height, width, None], tf.bool)}
+        channels = model.n_channels
         labels = {} if model.n_classes is None else {"labels": ([None], tf.int32)}
-        seed, scalar = {"seed": ([], tf.int32)}, ([], tf.float32)
-        each, numbers = ([None], tf.int32), ([None], tf.float32)
-        settings = {"temperature": scalar, "top_p": scalar}
-        of_each = {"seeds": each, "indices": each, "temperatures": numbers, "top_ps": numbers}
-        any_size = {"images": ([None, None, None, c], tf.uint8)}
-        self.log_prob = function(graphs.log_prob, **any_size, **labels)
-        self.sample = function(graphs.sample, n=([], tf.int32), **seed, **settings, **labels)
-        self.complete = function(graphs.complete, **images, **known, **seed, **labels)
-        self.draw = function(graphs.draw, **images, **known, **of_each, **labels)
+        images = {"images": ([None, height, width, channels], tf.uint8)}
+        known = {"known": ([None, height, width, None], tf.bool)}
+        integer, number = ([], tf.int32), ([], tf.float32)
+        integers, numbers = ([None], tf.int32), ([None], tf.float32)
+        of_each = {"seeds": integers, "indices": integers}
+        of_each |= {"temperatures": numbers, "top_ps": numbers}
+        settings = {"seed": integer, "temperature": number, "top_p": number}
+        any_size = {"images": ([None, None, None, channels], tf.uint8)}
+        graphs = _Graphs(model, image_size, batch_sizes, jit_compile)
+        self.log_prob = _function(graphs.log_prob, **any_size, **labels)
+        self.draw = graphs.draw = _function(graphs.draw, **images, **known, **of_each, **labels)
+        self.sample = _function(graphs.sample, n=integer, **settings, **labels)
+        self.complete = _function(graphs.complete, **images, **known, seed=integer, **labels)
+
+
+def _function(python_function: Callable, **inputs) -> Callable:
+    """Returns a function as a graph, given the shape and the dtype of each of its inputs."""
+    specs = [tf.TensorSpec(shape, dtype, name) for name, (shape, dtype) in inputs.items()]
+    return tf.function(python_function, autograph=False, input_signature=specs)
 
 
 class _Graphs:
@@ -95,18 +97,12 @@ class _Graphs:
 
     def __init__(self, model, image_size, batch_sizes, jit_compile: bool):
         self.model, self.size, self.batch_sizes = model, image_size, batch_sizes
-        self.loops = [
-            [
-                tf.function(
-                    functools.partial(self._loop, size, adjusted),
-                    None,
-                    False,
-                    jit_compile=jit_compile,
-                )
-                for adjusted in (False, True)
-            ]
-            for size in batch_sizes
-        ]
+
+        def loop(size, adjusted):
+            call = functools.partial(self._loop, size, adjusted)
+            return tf.function(call, autograph=False, jit_compile=jit_compile)
+
+        self.loops = [(loop(size, False), loop(size, True)) for size in batch_sizes]
 
     def log_prob(self, images, labels=None):
         images, labels = self._checked(images, labels)
@@ -126,12 +122,14 @@ class _Graphs:
         images = tf.zeros([n, *self.size, self.model.n_channels], tf.uint8)
         known = tf.zeros([1, *self.size, 1], tf.bool)
         settings = tf.fill([n], temperature), tf.fill([n], top_p)
-        return self.draw(images, known, tf.fill([n], seed), tf.range(n), *settings, labels)
+        given = [] if labels is None else [labels]
+        return self.draw(images, known, tf.fill([n], seed), tf.range(n), *settings, *given)
 
     def complete(self, images, known, seed, labels=None):
         n = tf.shape(images)[0]
-        ones = tf.ones([n])
-        return self.draw(images, known, tf.fill([n], seed), tf.range(n), ones, ones, labels)
+        settings = tf.ones([n]), tf.ones([n])
+        given = [] if labels is None else [labels]
+        return self.draw(images, known, tf.fill([n], seed), tf.range(n), *settings, *given)
 
     def draw(self, images, known, seeds, indices, temperatures, top_ps, labels=None):
         shape = tf.shape(images)
@@ -143,7 +141,7 @@ class _Graphs:
             _check_range("top_p", top_ps, 1e-6, 1.0),
             _check(
                 tf.reduce_all(fits),
-                "known of shape {}: must have that of the images, {}; its first and last axis may "
+                "known: of shape {}; must have that of the images, {}; its first and last axis may "
                 "be 1",
                 tf.shape(known),
                 shape,
@@ -181,9 +179,12 @@ class _Graphs:
         uniforms = tf.reshape(uniforms_of(keys, n_dims), tf.shape(images))
         uniforms = tf.ensure_shape(uniforms, images.shape)
         given = weights, images, known, uniforms, temperatures, top_ps, *labels
-        plain = tf.reduce_all((temperatures == 1) & (top_ps == 1))
-        as_is, adjusted = self.loops[which]
-        drawn = tf.cond(plain, lambda: as_is(*given), lambda: adjusted(*given))
+        plain, adjusted = self.loops[which]
+        drawn = tf.cond(
+            tf.reduce_all((temperatures == 1) & (top_ps == 1)),
+            lambda: plain(*given),
+            lambda: adjusted(*given),
+        )
         return drawn[: n - first]
 
     def _loop(
