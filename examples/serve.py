@@ -345,13 +345,13 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000, help="port (default 8000)")
     cores = os.cpu_count() or 1
     for name, default, text in (
-        ("max-images", 64, "images of one request"),
-        ("max-values", 2**20, "sub-pixels of the images that a request sends"),
-        ("max-bytes", 2**23, "bytes of one request"),
-        ("max-waiting", 1024, "images of requests that wait"),
-        ("threads", min(cores, 4), "calls of the model at the same time"),
+        ("--max-images", 64, "images of one request"),
+        ("--max-values", 2**20, "sub-pixels of the images that a request sends"),
+        ("--max-bytes", 2**23, "bytes of one request"),
+        ("--max-waiting", 1024, "images of requests that wait"),
+        ("--threads", min(cores, 4), "calls of the model at the same time"),
     ):
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} ({default})")
+        parser.add_argument(name, type=int, default=default, help=f"{text} ({default})")
     limits = parser.parse_args()
     app = make_app(Model(limits.model, limits), limits)
     uvicorn.run(app, host=limits.host, port=limits.port, log_level="warning")

@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -48,10 +49,11 @@ WRONG = [
     ("nine megabytes", "/log_prob", b" " * 9_000_000),
 ]
 
-FIGURES = """Written by `python -m experiments.serving --run runs/digits`: the model of
-`config.yml`, {weights} weights, images of {size}, on {cores}, which the clients share with the
-server. Every client sends its next request when the last one is answered, over one connection, for
-{seconds} seconds.
+FIGURES = """
+Written by `python -m experiments.serving --run runs/digits`: the model of `config.yml`, {weights}
+ weights, images of {size}, on {cores}, which the clients share with the server. Every
+client sends its next request when the last one is answered, over one connection, for {seconds}
+seconds.
 
 | request | clients | requests/s | images/s | images per call | p50 | p99 |
 |---|---|---|---|---|---|---|
@@ -59,9 +61,10 @@ server. Every client sends its next request when the last one is answered, over 
 
 {n_wrong} wrong requests were each refused with one line and a status from 400 to 422: {wrong}.
 
-**SIGTERM** while {n_clients} clients were sending requests of 4 images, {n_stops} times: the server
-ended after {stop_seconds}. The clients had {n_answers:,} answers, all of them complete, which is as
-many as the server counts; {n_refused} requests were refused because it no longer listened."""
+**SIGTERM** while {n_clients} clients were sending requests of 4 images, in {n_stops} trials: the
+server ended after {stop_seconds}. The clients had {n_answers:,} answers, all of them complete, which
+is as many as the server counts; then {n_refused} requests were refused, because it no longer
+listened."""
 
 
 class Answer(NamedTuple):
@@ -219,7 +222,7 @@ def measured(run: str, seconds: float, n_stops: int) -> str:
             for _ in progress("stopping", n_stops, "time", range(n_stops))
         ]
     times = sorted(taken for *_, taken in stops)
-    return FIGURES.format(
+    text = FIGURES.strip().format(
         weights=f"{model.count_params():,}",
         size="x".join(map(str, (*size, model.n_channels))),
         cores=f"{cores()} CPU cores",
@@ -233,6 +236,8 @@ def measured(run: str, seconds: float, n_stops: int) -> str:
         n_answers=sum(n for n, *_ in stops),
         n_refused=sum(n for _, n, _ in stops),
     )
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(p if p[0] == "|" else textwrap.fill(p, 100) for p in paragraphs)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -160,6 +160,11 @@ def trained_size(run: Path) -> tuple[int, int]:
 
     Raises:
         UserError: there is no such run, or its config does not state the size.
+
+    Examples:
+        >>> trained_size(Path("none"))
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: --run none: no such run folder ...
     """
     config = run / "config.yml"
     if run.is_dir() and config.exists():

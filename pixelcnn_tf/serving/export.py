@@ -95,7 +95,8 @@ def export_model(
             signatures = {name: getattr(exported, name) for name in SIGNATURES}
             tf.saved_model.save(exported, str(temporary), signatures)
         except tf.errors.OpError as error:  # a full disk, for example
-            raise UserError(f"{path}: cannot be written: {first_line(error)}") from None
+            reason = first_line(error).split("; ")[-1].split(" [Op:")[0]
+            raise UserError(f"{path}: cannot be written: {reason}") from None
         file = temporary / DESCRIPTION
         file.parent.mkdir()
         file.write_text(json.dumps(description, indent=1) + "\n")

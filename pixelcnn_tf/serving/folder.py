@@ -17,7 +17,7 @@ def check_folder(path: str | Path, force: bool = False) -> Path:
         force: whether it may be an exported model already.
 
     Raises:
-        UserError: it exists, or the folder above it does not.
+        UserError: it exists, or the folder above it does not or cannot be written to.
 
     Example:
 
@@ -34,6 +34,10 @@ def check_folder(path: str | Path, force: bool = False) -> Path:
             raise UserError(f"{path}: holds no exported model, and is not replaced; name another")
     if not path.parent.is_dir():
         raise UserError(f"{path}: there is no folder {path.parent}; create it first")
-    if not os.access(path.parent, os.W_OK):
-        raise UserError(f"{path}: the folder {path.parent} cannot be written to")
+    trial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        trial.mkdir()
+        trial.rmdir()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
     return path

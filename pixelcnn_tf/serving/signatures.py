@@ -135,7 +135,8 @@ class _Graphs:
         shape = tf.shape(images)
         each = {"seeds": seeds, "indices": indices, "temperatures": temperatures, "top_ps": top_ps}
         checks = [_check_number(name, values, shape[0]) for name, values in each.items()]
-        fits = (tf.shape(known) == shape) | (tf.shape(known) == [1, 0, 0, 1])
+        ones = tf.constant([True, False, False, True])  # the axes that may be 1
+        fits = (tf.shape(known) == shape) | ((tf.shape(known) == 1) & ones)
         checks += [
             _check_range("temperature", temperatures, 1e-3, 1e3),
             _check_range("top_p", top_ps, 1e-6, 1.0),
@@ -212,11 +213,7 @@ class _Graphs:
     def _checked(self, images, labels):
         """Returns images, and labels ``[n]`` or None, after a check of them."""
         n, height, width = tf.unstack(tf.shape(images)[:3])
-        n_values, unit, n_classes = (
-            self.model.likelihood.n_values,
-            self.model.size_unit,
-            self.model.n_classes,
-        )
+        unit = self.model.size_unit
         checks = [
             _check(n >= 1, "images: none; must be at least one"),
             _check(
@@ -225,11 +222,13 @@ class _Graphs:
                 height,
                 width,
             ),
-            _check_range("images", tf.cast(images, tf.int32), 0, n_values - 1),
+            _check_range(
+                "images", tf.cast(images, tf.int32), 0, self.model.likelihood.n_values - 1
+            ),
         ]
         if labels is not None:
             one = tf.size(labels) == 1
-            checks.append(_check_range("labels", labels, 0, n_classes - 1))
+            checks.append(_check_range("labels", labels, 0, self.model.n_classes - 1))
             labels = tf.cond(one, lambda: tf.repeat(labels, n), lambda: labels)
             checks.append(_check_number("labels", labels, n))
         with tf.control_dependencies(checks):
@@ -244,10 +243,10 @@ def _table(images):
 
 
 def _in_batches(call: Callable, n, dtype) -> tf.Tensor:
-    """Returns what several calls return for parts of ``n`` images, in order.
+    """Returns what ``call`` returns for ``n`` images, some of them at a time.
 
-    ``call`` takes the index of the first image, and returns the index of the next image after its
-    part, and its result, whose first axis is that of the images.
+    ``call`` takes the index of the first image, and returns the number of images that it does, and
+    the results of as many of them as there are.
     """
 
     def body(first, i, results):
@@ -257,9 +256,8 @@ def _in_batches(call: Callable, n, dtype) -> tf.Tensor:
     array = tf.TensorArray(dtype, 0, dynamic_size=True, infer_shape=False)
     start = tf.constant(0), tf.constant(0), array
     # One at a time: all of them at once might not fit memory.
-    return tf.while_loop(lambda first, *_: first < n, body, start, parallel_iterations=1)[
-        2
-    ].concat()
+    loop = tf.while_loop(lambda first, *_: first < n, body, start, parallel_iterations=1)
+    return loop[2].concat()
 
 
 def _check(condition, message: str, *values):

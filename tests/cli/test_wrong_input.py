@@ -148,7 +148,7 @@ WRONG = [
     (export, [], "--run"),
     (export, ["--run", RUN], "--out"),
     (export, ["--run", "{tmp}/none", "--out", "{tmp}/m"], "--run {tmp}/none: no such run"),
-    (export, ["--run", "{tmp}/empty", "--out", "{tmp}/m"], "has no config.yml that states"),
+    (export, ["--run", "{tmp}/empty", "--out", "{tmp}/m"], "empty: no such run"),
     (export, ["--run", RUN + "/model.keras", "--out", "{tmp}/m"], "add --size"),
     (
         export,
