@@ -14,15 +14,15 @@ model. SIGTERM and Ctrl-C answer what was accepted, then stop.
 import argparse
 import asyncio
 import contextlib
+import dataclasses
 import io
 import json
 import os
 import re
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -59,16 +59,13 @@ class SampleRequest(Sampling):
 
 
 class CompleteRequest(Sampling):
-    """Images [n][height][width][channels], and booleans [height][width] or of that shape, true
-    where a pixel is known."""
+    """Booleans [height][width], or of the shape of the images, say which pixels are known."""
 
     images: list
     known: list
 
 
 class LogProbRequest(Labels):
-    """Images [n][height][width][channels]."""
-
     images: list
 
 
@@ -96,14 +93,9 @@ class Model:
         """Compiles the sampler for all batch sizes, with and without temperature."""
 
         def compile_for(n: int, temperature: float) -> None:
-            start = time.monotonic()
             label = None if self.about["n_classes"] is None else 0
             self.call("draw", self.rows(Sampling(temperature=temperature, labels=label), n))
-            print(
-                f"ready for batches of {n}, temperature {temperature:g}: "
-                f"{time.monotonic() - start:.1f} s",
-                flush=True,
-            )
+            print(f"ready for batches of {n} at temperature {temperature:g}", flush=True)
 
         sizes = self.about["batch_sizes"]
         list(threads.map(compile_for, sizes * 2, [1.0] * len(sizes) + [0.5] * len(sizes)))
@@ -161,7 +153,8 @@ def as_array(name: str, nested: list) -> np.ndarray:
         raise HTTPException(422, f"{name}: lists of different lengths") from None
 
 
-class Job(NamedTuple):
+@dataclasses.dataclass(eq=False)  # each is equal to itself only
+class Job:
     """The inputs of a request, of which each array has as many rows as there are images."""
 
     signature: str
@@ -236,7 +229,6 @@ class Batches:
 
 
 def answer_with(images: np.ndarray, accept: str, n_values: int) -> Response:
-    """Returns images in the format that the header ``Accept`` asks for."""
     if "application/x-npy" in accept:
         file = io.BytesIO()
         np.save(file, images)
@@ -343,13 +335,12 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="the folder of the model")
     parser.add_argument("--host", default="127.0.0.1", help="address (default 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="port (default 8000)")
-    cores = os.cpu_count() or 1
     for name, default, text in (
         ("--max-images", 64, "images of one request"),
         ("--max-values", 2**20, "sub-pixels of the images that a request sends"),
         ("--max-bytes", 2**23, "bytes of one request"),
         ("--max-waiting", 1024, "images of requests that wait"),
-        ("--threads", min(cores, 4), "calls of the model at the same time"),
+        ("--threads", min(os.cpu_count() or 1, 4), "calls of the model at the same time"),
     ):
         parser.add_argument(name, type=int, default=default, help=f"{text} ({default})")
     limits = parser.parse_args()

@@ -62,9 +62,8 @@ seconds.
 {n_wrong} wrong requests were each refused with one line and a status from 400 to 422: {wrong}.
 
 **SIGTERM** while {n_clients} clients were sending requests of 4 images, in {n_stops} trials: the
-server ended after {stop_seconds}. The clients had {n_answers:,} answers, all of them complete, which
-is as many as the server counts; then {n_refused} requests were refused, because it no longer
-listened."""
+server ended after {stop_seconds}. The clients had {n_answers:,} answers, all complete, which is as
+many as the server counts; then {n_refused} requests were refused, because it no longer listened."""
 
 
 class Answer(NamedTuple):

@@ -50,7 +50,6 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     startup.import_tensorflow()
     import numpy as np
 
-    from pixelcnn_tf.layers.schedule import Schedule
     from pixelcnn_tf.sampling.generate import generate_images
     from pixelcnn_tf.training.run_folder import load_model
     from pixelcnn_tf.visualization.animation import save_sampling
@@ -73,14 +72,13 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
             progress=show,
             labels=labels,
         )
-    how = model.likelihood.n_values, args.columns
     if out.suffix.lower() == ".npy":
         with replacing(out) as temporary, temporary.open("wb") as file:
             np.save(file, images)
     elif out.suffix.lower() == ".gif":
-        save_sampling(images, out, Schedule(model, 1, *images.shape[1:3]).lag, *how)
+        save_sampling(model, images, out, args.columns)
     else:
-        save_image(image_grid(images, *how), out)
+        save_image(image_grid(images, model.likelihood.n_values, args.columns), out)
     height, width, channels = images.shape[1:]
     print(f"{n} images of {height}x{width}x{channels}, seed {args.seed}: {out}")
     return 0

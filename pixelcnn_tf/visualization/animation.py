@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pixelcnn_tf.layers.schedule import Schedule
+from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.utils.atomic_files import replacing
 from pixelcnn_tf.visualization.plots import chequered, image_grid
 
@@ -32,8 +34,8 @@ def sampling_frames(
 
     >>> from pixelcnn_tf.visualization.animation import sampling_frames
     >>> frames = list(sampling_frames(np.zeros([2, 3, 4, 1], np.uint8), lag=2))
-    >>> len(frames), frames[0].shape, frames[0].max(), frames[-1][5:-5, 5:200].max()
-    (9, (241, 642, 3), 255, 0)
+    >>> len(frames), frames[0].shape
+    (9, (256, 608, 3))
     """
     images = np.round(images * (255 / (n_values - 1))).astype(np.uint8)
     rows, columns_ = np.indices(images.shape[1:3])
@@ -44,18 +46,16 @@ def sampling_frames(
 
 
 def save_sampling(
-    images: np.ndarray,
-    path: str | Path,
-    lag: int,
-    n_values: int = 256,
-    columns: int | None = None,
+    model: PixelModel, images: np.ndarray, path: str | Path, columns: int | None = None
 ) -> None:
-    """Writes the frames of ``sampling_frames`` as a GIF file, about four seconds that repeat after
-    a pause on the finished grid.
+    """Writes how ``model`` has drawn images as a GIF file: the frames of ``sampling_frames`` in
+    about four seconds, which repeat after a pause on the finished grid.
 
     Args:
-        images, lag, n_values, columns: as in ``sampling_frames``.
+        model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
+        images: uint8 ``[n, height, width, channels]``, drawn by ``generate_images``.
         path: the file; one that exists is replaced.
+        columns: as in ``image_grid``.
 
     Raises:
         OSError: the file cannot be written.
@@ -64,13 +64,16 @@ def save_sampling(
 
     >>> import pathlib, tempfile
     >>> from pixelcnn_tf.visualization.animation import save_sampling
+    >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
+    >>> model.build((None, None, None, 1))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "a.gif")
-    ...     save_sampling(np.zeros([2, 3, 4, 1], np.uint8), path, lag=2)
+    ...     save_sampling(model, np.zeros([2, 3, 4, 1], np.uint8), path)
     ...     Image.open(path).n_frames
-    9
+    13
     """
-    frames = list(sampling_frames(images, lag, n_values, columns))
+    lag = Schedule(model, 1, *images.shape[1:3]).lag
+    frames = list(sampling_frames(images, lag, model.likelihood.n_values, columns))
     # One palette for all frames, with the colours of the images and of the chequerboard.
     both = Image.fromarray(np.concatenate([frames[0], frames[-1]]))
     palette = both.quantize(256, dither=Image.Dither.NONE)

@@ -170,10 +170,11 @@ def test_sigterm_answers_what_was_accepted_in_few_calls(server, model):
     process, server = server
     before = json.loads(ask(f"{server}/health")[1])
     with concurrent.futures.ThreadPoolExecutor(24) as clients:
-        jobs = [
-            clients.submit(ask, f"{server}/sample", {"seed": seed, "labels": 1, "n": 2})
+        bodies = [
+            {"seed": seed, "labels": 1, "n": 2, "temperature": 1.0 if seed % 3 else 0.5}
             for seed in range(24)
         ]
+        jobs = [clients.submit(ask, f"{server}/sample", body) for body in bodies]
         jobs[0].result()
         time.sleep(0.2)  # all of them are accepted
         health = json.loads(ask(f"{server}/health")[1])
@@ -184,11 +185,12 @@ def test_sigterm_answers_what_was_accepted_in_few_calls(server, model):
     n_calls, n_images = (health[name] - before[name] for name in ("calls", "images"))
     assert n_calls < n_images / 2
     assert re.search(r"stopped: \d+ requests answered", rest)
-    for seed in (0, 23):
-        drawn = images_of(answers[seed])
-        expected = generate_images(model, SIZE, 2, seed, labels=1)
-        assert_same_but_for_ties(model, drawn, expected, seed, labels=[1, 1])
     assert all(status == 200 for status, _ in answers)
+    for seed, temperature in ((0, 0.5), (23, 1.0)):
+        drawn = images_of(answers[seed])
+        expected = generate_images(model, SIZE, 2, seed, labels=1, temperature=temperature)
+        given = {"labels": [1, 1], "temperature": temperature}
+        assert_same_but_for_ties(model, drawn, expected, seed, **given)
 
 
 def test_a_missing_package_is_named():
