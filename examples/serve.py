@@ -90,15 +90,14 @@ class Model:
         return next(iter(outputs.values())).numpy()
 
     def warm_up(self, threads: ThreadPoolExecutor) -> None:
-        """Compiles the sampler for all batch sizes, with and without temperature."""
+        """Compiles the sampler for all batch sizes."""
 
-        def compile_for(n: int, temperature: float) -> None:
+        def compile_for(n: int) -> None:
             label = None if self.about["n_classes"] is None else 0
-            self.call("draw", self.rows(Sampling(temperature=temperature, labels=label), n))
-            print(f"ready for batches of {n} at temperature {temperature:g}", flush=True)
+            self.call("draw", self.rows(Sampling(labels=label), n))
+            print(f"ready for batches of {n}", flush=True)
 
-        sizes = self.about["batch_sizes"]
-        list(threads.map(compile_for, sizes * 2, [1.0] * len(sizes) + [0.5] * len(sizes)))
+        list(threads.map(compile_for, self.about["batch_sizes"]))
 
     def rows(self, request: Sampling, n: int) -> dict[str, np.ndarray]:
         """Returns the inputs of the signature ``draw`` for ``n`` images, nothing of them known."""

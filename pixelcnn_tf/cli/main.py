@@ -26,6 +26,8 @@ COMMANDS = {
     "sample": "draw images from a trained model",
     "complete": "complete images of which a part is hidden",
     "evaluate": "score a test set, or compare two models on it",
+    "compress": "compress images without loss, with the probabilities of a model",
+    "decompress": "decompress them",
     "export": "write a model for programs without this package",
     "plot-masks": "draw the masks of a masked convolution",
     "plot-receptive-field": "draw which pixels a model sees",

@@ -59,6 +59,10 @@ class Parser(argparse.ArgumentParser):
             help=f"override {what}; may be repeated",
         )
 
+    def add_run(self, help: str = "a run folder or .keras file") -> None:
+        """Adds ``--run``, the trained model."""
+        self.add_argument("--run", "--model", required=True, metavar="PATH", help=help)
+
     def add_plugins(self) -> None:
         """Adds ``--plugin``, which collects ``args.plugins`` for ``load_plugins``."""
         self.add_argument(

@@ -1,7 +1,6 @@
 """Writes a model as a TensorFlow SavedModel, complete or not at all."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from pixelcnn_tf import __version__
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.inputs import check_model, check_size
 from pixelcnn_tf.sampling.generate import supports_incremental
-from pixelcnn_tf.sampling.loops import XLA_VARIABLE
+from pixelcnn_tf.sampling.loops import compiles
 from pixelcnn_tf.sampling.settings import is_integer
 from pixelcnn_tf.serving.folder import DESCRIPTION, check_folder
 from pixelcnn_tf.serving.signatures import SIGNATURES, ExportedModel
@@ -75,7 +74,7 @@ def export_model(
     if not supports_incremental(model):
         raise UserError("model: has no incremental evaluation, which exported models need")
 
-    compiled = os.environ.get(XLA_VARIABLE) != "0" if jit_compile is None else jit_compile
+    compiled = compiles(model) if jit_compile is None else jit_compile
     exported = ExportedModel(model, (height, width), sizes, compiled)
     if compiled and jit_compile is None and not _compiles(exported, model.n_classes):
         compiled = False

@@ -14,7 +14,13 @@ import tensorflow as tf
 
 from pixelcnn_tf.layers.schedule import Schedule
 from pixelcnn_tf.models.base import PixelModel
-from pixelcnn_tf.sampling.loops import Results, Tables, _incremental_loop, uniforms_of
+from pixelcnn_tf.sampling.loops import (
+    Results,
+    Tables,
+    _incremental_loop,
+    choose_values,
+    uniforms_of,
+)
 
 #: The functions of an exported model.
 SIGNATURES = ("log_prob", "sample", "complete", "draw")
@@ -98,11 +104,11 @@ class _Graphs:
     def __init__(self, model, image_size, batch_sizes, jit_compile: bool):
         self.model, self.size, self.batch_sizes = model, image_size, batch_sizes
 
-        def loop(size, adjusted):
-            call = functools.partial(self._loop, size, adjusted)
+        def loop(size):
+            call = functools.partial(self._loop, size)
             return tf.function(call, autograph=False, jit_compile=jit_compile)
 
-        self.loops = [(loop(size, False), loop(size, True)) for size in batch_sizes]
+        self.loops = [loop(size) for size in batch_sizes]
 
     def log_prob(self, images, labels=None):
         images, labels = self._checked(images, labels)
@@ -180,17 +186,9 @@ class _Graphs:
         uniforms = tf.reshape(uniforms_of(keys, n_dims), tf.shape(images))
         uniforms = tf.ensure_shape(uniforms, images.shape)
         given = weights, images, known, uniforms, temperatures, top_ps, *labels
-        plain, adjusted = self.loops[which]
-        drawn = tf.cond(
-            tf.reduce_all((temperatures == 1) & (top_ps == 1)),
-            lambda: plain(*given),
-            lambda: adjusted(*given),
-        )
-        return drawn[: n - first]
+        return self.loops[which](*given)[: n - first]
 
-    def _loop(
-        self, batch, adjusted, weights, images, known, uniforms, temperatures, top_ps, *labels
-    ):
+    def _loop(self, batch, weights, images, known, uniforms, temperatures, top_ps, *labels):
         """Draws a batch of images, uint8 ``[batch, height, width, channels]``."""
         schedule = Schedule(self.model, batch, *self.size, *labels)
         per_lane = functools.partial(tf.tile, multiples=[schedule.rows])
@@ -198,15 +196,19 @@ class _Graphs:
             images=_table(tf.cast(images, tf.float32)),
             known=_table(known),
             uniforms=_table(uniforms),
-            temperature=per_lane(temperatures)[:, None] if adjusted else None,
+            temperature=per_lane(temperatures)[:, None],
             # The sum of all probabilities may be rounded to more than 1.
-            top_p=per_lane(tf.where(top_ps == 1, 2.0, top_ps))[:, None] if adjusted else None,
+            top_p=per_lane(tf.where(top_ps == 1, 2.0, top_ps))[:, None],
         )
         rows, columns = np.indices(self.size)
         steps = np.int32(schedule.head_start + schedule.step_of(rows, columns) + 1)
         stop = tf.reduce_max(tf.where(tf.reduce_all(known, axis=[0, 3]), 0, steps))
+        plain = tf.reduce_all((temperatures == 1) & (top_ps == 1))
         states, results = schedule.init_states(), Results(tables.images)
-        loop = _incremental_loop(self.model, self.size, weights, tables, states, results, 0, stop)
+        loop = _incremental_loop(
+            *(self.model, self.size, weights, tables, states, results, 0, stop),
+            chooser=functools.partial(_choose_values, plain),
+        )
         table = loop[1].images[:-1]
         return tf.cast(tf.reshape(tf.transpose(table, [2, 0, 1]), images.shape), tf.uint8)
 
@@ -233,6 +235,21 @@ class _Graphs:
             checks.append(_check_number("labels", labels, n))
         with tf.control_dependencies(checks):
             return tf.identity(images), None if labels is None else tf.identity(labels)
+
+
+def _choose_values(plain, tables: Tables, model: PixelModel) -> Callable:
+    """Returns the function that chooses values, with temperature and top-p unless ``plain``, a
+    scalar: most draws are without, and then take less time."""
+    choices = [
+        choose_values(each, model)
+        for each in (tables._replace(temperature=None, top_p=None), tables)
+    ]
+
+    def choose(logits, pixels, pick, state):
+        draws = [functools.partial(each, logits, pixels, pick, state) for each in choices]
+        return tf.cond(plain, *(lambda draw=draw: draw()[0] for draw in draws)), state
+
+    return choose
 
 
 def _table(images):

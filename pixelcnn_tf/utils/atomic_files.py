@@ -92,15 +92,17 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
-def check_writable(path: str | Path, *endings: str) -> Path:
+def check_writable(path: str | Path, *endings: str, force: bool = True) -> Path:
     """Returns ``path`` if a file can be written there. Commands call it before long work.
 
     Args:
         path: the path of the file.
         endings: the allowed endings of its name (``'.png'``); by default any.
+        force: whether the file may exist already.
 
     Raises:
-        UserError: its folder does not exist, it is a folder itself, or it has another ending.
+        UserError: its folder does not exist, it is a folder itself, or it has another ending; or it
+            exists.
 
     Examples:
         >>> check_writable("masks.jpg", ".png")
@@ -116,4 +118,6 @@ def check_writable(path: str | Path, *endings: str) -> Path:
         raise UserError(f"{path}: the folder {path.parent} cannot be written to")
     if endings and path.suffix.lower() not in endings:
         raise UserError(f"{path}: must end in {' or '.join(endings)}")
+    if path.exists() and not force:
+        raise UserError(f"{path}: exists already; use --force to overwrite it, or another name")
     return path
