@@ -39,6 +39,7 @@ _HOME_OF = {
     "decode": "codec.codec",
     "score": "scoring",
     "compare": "scoring",
+    "export_model": "serving.export",
     "receptive_field": "visualization.receptive_field",
     "Config": "config.schema",
     "DataConfig": "config.data",

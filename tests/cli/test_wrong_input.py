@@ -13,7 +13,15 @@ from PIL import Image
 
 from benchmarks import __main__ as benchmark
 from experiments import results_table
-from pixelcnn_tf.cli import complete, evaluate, init, plot_masks, plot_receptive_field, sample
+from pixelcnn_tf.cli import (
+    complete,
+    evaluate,
+    export,
+    init,
+    plot_masks,
+    plot_receptive_field,
+    sample,
+)
 from pixelcnn_tf.cli import main as pixelcnn_tf_command
 from pixelcnn_tf.cli import train as train_command
 from pixelcnn_tf.cli.parsing import exit_with
@@ -135,6 +143,25 @@ WRONG = [
     ),
     (complete, ["--run", RUN, "--hide", "{tmp}/no.png", "--out", "{tmp}/c.png"], "no such file"),
     (complete, ["--run", RUN, "--completions", "1" + "0" * 20, "--out", "{tmp}/c.png"], "GB of"),
+    (sample, ["--run", RUN, "--format", "jpg"], "invalid choice: 'jpg'"),
+    (sample, ["--run", RUN, "--format", "gif", "--out", "{tmp}/s.png"], "must end in .gif"),
+    (export, [], "--run"),
+    (export, ["--run", RUN], "--out"),
+    (export, ["--run", "{tmp}/none", "--out", "{tmp}/m"], "--run {tmp}/none: no such run"),
+    (export, ["--run", "{tmp}/empty", "--out", "{tmp}/m"], "empty: no such run"),
+    (export, ["--run", RUN + "/model.keras", "--out", "{tmp}/m"], "add --size"),
+    (
+        export,
+        ["--run", "{tmp}/bad.keras", "--size", "4", "--out", "{tmp}/m"],
+        "bad.keras",
+    ),
+    (export, ["--run", RUN, "--out", "{tmp}/mixed"], "mixed: exists already; use --force"),
+    (export, ["--run", RUN, "--out", "{tmp}/mixed", "--force"], "holds no exported model"),
+    (export, ["--run", RUN, "--out", "{tmp}/words.txt", "--force"], "holds no exported model"),
+    (export, ["--run", RUN, "--out", "{tmp}/none/m"], "there is no folder"),
+    (export, ["--run", RUN, "--out", "/proc/m"], "/proc/m: cannot be written"),
+    (export, ["--run", RUN, "--out", "{tmp}/m", "--size", "0"], "'0': must be a side"),
+    (export, ["--run", RUN, "--out", "{tmp}/m", "--batch-sizes", "1,x"], "'x': must be an"),
     (benchmark, ["sample", "--batches", "1,x"], "'x'"),
     (train_command, [*PLUS_DIGITS, "model.n_mix=0"], "model.n_mix: 0"),
     (train_command, [*PLUS_DIGITS, "data.image_size=14"], "multiples of 4; for folders and digits"),
