@@ -84,7 +84,10 @@ def _measured(run: Path, images: Sequence[np.ndarray], labels, sheet: bool = Fal
         if sheet:
             sizes[f"{name}, one sheet"] = size_in(name, _sheet(images), n_values)
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    config = load_config(run / "config.yml")
     return {
+        "source": Path(config.data.source).name,
+        "model": config.model.pixel_layer or config.model.architecture,
         "images": len(images),
         "shape": list(images[0].shape),
         "n_dims": n_dims,
@@ -92,7 +95,7 @@ def _measured(run: Path, images: Sequence[np.ndarray], labels, sheet: bool = Fal
         "bytes": sizes,
         "seconds": seconds,
         "weights": results["used_parameters"],
-        "trained_seconds": results.get("seconds"),
+        "training_seconds": results["training_seconds"],
         "cores": results["cores"],
     }
 
@@ -129,8 +132,10 @@ def _table(name: str, record: dict) -> str:
     bits = {key: 8 * value / record["n_dims"] for key, value in record["bytes"].items()}
     best = min(bits.values())
     rows = [
-        f"**{name}**: {of} of {height}x{width}x{channels}; the likelihood is "
-        f"{record['likelihood_bits'] / record['n_dims']:.4f} bits per dimension, encoding took "
+        f"**{name}**: {of} of {height}x{width}x{channels}. The model, `{record['model']}`, was "
+        f"trained for {record['training_seconds'] / 60:.0f} minutes on {record['cores']} cores, on "
+        f"images of `{record['source']}`. The likelihood is "
+        f"{record['likelihood_bits'] / record['n_dims']:.4f} bits per dimension; encoding took "
         f"{record['seconds']['encode']:.1f} s and decoding {record['seconds']['decode']:.1f} s.\n",
         "| format | bytes | bits per dimension |",
         "|---|---|---|",

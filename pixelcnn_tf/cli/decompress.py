@@ -10,7 +10,6 @@ examples:
 import argparse
 import contextlib
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 from pixelcnn_tf.cli.parsing import Parser
 from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.utils import startup
-from pixelcnn_tf.utils.atomic_files import check_writable, replacing
+from pixelcnn_tf.utils.atomic_files import check_writable, replacing, replacing_folder
 from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.utils.progress import pixel_progress
 
@@ -127,28 +126,12 @@ def _names(names: list[str], n: int, file: Path) -> list[str]:
 
 
 def _write_images(images: "Sequence[np.ndarray]", names: list[str], folder: Path) -> None:
-    """Writes all images, or none: they are moved to ``folder`` when they are complete."""
+    """Writes all images into a new folder, or none; or one after another among other files."""
     from PIL import Image
 
-    parent = folder.absolute().parent
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=parent) as made:
-        temporary = Path(made)
+    new = not folder.exists() or not any(folder.iterdir())
+    with replacing_folder(folder) if new else contextlib.nullcontext(folder) as into:
         for image, name in zip(images, names, strict=True):
-            path = temporary / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(path)
-        if not folder.exists():
-            with contextlib.suppress(OSError):
-                temporary.chmod(0o777 & ~_umask())
-                os.replace(temporary, folder)
-                temporary.mkdir()  # for the context manager to remove
-                return
-        for name in names:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(temporary / name, folder / name)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+            (into / name).parent.mkdir(parents=True, exist_ok=True)
+            with replacing(into / name) as temporary:
+                Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(temporary)
