@@ -37,6 +37,8 @@ _HOME_OF = {
     "SamplingSettings": "sampling.settings",
     "score": "scoring",
     "compare": "scoring",
+    "anomaly_scores": "anomaly",
+    "surprise_maps": "anomaly",
     "receptive_field": "visualization.receptive_field",
     "Config": "config.schema",
     "DataConfig": "config.data",

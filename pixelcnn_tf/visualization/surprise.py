@@ -1,0 +1,73 @@
+"""Surprise maps: how many bits each pixel of an image costs, as heat maps with one colour scale."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from pixelcnn_tf.visualization.plots import figure_pixels
+
+COLOUR_MAP = "magma"
+
+
+def surprise_panel(
+    images: np.ndarray,
+    maps: np.ndarray,
+    n_values: int = 256,
+    most: float | None = None,
+    titles: Sequence[str] | None = None,
+    columns: int = 1,
+) -> np.ndarray:
+    """Draws images, each with its surprise map at its right, and the colour bar of all maps.
+
+    Args:
+        images: uint8 ``[n, height, width, channels]``, values 0 to ``n_values - 1``. Channels
+            other than one or three are shown as their mean, in grey.
+        maps: float ``[n, height, width]``, bits per pixel, as ``surprise_maps`` returns.
+        n_values: 2 for binary images, 256 for ordinary ones.
+        most: bits per pixel at the upper end of the colour scale; by default the largest of
+            ``maps``. Pixels above it have the colour of the end.
+        titles: a text above each image.
+        columns: images per row.
+
+    Returns:
+        uint8 ``[panel height, panel width, 3]``.
+
+    Example:
+
+    >>> from pixelcnn_tf.visualization.surprise import surprise_panel
+    >>> images, maps = np.zeros([1, 8, 8, 1], np.uint8), np.ones([1, 8, 8])
+    >>> panel = surprise_panel(images, maps)
+    >>> panel.dtype.name, panel.shape[2]
+    ('uint8', 3)
+    """
+    n, height, width, channels = images.shape
+    shown = images.astype(float) / (n_values - 1)
+    if channels not in (1, 3):
+        shown = shown.mean(axis=-1, keepdims=True)
+    largest = float(maps.max())
+    norm = Normalize(0, largest if most is None else most)
+    columns = min(columns, n)
+    rows, side = -(-n // columns), 1.8  # inches
+    cell_height = side * min(2.0, max(0.5, height / width)) + (0.25 if titles else 0.08)
+    figure = Figure(figsize=(2 * side * columns + 1.0, rows * cell_height + 0.15), dpi=100)
+    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02)
+    axes = np.atleast_2d(figure.subplots(rows, 2 * columns, squeeze=False))
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for i in range(n):
+        left, right = axes[i // columns, 2 * (i % columns) : 2 * (i % columns) + 2]
+        left.imshow(np.repeat(shown[i], 3 // shown.shape[-1], axis=-1), vmin=0, vmax=1)
+        right.imshow(maps[i], cmap=COLOUR_MAP, norm=norm)
+        if titles:
+            left.set_title(titles[i], fontsize=9, loc="left")
+    bar = figure.colorbar(
+        ScalarMappable(norm, COLOUR_MAP),
+        ax=axes,
+        fraction=0.05,
+        extend="max" if largest > float(norm.vmax or 0) else "neither",
+    )
+    bar.set_label("bits per pixel")
+    return figure_pixels(figure)
