@@ -141,11 +141,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     parser.add_overrides("a setting of the section data, as in data.source=mine.npz")
     parser.add_plugins()
     args = parser.parse_args(argv)
-    for override in args.overrides:
-        if not override.startswith("data."):
-            raise UserError(
-                f"--set {override}: only settings of the section data apply to a trained model"
-            )
+    parser.refuse_overrides_except_data(args.overrides)
     for flag, run in (("--run", args.run), ("--compare", args.against)):
         if run and not (Path(run) / "config.yml").is_file():
             raise UserError(f"{flag} {run}: not a run folder (there is no config.yml in it)")

@@ -25,6 +25,7 @@ COMMANDS = {
     "sample": "draw images from a trained model",
     "complete": "complete images of which a part is hidden",
     "evaluate": "score a test set, or compare two models on it",
+    "score": "score how unusual images are, and show where",
     "plot-masks": "draw the masks of a masked convolution",
     "plot-receptive-field": "draw which pixels a model sees",
 }

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,41 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def filling(folder: str | Path) -> Iterator[Path]:
+    """Yields a temporary folder to write files into, which move to ``folder`` only once all are
+    complete. A folder that does not exist is created; files of the same names are replaced.
+
+    Raises:
+        UserError: the folder cannot be written to, or its parent does not exist.
+
+    Examples:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp()) / "maps"
+        >>> with filling(folder) as temporary:
+        ...     _ = (temporary / "a.txt").write_text("complete")
+        >>> [path.name for path in folder.iterdir()]
+        ['a.txt']
+    """
+    folder = Path(folder)
+    temporary = (folder if folder.is_dir() else folder.parent) / f".{folder.name}.{os.getpid()}"
+    try:
+        temporary.mkdir()
+        yield temporary
+        for path in temporary.iterdir():
+            flush(path)
+        if folder.is_dir():
+            for path in temporary.iterdir():
+                os.replace(path, folder / path.name)
+        else:
+            os.replace(temporary, folder)
+        flush(folder)
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def flush(path: Path) -> None:
@@ -79,4 +115,38 @@ def check_writable(path: str | Path, *endings: str) -> Path:
         raise UserError(f"{path}: the folder {path.parent} cannot be written to")
     if endings and path.suffix.lower() not in endings:
         raise UserError(f"{path}: must end in {' or '.join(endings)}")
+    return path
+
+
+def check_new(path: str | Path, force: bool, *endings: str) -> Path:
+    """Returns ``path`` if a new file can be written there, as ``check_writable``; without endings,
+    if files can be written into a new or empty folder there. Commands call it before long work.
+
+    Args:
+        path: the path of the file, or of the folder.
+        force: whether the file may exist, or the folder hold files.
+        endings: the allowed endings of the name of a file; none for a folder.
+
+    Raises:
+        UserError: as ``check_writable``; or it exists already.
+
+    Examples:
+        >>> import tempfile
+        >>> check_new(tempfile.gettempdir(), False)
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: ...: holds files already; use --force to add to them
+    """
+    path = Path(path)
+    if endings:
+        if check_writable(path, *endings).exists() and not force:
+            raise UserError(f"{path}: exists already; use --force to overwrite it")
+        return path
+    if not path.is_dir():
+        if check_writable(path).exists():
+            raise UserError(f"{path}: is a file; must be a folder")
+        return path
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UserError(f"{path}: cannot be written to")
+    if any(path.iterdir()) and not force:
+        raise UserError(f"{path}: holds files already; use --force to add to them")
     return path
