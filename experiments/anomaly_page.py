@@ -1,13 +1,158 @@
 """The page on anomaly scores, docs/anomaly.md; see ``anomaly``."""
 
+import json
+import statistics
 from pathlib import Path
 
-from experiments.commands import ROOT
+from experiments.commands import ROOT, set_flags
+from pixelcnn_tf.utils.atomic_files import replacing
 
 RECORDS = ROOT / "docs" / "results" / "anomaly"
-KINDS = ("digits", "photographs")
-PAGE = "{digits}{photographs}"
+SCORES = ("plain", "complexity", "ratio")
+
+PAGE = """# Anomaly scores
+
+This page is written by `python -m experiments.anomaly`.
+
+`pixelcnn-tf score` reports how unusual images are under a trained model, and where:
+
+    pixelcnn-tf score pictures/ --run runs/digits --out scores.csv --maps maps
+
+For each image it prints, and writes to `scores.csv`,
+
+- its **bits per dimension**, the negative log-likelihood: more bits mean less probable;
+- its **z-score**: by how many standard deviations it is above the mean of the run's test images;
+- its **percentile**: the percentage of the test images with a lower score.
+
+The arguments are image files, folders or archives of them, or `.npz` and `.npy` files. Images must
+have the size of the test images; image files are resized only where the run resized its own, or
+with `--set data.image_size=12`. The settings are written beside the scores, as `scores.json`. With
+`--maps`, every image is drawn beside its **surprise map**: the bits that each pixel costs, given
+the pixels before it, in one colour scale for all images. In Python, `anomaly_scores` and
+`surprise_maps` do the same; see the [API reference](api/anomaly.md).
+
+![Six images and their surprise maps](anomaly.png)
+
+*A test digit and five images that are none, with the bits per pixel under the first digit model of
+the table below.*
+
+## The trap
+
+A simple image costs few bits, whatever it shows: the image of one colour above is no digit, but it
+is far *below* the mean of the test images. Likewise, models of CIFAR-10 give street-view house
+numbers a higher likelihood than the test images of CIFAR-10 (Nalisnick et al. 2019,
+[arXiv 1810.09136](https://arxiv.org/abs/1810.09136)). Look at both ends of the plain score, or
+correct it:
+
+- `--correct complexity` subtracts the bits of a general lossless coder, the smaller one of PNG and
+  WebP (Serrà et al. 2019, [arXiv 1909.11480](https://arxiv.org/abs/1909.11480)).
+- `--correct ratio` subtracts the bits under a background model, `--background`, which makes the
+  score a likelihood ratio (Ren et al. 2019, [arXiv 1906.02845](https://arxiv.org/abs/1906.02845)).
+
+A background model is trained on the same images with noise: `data.noise: 0.2` replaces each
+sub-pixel by a random value with probability 0.2, again at each step, as a function of the seed and
+the step. That of the digits is [configs/digits_background.yml](../configs/digits_background.yml):
+
+    pixelcnn-tf train --config config.yml
+    pixelcnn-tf train --config configs/digits_background.yml
+    pixelcnn-tf score pictures/ --run runs/digits \\
+        --correct ratio --background runs/digits_background
+
+## How well the scores tell sets apart
+
+AUROC is the probability that an anomalous image has a higher score than a test image: 1 is perfect,
+0.5 is chance, and below 0.5 the anomalous images look more normal than the test images. Mean and
+standard deviation of {n_seeds} seeds; the second column is the mean of the plain score.
+`experiments/anomaly_sets.py` makes all sets from the test images. The models are small and were
+trained for {minutes:g} minutes each, on {cores} cores that did other work at the same time. The
+probability of noise was not tuned.
+
+### Digits
+
+{digits_about}
+
+{digits}
+
+Letters, garments, the images of one colour and the noise of two colours have the colours of a test
+image each. A mirrored 0 or 8 is still a digit.
+
+### Photographs
+
+{photographs_about}
+
+{photographs}
+
+### Reading
+
+{reading}
+
+The command:
+
+    python -m experiments.anomaly --colour cifar10_3k.npz
+
+`cifar10_3k.npz` holds 3,000 images of CIFAR-10 and is not part of the repository; without the flag,
+only the digits are measured. AUROC is `roc_auc_score` of scikit-learn, which is installed with this
+package.
+"""
+
+READING = """TODO"""
+
+
+def table(record: dict) -> str:
+    """Returns the rows of one kind of images."""
+    seeds = record["seeds"]
+
+    def over_seeds(values: list[float], digits: int) -> str:
+        spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+        return f"{statistics.mean(values):.{digits}f}{spread}"
+
+    lines = ["| images | bits per dim | plain | complexity | ratio |", "|---|---|---|---|---|"]
+    for name in seeds[0]["bits_per_dim"]:
+        cells = [name, over_seeds([seed["bits_per_dim"][name] for seed in seeds], 2)]
+        for score in SCORES:
+            values = [seed["auroc"][name][score] for seed in seeds if name in seed["auroc"]]
+            cells.append(over_seeds(values, 2) if values else "")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def about(record: dict, images: str) -> str:
+    """Returns how the models of a table were trained, in words."""
+    steps = [step for seed in record["seeds"] for step in seed["steps"]]
+    changed = " ".join(set_flags(record["settings"]))
+    settings = f" with `{changed}`" if changed else ""
+    scores = [seed["background_bits_per_dim"] for seed in record["seeds"]]
+    return (
+        f"{images} {record['train_images']:,} training and {record['test_images']:,} test images; "
+        f"`{record['config']}`{settings}: {record['weights']:,} weights, {min(steps):,} to "
+        f"{max(steps):,} steps of 16 images. The background models (`data.noise: "
+        f"{record['noise']}`) need {min(scores):.2f} to {max(scores):.2f} bits per dimension for "
+        "the test images."
+    )
 
 
 def write_page() -> Path:
-    return ROOT
+    """Writes docs/anomaly.md from the recorded results, and returns its path."""
+    records = {
+        kind: json.loads((RECORDS / f"{kind}.json").read_text(encoding="utf-8"))
+        for kind in ("digits", "photographs")
+    }
+    first = records["digits"]
+    text = PAGE.format(
+        n_seeds=len(first["seeds"]),
+        minutes=first["minutes"],
+        cores=first["cores"],
+        digits=table(records["digits"]),
+        photographs=table(records["photographs"]),
+        digits_about=about(records["digits"], "Coloured digits (`data.source: digits`):"),
+        photographs_about=about(records["photographs"], "A small subset of CIFAR-10:"),
+        reading=READING.strip(),
+    )
+    path = ROOT / "docs" / "anomaly.md"
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+if __name__ == "__main__":
+    print(write_page())
