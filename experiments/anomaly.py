@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from experiments.anomaly_page import RECORDS, write_page
+from experiments.anomaly_page import RECORDS, page
 from experiments.commands import ROOT, train_command
 from pixelcnn_tf.cli.parsing import Parser, exit_with, positive_number, whole_number
 from pixelcnn_tf.utils import startup
@@ -147,7 +147,10 @@ def main(argv: list[str] | None = None) -> int:
             draw_maps(Path(folder, "digits_0"), ROOT / "docs" / "anomaly.png")
             if args.colour:
                 measure("photographs", args, {"data.source": args.colour}, folder)
-    print(f"written: {write_page()}")
+    path = ROOT / "docs" / "anomaly.md"
+    with replacing(path) as temporary:
+        temporary.write_text(page(), encoding="utf-8")
+    print(f"written: {path}")
     return 0
 
 

@@ -2,10 +2,8 @@
 
 import json
 import statistics
-from pathlib import Path
 
 from experiments.commands import ROOT, set_flags
-from pixelcnn_tf.utils.atomic_files import replacing
 
 RECORDS = ROOT / "docs" / "results" / "anomaly"
 SCORES = ("plain", "complexity", "ratio")
@@ -131,14 +129,14 @@ def about(record: dict, images: str) -> str:
     )
 
 
-def write_page() -> Path:
-    """Writes docs/anomaly.md from the recorded results, and returns its path."""
+def page() -> str:
+    """Returns docs/anomaly.md, from the recorded results."""
     records = {
         kind: json.loads((RECORDS / f"{kind}.json").read_text(encoding="utf-8"))
         for kind in ("digits", "photographs")
     }
     first = records["digits"]
-    text = PAGE.format(
+    return PAGE.format(
         n_seeds=len(first["seeds"]),
         minutes=first["minutes"],
         cores=first["cores"],
@@ -148,11 +146,3 @@ def write_page() -> Path:
         photographs_about=about(records["photographs"], "A small subset of CIFAR-10:"),
         reading=READING.strip(),
     )
-    path = ROOT / "docs" / "anomaly.md"
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
-
-
-if __name__ == "__main__":
-    print(write_page())

@@ -169,7 +169,8 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
     hold_out = not _is_new_data(args.run, config, args.given)
     images = load_for(config.data, next(iter(classes), None), hold_out=hold_out)
     if not args.given - _SPLIT:
-        check_same_images(args.run, images, model.n_classes)
+        advice = "restore them, or score other images with --set data.source=PATH"
+        check_same_images(args.run, images, model.n_classes, advice)
     elif not hold_out:
         note_training_images(args.run, images.test)
     channels = images.test.shape[-1]

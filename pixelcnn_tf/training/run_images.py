@@ -13,7 +13,9 @@ from pixelcnn_tf.utils.progress import say
 from pixelcnn_tf.utils.stored_images import StoredImages
 
 
-def check_same_images(run: str, images: Images, n_classes: int | None) -> None:
+def check_same_images(
+    run: str, images: Images, n_classes: int | None, advice: str = "restore them"
+) -> None:
     """Checks that the images of a run are those that it was started with: else its test images may
     be among those that it was trained on.
 
@@ -22,6 +24,7 @@ def check_same_images(run: str, images: Images, n_classes: int | None) -> None:
         images: the images of its config, with labels if ``n_classes`` is not None.
         n_classes: the number of classes of the model. The labels of a run that is not
             class-conditional are in no checksum, so they are left out.
+        advice: the end of the error message.
 
     Raises:
         UserError: they have changed.
@@ -40,8 +43,7 @@ def check_same_images(run: str, images: Images, n_classes: int | None) -> None:
     if not folder.has_images(*images.arrays()):
         raise UserError(
             f"--run {run}: its images, or their division into sets, have changed since it was "
-            "trained, so that training images may be among them; restore them, or score other "
-            "images with --set data.source=PATH"
+            f"trained, so that training images may be among the test images; {advice}"
         )
 
 
