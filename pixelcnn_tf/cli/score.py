@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     own = load_for(config.data, model.n_classes)
     check_same_images(args.run, own, model.n_classes)
     images, names = _given_images(args, config, model, own.test.shape[1:])
-    note_training_images(args.run, images)
+    note_training_images(args.run, images, own.train)
     labels = None if args.label is None else np.full(len(images), args.label)
     scores = anomaly_scores(
         model,

@@ -47,12 +47,13 @@ def check_same_images(
         )
 
 
-def note_training_images(run: str, images: ImageArray) -> None:
+def note_training_images(run: str, images: ImageArray, own: ImageArray | None = None) -> None:
     """Prints how many of some images a run was trained on, as far as they can still be read.
 
     Args:
         run: the run folder.
         images: uint8 ``[n, height, width, channels]``.
+        own: the training images of the run; by default, they are loaded.
 
     Example:
 
@@ -63,7 +64,7 @@ def note_training_images(run: str, images: ImageArray) -> None:
     >>> note_training_images(str(run), np.zeros([2, 8, 8, 1], np.uint8))
     """
     try:
-        own = load_images(load_config(Path(run) / "config.yml").data).train
+        own = load_images(load_config(Path(run) / "config.yml").data).train if own is None else own
     except UserError:  # they are no longer there
         return
     if own.shape[1:] == images.shape[1:] and len(own) * len(images) < 1e8:  # CRC-32 is short
