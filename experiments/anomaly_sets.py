@@ -23,8 +23,38 @@ GARMENTS = {
 }
 
 
-def sets_of_digits(test: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
-    """Returns sets of as many images as there are test images, in their two colours each.
+#: Pixels of a drawing per pixel of the image that it is reduced to.
+SCALE = 4
+
+
+def sets_of_grey_digits(test: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
+    """Returns sets of as many images as there are test images, with the 17 grey levels of the
+    digits.
+
+    Args:
+        test: uint8 ``[n, height, width, 1]``, grey digits on black.
+        seed: of what is drawn at random.
+    """
+    rng = np.random.default_rng(seed)
+    levels = np.round(np.arange(17) * (255 / 16)).astype(np.uint8)
+    n = len(test)
+
+    def grey(drawings: list[np.ndarray]) -> np.ndarray:
+        return levels[np.round(np.stack(drawings) * 16).astype(int)][..., None]
+
+    return {
+        "letters": grey([letter(rng, *test.shape[1:3]) for _ in range(n)]),
+        "garments": grey([garment(rng, *test.shape[1:3]) for _ in range(n)]),
+        **changed(test, rng),
+        "one grey": np.broadcast_to(levels[rng.integers(17, size=(n, 1, 1, 1))], test.shape),
+        "black": np.zeros_like(test),
+        "noise of 17 greys": levels[rng.integers(17, size=test.shape)],
+        "uniform noise": rng.integers(256, size=test.shape).astype(np.uint8),
+    }
+
+
+def sets_of_coloured_digits(test: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
+    """Returns sets of as many images as there are test images, in the two colours of one each.
 
     Args:
         test: uint8 ``[n, height, width, 3]``, digits of two colours each; the corner is paper.
@@ -33,21 +63,18 @@ def sets_of_digits(test: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     n, height, width, _ = test.shape
     paper = test[:, :1, :1]
-    ink = (test != paper).any(axis=-1, keepdims=True)
-    pen = np.stack([image[mask[..., 0]][0] for image, mask in zip(test, ink, strict=True)])
-    pen = pen[:, None, None]
+    ink = (test != paper).any(axis=-1)
+    pen = np.stack([image[mask][0] for image, mask in zip(test, ink, strict=True)])[:, None, None]
 
-    def coloured(masks: list[np.ndarray]) -> np.ndarray:
-        return np.where(np.stack(masks)[..., None], pen, paper)
+    def coloured(drawings: list[np.ndarray]) -> np.ndarray:
+        return np.where(np.stack(drawings)[..., None] >= 0.5, pen, paper)
 
     return {
-        "letters": coloured([_letter(rng, height, width) for _ in range(n)]),
-        "garments": coloured([_garment(rng, height, width) for _ in range(n)]),
-        "mirrored": test[:, :, ::-1],
-        "rotated by 90°": np.rot90(test, axes=(1, 2)),
-        "pixels permuted": permuted(test, rng),
+        "letters": coloured([letter(rng, height, width) for _ in range(n)]),
+        "garments": coloured([garment(rng, height, width) for _ in range(n)]),
+        **changed(test, rng),
         "one colour": np.broadcast_to(paper, test.shape),
-        "noise of two colours": coloured(list(rng.random([n, height, width]) < 0.5)),
+        "noise of two colours": coloured(list(rng.random([n, height, width]))),
         "uniform noise": rng.integers(256, size=test.shape).astype(np.uint8),
     }
 
@@ -76,6 +103,15 @@ def sets_of_photographs(test: np.ndarray, seed: int = 0) -> dict[str, np.ndarray
     }
 
 
+def changed(test: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Returns sets of images of the same pixels in another order."""
+    return {
+        "mirrored": test[:, :, ::-1],
+        "rotated by 90°": np.rot90(test, axes=(1, 2)),
+        "pixels permuted": permuted(test, rng),
+    }
+
+
 def permuted(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Returns the images with the pixels of each in an order of its own."""
     n, height, width, channels = images.shape
@@ -84,22 +120,26 @@ def permuted(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.take_along_axis(pixels, orders[..., None], axis=1).reshape(images.shape)
 
 
-def _letter(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Returns a random capital letter, bool ``[height, width]``, about as large as a digit."""
-    image = Image.new("L", (width, height))
-    font = ImageFont.load_default(size=height)
-    letter = string.ascii_uppercase[rng.integers(26)]
-    ImageDraw.Draw(image).text((width / 2, height / 2), letter, 255, font, anchor="mm")
-    return np.asarray(image) >= 100
+def letter(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Returns a random capital letter about as large as a digit: float ``[height, width]``, 0 for
+    paper and 1 for ink."""
+    image = Image.new("L", (width * SCALE, height * SCALE))
+    font = ImageFont.load_default(size=height * SCALE)
+    middle = width * SCALE / 2, height * SCALE / 2
+    text = string.ascii_uppercase[rng.integers(26)]
+    ImageDraw.Draw(image).text(middle, text, 255, font, anchor="mm", stroke_width=1)
+    return _reduced(image)
 
 
-def _garment(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Returns the silhouette of a random garment, bool ``[height, width]``."""
+def garment(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Returns the silhouette of a random garment, as ``letter``."""
     corners = np.array(GARMENTS[list(GARMENTS)[rng.integers(len(GARMENTS))]])
     size = rng.uniform(0.7, 0.9, size=2)
-    start = rng.uniform(0.02, 0.98 - size)
-    scale = 4  # drawn larger and reduced, for smooth outlines
-    points = (start + corners * size) * [width * scale, height * scale]
-    image = Image.new("L", (width * scale, height * scale))
+    points = (rng.uniform(0.02, 0.98 - size) + corners * size) * [width * SCALE, height * SCALE]
+    image = Image.new("L", (width * SCALE, height * SCALE))
     ImageDraw.Draw(image).polygon([tuple(point) for point in points], fill=255)
-    return np.asarray(image.resize((width, height), Image.Resampling.BOX)) >= 128
+    return _reduced(image)
+
+
+def _reduced(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.reduce(SCALE), float) / 255
