@@ -7,6 +7,11 @@ from experiments.commands import ROOT, set_flags
 
 RECORDS = ROOT / "docs" / "results" / "anomaly"
 SCORES = ("plain", "complexity", "ratio")
+IMAGES = {
+    "grey_digits": "`data.source: digits_grey`, 8x8 pixels",
+    "coloured_digits": "`data.source: digits`, 12x12 pixels in two colours",
+    "photographs": "3,000 images of CIFAR-10",
+}
 
 PAGE = """# Anomaly scores
 
@@ -31,8 +36,8 @@ the pixels before it, in one colour scale for all images. In Python, `anomaly_sc
 
 ![Six images and their surprise maps](anomaly.png)
 
-*A test digit and five images that are none, with the bits per pixel under the first digit model of
-the table below.*
+*A test digit and five images that are none, with the bits per pixel under the first model of the
+coloured digits below.*
 
 ## The trap
 
@@ -49,30 +54,34 @@ correct it:
 
 A background model is trained on the same images with noise: `data.noise: 0.2` replaces each
 sub-pixel by a random value with probability 0.2, again at each step, as a function of the seed and
-the step. That of the digits is [configs/digits_background.yml](../configs/digits_background.yml):
+the step. [configs/digits_grey_background.yml](../configs/digits_grey_background.yml) is an example:
 
-    pixelcnn-tf train --config config.yml
-    pixelcnn-tf train --config configs/digits_background.yml
-    pixelcnn-tf score pictures/ --run runs/digits \\
-        --correct ratio --background runs/digits_background
+    pixelcnn-tf train --config config.yml --set data.source=digits_grey --set name=digits_grey
+    pixelcnn-tf train --config configs/digits_grey_background.yml
+    pixelcnn-tf score pictures/ --run runs/digits_grey \\
+        --correct ratio --background runs/digits_grey_background
 
 ## How well the scores tell sets apart
 
 AUROC is the probability that an anomalous image has a higher score than a test image: 1 is perfect,
 0.5 is chance, and below 0.5 the anomalous images look more normal than the test images. Mean and
 standard deviation of {n_seeds} seeds; the second column is the mean of the plain score.
-`experiments/anomaly_sets.py` makes all sets from the test images. The models are small and were
-trained for {minutes:g} minutes each, on {cores} cores that did other work at the same time. The
-probability of noise was not tuned.
+`experiments/anomaly_sets.py` makes all sets, with the grey levels of the digits or the colours of a
+test image each. A mirrored 0 or 8 is still a digit. The models are small, and were trained for the
+given times on {cores} cores that did other work as well. `data.noise` of the background models was
+not tuned.
 
-### Digits
+### Grey digits
 
-{digits_about}
+{grey_digits_about}
 
-{digits}
+{grey_digits}
 
-Letters, garments, the images of one colour and the noise of two colours have the colours of a test
-image each. A mirrored 0 or 8 is still a digit.
+### Coloured digits
+
+{coloured_digits_about}
+
+{coloured_digits}
 
 ### Photographs
 
@@ -117,32 +126,22 @@ def table(record: dict) -> str:
 def about(record: dict, images: str) -> str:
     """Returns how the models of a table were trained, in words."""
     steps = [step for seed in record["seeds"] for step in seed["steps"]]
-    changed = " ".join(set_flags(record["settings"]))
-    settings = f" with `{changed}`" if changed else ""
+    flags = " ".join(set_flags(record["settings"]))
     scores = [seed["background_bits_per_dim"] for seed in record["seeds"]]
     return (
-        f"{images} {record['train_images']:,} training and {record['test_images']:,} test images; "
-        f"`{record['config']}`{settings}: {record['weights']:,} weights, {min(steps):,} to "
-        f"{max(steps):,} steps of 16 images. The background models (`data.noise: "
-        f"{record['noise']}`) need {min(scores):.2f} to {max(scores):.2f} bits per dimension for "
-        "the test images."
+        f"{images}: {record['train_images']:,} training and {record['test_images']:,} test images. "
+        f"`{record['config']}`{f' with `{flags}`' if flags else ''}: {record['weights']:,} "
+        f"weights, {record['minutes']:g} minutes, {min(steps):,} to {max(steps):,} steps of 16 "
+        f"images. The background models, with `data.noise: {record['noise']}`, need "
+        f"{min(scores):.2f} to {max(scores):.2f} bits per dimension for the test images."
     )
 
 
 def page() -> str:
     """Returns docs/anomaly.md, from the recorded results."""
-    records = {
-        kind: json.loads((RECORDS / f"{kind}.json").read_text(encoding="utf-8"))
-        for kind in ("digits", "photographs")
-    }
-    first = records["digits"]
-    return PAGE.format(
-        n_seeds=len(first["seeds"]),
-        minutes=first["minutes"],
-        cores=first["cores"],
-        digits=table(records["digits"]),
-        photographs=table(records["photographs"]),
-        digits_about=about(records["digits"], "Coloured digits (`data.source: digits`):"),
-        photographs_about=about(records["photographs"], "A small subset of CIFAR-10:"),
-        reading=READING.strip(),
-    )
+    sections = {}
+    for kind, images in IMAGES.items():
+        record = json.loads((RECORDS / f"{kind}.json").read_text(encoding="utf-8"))
+        sections |= {kind: table(record), f"{kind}_about": about(record, images)}
+    n_seeds, cores = len(record["seeds"]), record["cores"]
+    return PAGE.format(n_seeds=n_seeds, cores=cores, reading=READING.strip(), **sections)

@@ -8,7 +8,7 @@ examples:
   pixelcnn-tf score photo.png --run runs/digits
   pixelcnn-tf score pictures/ more.npz --run runs/digits --out scores.csv --maps maps
   pixelcnn-tf score pictures/ --run runs/digits --correct complexity
-  pixelcnn-tf score pictures/ --run runs/digits --correct ratio --background runs/digits_background
+  pixelcnn-tf score pictures/ --run runs/mine --correct ratio --background runs/mine_background
 """
 
 import argparse
