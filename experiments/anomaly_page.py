@@ -41,9 +41,10 @@ coloured digits below.*
 
 ## The trap
 
-A simple image costs few bits, whatever it shows: the image of one colour above is no digit, but it
-is far *below* the mean of the test images. Likewise, models of CIFAR-10 give street-view house
-numbers a higher likelihood than the test images of CIFAR-10 (Nalisnick et al. 2019,
+A simple image costs few bits, whatever it shows: the image of one colour above is no digit, but no
+less probable than one, and a black image is more probable than every grey test digit. Likewise,
+models of CIFAR-10 give street-view house numbers a higher likelihood than the test images of
+CIFAR-10 (Nalisnick et al. 2019,
 [arXiv 1810.09136](https://arxiv.org/abs/1810.09136)). Look at both ends of the plain score, or
 correct it:
 
