@@ -35,6 +35,8 @@ _HOME_OF = {
     "generate_images": "sampling.generate",
     "complete_images": "sampling.complete",
     "SamplingSettings": "sampling.settings",
+    "encode": "codec.codec",
+    "decode": "codec.codec",
     "score": "scoring",
     "compare": "scoring",
     "anomaly_scores": "anomaly",

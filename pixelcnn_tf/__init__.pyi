@@ -2,6 +2,8 @@
 
 from pixelcnn_tf.anomaly import anomaly_scores as anomaly_scores
 from pixelcnn_tf.anomaly import surprise_maps as surprise_maps
+from pixelcnn_tf.codec.codec import decode as decode
+from pixelcnn_tf.codec.codec import encode as encode
 from pixelcnn_tf.config.data import DataConfig as DataConfig
 from pixelcnn_tf.config.loading import load_config as load_config
 from pixelcnn_tf.config.plugins import load_plugin as load_plugin

@@ -26,6 +26,8 @@ COMMANDS = {
     "complete": "complete images of which a part is hidden",
     "evaluate": "score a test set, or compare two models on it",
     "score": "score how unusual images are, and show where",
+    "compress": "compress images without loss, with the probabilities of a model",
+    "decompress": "decompress them",
     "plot-masks": "draw the masks of a masked convolution",
     "plot-receptive-field": "draw which pixels a model sees",
 }

@@ -71,6 +71,10 @@ class Parser(argparse.ArgumentParser):
                     f"--set {override}: only settings of the section data apply to a trained model"
                 )
 
+    def add_run(self, help: str = "a run folder or .keras file") -> None:
+        """Adds ``--run``, the trained model."""
+        self.add_argument("--run", "--model", required=True, metavar="PATH", help=help)
+
     def add_plugins(self) -> None:
         """Adds ``--plugin``, which collects ``args.plugins`` for ``load_plugins``."""
         self.add_argument(

@@ -78,7 +78,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
 
 def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     parser = Parser(__doc__, COMMAND, prog)
-    parser.add_argument("--run", required=True, metavar="PATH", help="a run folder or .keras file")
+    parser.add_run()
     parser.add_argument(
         "--n",
         type=whole_number,

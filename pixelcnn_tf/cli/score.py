@@ -24,7 +24,7 @@ from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.config.schema import Config, DataConfig
 from pixelcnn_tf.utils import startup
-from pixelcnn_tf.utils.atomic_files import check_new, filling, replacing
+from pixelcnn_tf.utils.atomic_files import check_folder, check_writable, filling, replacing
 from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.utils.progress import say
 
@@ -121,14 +121,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         metavar="IMAGES",
         help="image files, folders or archives of them, or .npz or .npy files",
     )
-    parser.add_argument(
-        "--run",
-        "--model",
-        dest="run",
-        required=True,
-        metavar="FOLDER",
-        help="a run folder: its model scores the images, and its test images are the reference",
-    )
+    parser.add_run("a run folder: its model scores the images, and its test images are compared")
     parser.add_argument(
         "--correct",
         choices=("complexity", "ratio"),
@@ -192,10 +185,10 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
             raise UserError(f"{path}: no such file or folder")
     args.settings = None
     if args.out:
-        args.out = check_new(args.out, args.force, ".csv")
-        args.settings = check_new(args.out.with_suffix(".json"), args.force, ".json")
+        args.out = check_writable(args.out, ".csv", force=args.force)
+        args.settings = check_writable(args.out.with_suffix(".json"), force=args.force)
     if args.maps:
-        check_new(args.maps, args.force)
+        check_folder(args.maps, args.force)
     return args
 
 

@@ -8,6 +8,7 @@ bits per dimension are ``nats / (ln 2 * height * width * channels)``.
 """
 
 import math
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -21,7 +22,8 @@ class Likelihood(keras.losses.Loss):
     """The base class of all likelihoods.
 
     A subclass sets ``n_values`` and ``n_params``, and implements ``log_probs`` and
-    ``probabilities``. Everything else follows from them.
+    ``probabilities``. Everything else follows from them; ``draw`` and ``cumulative`` may have
+    faster ways.
 
     Attributes:
         n_values: sub-pixels take the integer values 0 to ``n_values - 1``; at most 256.
@@ -101,6 +103,30 @@ class Likelihood(keras.losses.Loss):
         if not values.dtype.is_floating:
             return nats
         return tf.where(tf.reduce_any(tf.math.is_nan(values), axis=[1, 2, 3]), np.nan, nats)
+
+    def cumulative(self, logits) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Returns the cumulative distribution as a function.
+
+        Args:
+            logits: ``[..., n_params]``, the outputs of the model.
+
+        Returns:
+            a function from values, 0 to ``n_values - 2``, float32 or int32 ``[...]``, to the
+            probabilities that a sub-pixel is at most that large, float32 ``[...]``.
+        """
+        blocks, ends = _blocks(self.probabilities(logits))
+        size = blocks.shape[-1]
+        starts = tf.pad(ends, [[0, 0], [1, 0]])
+
+        def at_most(values):
+            flat = tf.reshape(tf.cast(values, tf.int32), [-1])
+            block, last = flat // size, flat % size
+            within = tf.gather(blocks, block, batch_dims=1)
+            within = tf.where(tf.range(size) <= last[:, None], within, 0.0)
+            sums = tf.gather(starts, block, batch_dims=1) + tf.reduce_sum(within, axis=-1)
+            return tf.reshape(sums, tf.shape(values))
+
+        return at_most
 
     def draw(self, logits, uniforms, temperature=None, top_p=None) -> tf.Tensor:
         """Draws values by inverting the cumulative distribution.
@@ -242,8 +268,7 @@ def nucleus(probabilities: tf.Tensor, top_p: float | tf.Tensor) -> tf.Tensor:
 def inverse_cumulative(probabilities: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """Returns the values at which the cumulative distribution exceeds ``uniforms``.
 
-    The search is for a block of about ``sqrt(n)`` values first and then within the block, because a
-    cumulative sum over 256 values would take longer than the softmax.
+    The search is for a block of values first and then within the block.
 
     Args:
         probabilities: float32 ``[..., n]``; they need not sum to 1.
@@ -259,12 +284,8 @@ def inverse_cumulative(probabilities: tf.Tensor, uniforms: tf.Tensor) -> tf.Tens
     >>> inverse_cumulative(probabilities, tf.constant([0.1, 0.3, 0.9])).numpy().tolist()
     [0.0, 1.0, 2.0]
     """
-    n = probabilities.shape[-1]
-    size = math.isqrt(n - 1) + 1
-    n_blocks = -(-n // size)
-    flat = tf.reshape(probabilities, [-1, n])
-    blocks = tf.reshape(tf.pad(flat, [[0, 0], [0, n_blocks * size - n]]), [-1, n_blocks, size])
-    ends = tf.cumsum(tf.reduce_sum(blocks, axis=-1), axis=-1)
+    blocks, ends = _blocks(probabilities)
+    size = blocks.shape[-1]
     # The rounded sum may differ from 1: scale the uniforms, not the probabilities.
     target = tf.reshape(uniforms, [-1, 1]) * ends[:, -1:]
     block = _count(ends <= target)
@@ -273,6 +294,25 @@ def inverse_cumulative(probabilities: tf.Tensor, uniforms: tf.Tensor) -> tf.Tens
     # It may stay below the target because of rounding: stop at the last value that adds to it.
     value = _count((within <= target) & (within < within[:, -1:]))
     return tf.reshape(tf.cast(block * size + value, tf.float32), tf.shape(uniforms))
+
+
+def _blocks(probabilities: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Divides the probabilities of ``n`` values into blocks of about ``sqrt(n)``, because a
+    cumulative sum over 256 values would take longer than the softmax.
+
+    Args:
+        probabilities: float32 ``[..., n]``.
+
+    Returns:
+        the blocks ``[m, n_blocks, size]``, filled up with zeros, and the cumulative sums at their
+        ends, ``[m, n_blocks]``; ``m`` is the product of the other axes.
+    """
+    n = probabilities.shape[-1]
+    size = math.isqrt(n - 1) + 1
+    n_blocks = -(-n // size)
+    flat = tf.reshape(probabilities, [-1, n])
+    blocks = tf.reshape(tf.pad(flat, [[0, 0], [0, n_blocks * size - n]]), [-1, n_blocks, size])
+    return blocks, tf.cumsum(tf.reduce_sum(blocks, axis=-1), axis=-1)
 
 
 def _count(conditions):

@@ -1,5 +1,7 @@
 """The Bernoulli distribution."""
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -38,3 +40,7 @@ class Bernoulli(Likelihood):
     def probabilities(self, logits) -> tf.Tensor:
         logits = self.checked(logits)
         return tf.concat([tf.sigmoid(-logits), tf.sigmoid(logits)], axis=-1)
+
+    def cumulative(self, logits) -> Callable[[tf.Tensor], tf.Tensor]:
+        probability = tf.sigmoid(-self.checked(logits)[..., 0])
+        return lambda values: probability  # of 0, the only value but the last

@@ -5,6 +5,8 @@ three outputs per component, and assigns similar probabilities to neighbouring v
 training step on.
 """
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -87,6 +89,16 @@ class LogisticMixture(Likelihood):
     def probabilities(self, logits) -> tf.Tensor:
         return tf.exp(self._log_probs_of_all(logits))
 
+    def cumulative(self, logits) -> Callable[[tf.Tensor], tf.Tensor]:
+        weight_logits, means, sharpness = self._parts(logits)
+        weights = tf.nn.softmax(weight_logits)
+
+        def at_most(values):
+            edges = tf.cast(values, tf.float32)[..., None] - 127  # v + 1/2, see _parts
+            return tf.reduce_sum(weights * tf.sigmoid((edges - means) * sharpness), axis=-1)
+
+        return at_most
+
     def draw(self, logits, uniforms, temperature=None, top_p=None) -> tf.Tensor:
         """Draws values by inverting the cumulative distribution; as in ``Likelihood``.
 
@@ -98,15 +110,11 @@ class LogisticMixture(Likelihood):
         if temperature is not None or top_p is not None:
             # Log-probabilities are the logits of a softmax.
             return Softmax(256).draw(self._log_probs_of_all(logits), uniforms, temperature, top_p)
-        weight_logits, means, sharpness = self._parts(logits)
-        weights = tf.nn.softmax(weight_logits)
+        at_most, values = self.cumulative(logits), tf.zeros_like(uniforms)
         # The rounded sum of the weights may differ from 1: scale the uniforms.
-        target = uniforms * tf.reduce_sum(weights, axis=-1)
-        values = tf.zeros_like(uniforms)
+        target = uniforms * tf.reduce_sum(tf.nn.softmax(self._parts(logits)[0]), axis=-1)
         for half in (128, 64, 32, 16, 8, 4, 2, 1):  # unrolled, for XLA
-            below = values + (half - 1)  # the largest value of the lower half
-            at_most = tf.sigmoid((below[..., None] - 127 - means) * sharpness)
-            passed = tf.reduce_sum(weights * at_most, axis=-1) > target
+            passed = at_most(values + (half - 1)) > target
             values = tf.where(passed, values, values + half)
         return values
 

@@ -44,13 +44,14 @@ def check_size(model: PixelModel, height: int, width: int) -> None:
         raise UserError(str(error)) from None
 
 
-def check_images(model: PixelModel, images: npt.ArrayLike) -> np.ndarray:
+def check_images(model: PixelModel, images: npt.ArrayLike, any_size: bool = False) -> np.ndarray:
     """Returns images for ``model`` as an array.
 
     Args:
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
         images: integers ``[n, height, width, n_channels]``, 0 to ``n_values - 1`` of the
             likelihood, of any numeric dtype.
+        any_size: whether they may have a size that the model cannot take.
 
     Returns:
         uint8 ``[n, height, width, n_channels]``.
@@ -73,7 +74,8 @@ def check_images(model: PixelModel, images: npt.ArrayLike) -> np.ndarray:
         raise UserError(
             f"images {images.shape}: must be (n, height, width, {model.n_channels}), at least one"
         )
-    check_size(model, *images.shape[1:3])
+    if not any_size:
+        check_size(model, *images.shape[1:3])
     model.likelihood.check_values(images)
     return images.astype(np.uint8)
 

@@ -83,7 +83,7 @@ def generate_images(
     shape = _image_shape(model, image_size, n_images)
     check_seed(seed)
     settings = (settings or SamplingSettings()).updated(overrides)
-    _check_method(model, settings.method)
+    check_method(model, settings.method)
     labels = labels_for(model, labels, int(n_images))
     size, workers = plan_batches(model, shape, settings)
     images, known = _initial_state(model, shape, initial_images, known)
@@ -207,7 +207,13 @@ def supports_incremental(model: keras.Model) -> bool:
     return isinstance(model, IncrementalModel) and not model.naive_parts()
 
 
-def _check_method(model, method: str) -> None:
+def check_method(model: keras.Model, method: str) -> None:
+    """Raises UserError if ``model`` cannot be evaluated by ``method``.
+
+    Example:
+        >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
+        >>> check_method(model, "incremental")
+    """
     if method == "incremental" and not supports_incremental(model):
         raise UserError(
             "method='incremental': the model or its blocks have no step, see "

@@ -9,7 +9,7 @@ import os
 import warnings
 import weakref
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -42,8 +42,13 @@ class Tables(NamedTuple):
 
 
 class Results(NamedTuple):
-    """The outputs of the loops: float32 tables of the values and, if given, of the logits
-    (``[..., n_params]``) that the values were drawn from.
+    """The outputs of the loops.
+
+    Attributes:
+        images: float32 table of the values.
+        logits: float32 table ``[..., n_params]`` of the logits that the values were drawn from; if
+            they are wanted.
+        state: what the chooser of the values keeps from one sub-pixel to the next, if anything.
 
     Example:
         >>> Results(images=tf.zeros([17, 1, 2])).logits
@@ -52,6 +57,7 @@ class Results(NamedTuple):
 
     images: tf.Tensor
     logits: tf.Tensor | tuple = ()
+    state: Any = ()
 
 
 # A value is chosen from the logits [n, n_params] of n sub-pixels and a function that picks their
@@ -89,7 +95,27 @@ def _chooser(tables: Tables, likelihood) -> Callable:
     return drawn if tables.known is None else _keep(tables, drawn)
 
 
-def _incremental_loop(model, size, weights, tables, states, results, first, stop):
+def choose_values(tables: Tables, model: PixelModel) -> Callable:
+    """Returns the function that chooses values as ``tables`` say, for ``incremental_loop``.
+
+    Its arguments are the logits ``[lanes, n_params]``, the ``ActivePixels``, a function that picks
+    the entries ``[lanes]`` of these sub-pixels from a table, and ``Results.state``; it returns the
+    values, float32 ``[lanes]``, and the new state.
+
+    Example:
+        >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
+        >>> choose = choose_values(Tables(images=tf.zeros([17, 1, 2])), model)
+        >>> values, state = choose(tf.zeros([2, 1]), None, lambda table: table[0, 0], ())
+        >>> values.numpy().tolist()  # those of the images
+        [0.0, 0.0]
+    """
+    choose = _chooser(tables, model.likelihood)
+    return lambda logits, pixels, pick, state: (choose(logits, pick), state)
+
+
+def _incremental_loop(
+    model, size, weights, tables, states, results, first, stop, chooser=choose_values
+):
     """Steps ``first`` to ``stop - 1`` of the ``Schedule``.
 
     Args:
@@ -99,12 +125,13 @@ def _incremental_loop(model, size, weights, tables, states, results, first, stop
         tables: ``Tables``.
         results: ``Results``, from the previous call if there was one.
         first, stop: int32 scalars.
+        chooser: makes the function that chooses values, see ``choose_values``.
 
     Returns:
         the states and the results after these steps.
     """
     schedule = Schedule(model, tables.images.shape[2], *size)
-    choose = _chooser(tables, model.likelihood)
+    choose = chooser(tables, model)
 
     def step(time, states, results):
         pixels = schedule.pixels(time, weights, states)
@@ -117,17 +144,17 @@ def _incremental_loop(model, size, weights, tables, states, results, first, stop
             return tf.tensor_scatter_nd_update(table, pixels.index[:, None], tf.stack(new, axis=1))
 
         model.advance(pixels)
-        all_values, all_logits = [], []
+        all_values, all_logits, state = [], [], results.state
         for channel in range(model.n_channels):
             pixels.channel = channel
             logits = model.step(pixels)
-            values = choose(logits, pick)
+            values, state = choose(logits, pixels, pick, state)
             model.observe(values, pixels)
             all_values.append(values)
             all_logits.append(logits)
         images = write(results.images, all_values)
         logits = write(results.logits, all_logits) if tf.is_tensor(results.logits) else ()
-        return time + 1, pixels.end(), Results(images, logits)
+        return time + 1, pixels.end(), Results(images, logits, state)
 
     start = (first, states, results)
     loop = tf.while_loop(lambda time, *_: time < stop, step, start, parallel_iterations=1)
@@ -175,22 +202,22 @@ XLA_VARIABLE = "PIXELCNN_TF_XLA"
 _refused: weakref.WeakSet = weakref.WeakSet()
 
 
-def _graph(loop: Callable, model, jit_compile: bool, size, *tensors) -> Callable:
+def _graph(loop: Callable, model, jit_compile: bool, size, *tensors, **options) -> Callable:
     """``loop`` for ``model`` and images of ``size`` as a graph, one for each shape of tensors."""
     shapes = [getattr(t, "shape", None) for t in tf.nest.flatten(tensors)]
-    key = (loop, jit_compile, size, *shapes)
+    key = (loop, jit_compile, size, *options.values(), *shapes)
     graphs = _graphs.setdefault(model, {})
     if key not in graphs:
         model = weakref.ref(model)
         # A partial, because TensorFlow takes all lambdas of one line for one function that is
         # traced too often, and warns.
-        call = functools.partial(_call, loop, model, size)
+        call = functools.partial(_call, loop, model, size, **options)
         graphs.setdefault(key, tf.function(call, autograph=False, jit_compile=jit_compile))
     return graphs[key]
 
 
-def _call(loop: Callable, model: weakref.ref, size, *arguments):
-    return loop(model(), size, *arguments)
+def _call(loop: Callable, model: weakref.ref, size, *arguments, **options):
+    return loop(model(), size, *arguments, **options)
 
 
 def incremental_loop(
@@ -203,9 +230,10 @@ def incremental_loop(
     first: tf.Tensor,
     stop: tf.Tensor,
     jit_compile: bool | None = None,
+    chooser: Callable = choose_values,
 ) -> tuple[list, Results]:
     """``_incremental_loop`` as a graph, compiled by XLA (``jit_compile=True``), not (False), or
-    where XLA can (None).
+    where XLA can (None); see ``compiles``.
 
     Example:
         >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
@@ -223,11 +251,12 @@ def incremental_loop(
     arguments = weights, tables, states, results, first, stop
 
     def run(compiled: bool):
-        return _graph(_incremental_loop, model, compiled, size, tables, results)(*arguments)
+        graph = _graph(_incremental_loop, model, compiled, size, tables, results, chooser=chooser)
+        return graph(*arguments)
 
     if jit_compile is not None:
         return run(jit_compile)
-    if model in _refused or os.environ.get(XLA_VARIABLE) == "0":
+    if not compiles(model):
         return run(False)
     try:
         return run(True)
@@ -241,6 +270,17 @@ def incremental_loop(
         reason = (str(error.message).splitlines() or ["no reason given"])[0][:200]
         warnings.warn(f"sampling without XLA, which cannot compile it: {reason}", stacklevel=2)
         return run(False)
+
+
+def compiles(model: PixelModel) -> bool:
+    """Returns whether ``incremental_loop`` compiles ``model`` with XLA by default: unless the
+    environment variable ``PIXELCNN_TF_XLA`` is 0, or XLA has refused to do so.
+
+    Example:
+        >>> compiles(pixelcnn_tf.PixelRNN(2, 2, n_layers=1)) or "PIXELCNN_TF_XLA" in os.environ
+        True
+    """
+    return model not in _refused and os.environ.get(XLA_VARIABLE) != "0"
 
 
 def naive_loop(

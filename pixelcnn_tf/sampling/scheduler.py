@@ -14,7 +14,13 @@ import tensorflow as tf
 
 from pixelcnn_tf.layers.schedule import Schedule
 from pixelcnn_tf.models.base import PixelModel
-from pixelcnn_tf.sampling.loops import Results, Tables, incremental_loop, naive_loop
+from pixelcnn_tf.sampling.loops import (
+    Results,
+    Tables,
+    choose_values,
+    incremental_loop,
+    naive_loop,
+)
 from pixelcnn_tf.sampling.settings import SamplingSettings
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.machine import cores, memory
@@ -97,7 +103,7 @@ class IncrementalBatch(_Batch):
         tables: ``Tables``.
         unknown: raster indices of the sub-pixels to choose; nothing is done after the last.
         weights: from ``split_weights``.
-        jit_compile: as in ``incremental_loop``.
+        jit_compile, chooser: as in ``incremental_loop``.
         results: ``Results`` to write to; images only if not given.
 
     Example:
@@ -112,10 +118,20 @@ class IncrementalBatch(_Batch):
         True
     """
 
-    def __init__(self, model, size, tables, unknown, weights, jit_compile=None, results=None):
+    def __init__(
+        self,
+        model,
+        size,
+        tables,
+        unknown,
+        weights,
+        jit_compile=None,
+        results=None,
+        chooser=choose_values,
+    ):
         super().__init__(model, results or Results(tables.images))
         self._arguments = model, size, weights, tables
-        self._jit_compile = jit_compile
+        self._options = {"jit_compile": jit_compile, "chooser": chooser}
         height, width = size
         schedule = Schedule(model, tables.images.shape[2], height, width, tables.labels)
         self._states = schedule.init_states()
@@ -130,7 +146,7 @@ class IncrementalBatch(_Batch):
             self.results,
             first,
             stop,
-            jit_compile=self._jit_compile,
+            **self._options,
         )
 
 

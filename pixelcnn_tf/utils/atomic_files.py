@@ -91,15 +91,17 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
-def check_writable(path: str | Path, *endings: str) -> Path:
+def check_writable(path: str | Path, *endings: str, force: bool = True) -> Path:
     """Returns ``path`` if a file can be written there. Commands call it before long work.
 
     Args:
         path: the path of the file.
         endings: the allowed endings of its name (``'.png'``); by default any.
+        force: whether the file may exist already.
 
     Raises:
-        UserError: its folder does not exist, it is a folder itself, or it has another ending.
+        UserError: its folder does not exist, it is a folder itself, or it has another ending; or it
+            exists.
 
     Examples:
         >>> check_writable("masks.jpg", ".png")
@@ -115,38 +117,36 @@ def check_writable(path: str | Path, *endings: str) -> Path:
         raise UserError(f"{path}: the folder {path.parent} cannot be written to")
     if endings and path.suffix.lower() not in endings:
         raise UserError(f"{path}: must end in {' or '.join(endings)}")
+    if path.exists() and not force:
+        raise UserError(f"{path}: exists already; use --force to overwrite it, or another name")
     return path
 
 
-def check_new(path: str | Path, force: bool, *endings: str) -> Path:
-    """Returns ``path`` if a new file can be written there, as ``check_writable``; without endings,
-    if files can be written into a new or empty folder there. Commands call it before long work.
+def check_folder(path: str | Path, force: bool) -> None:
+    """Checks that files can be written into a folder, which is new or empty. Commands call it
+    before long work.
 
     Args:
-        path: the path of the file, or of the folder.
-        force: whether the file may exist, or the folder hold files.
-        endings: the allowed endings of the name of a file; none for a folder.
+        path: the path of the folder.
+        force: whether it may hold files already.
 
     Raises:
-        UserError: as ``check_writable``; or it exists already.
+        UserError: it holds files, is a file, or cannot be written to.
 
     Examples:
         >>> import tempfile
-        >>> check_new(tempfile.gettempdir(), False)
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> check_folder(folder / "maps", False)
+        >>> (folder / "a.txt").touch()
+        >>> check_folder(folder, False)
         Traceback (most recent call last):
         pixelcnn_tf.utils.errors.UserError: ...: holds files already; use --force to add to them
     """
     path = Path(path)
-    if endings:
-        if check_writable(path, *endings).exists() and not force:
-            raise UserError(f"{path}: exists already; use --force to overwrite it")
-        return path
     if not path.is_dir():
         if check_writable(path).exists():
             raise UserError(f"{path}: is a file; must be a folder")
-        return path
-    if not os.access(path, os.W_OK | os.X_OK):
+    elif not os.access(path, os.W_OK | os.X_OK):
         raise UserError(f"{path}: cannot be written to")
-    if any(path.iterdir()) and not force:
+    elif any(path.iterdir()) and not force:
         raise UserError(f"{path}: holds files already; use --force to add to them")
-    return path

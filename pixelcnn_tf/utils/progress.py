@@ -94,9 +94,27 @@ def sampling_progress(n_images: int, size: tuple[int, int]) -> Iterator[Callable
         >>> with sampling_progress(n_images=2, size=(8, 8)) as show:
         ...     show(64, 128)
     """
-    with progress("sampling", n_images * math.prod(size), "pixel", unit_scale=True) as bar:
+    with pixel_progress("sampling", n_images * math.prod(size)) as show:
+        yield show
 
-        def show(done: int, _: int) -> None:
+
+@contextlib.contextmanager
+def pixel_progress(name: str, n_pixels: int | None = None) -> Iterator[Callable[[int, int], None]]:
+    """Yields a function that shows a progress bar, to be called with the number of pixels done and
+    that of all pixels.
+
+    Args:
+        name: the text before the bar.
+        n_pixels: the number of all pixels, if it is known from the beginning.
+
+    Examples:
+        >>> with pixel_progress("compressing") as show:
+        ...     show(64, 128)
+    """
+    with progress(name, n_pixels, "pixel", unit_scale=True) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
             if not bar.n:
                 bar.unpause()  # the time of compilation does not count for the estimate
             bar.update(done - bar.n)

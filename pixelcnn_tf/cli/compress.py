@@ -1,0 +1,132 @@
+"""Compress images without loss, with the probabilities of a trained model.
+
+The better the model predicts images of this kind, the smaller the file; decompress it with the same
+model. Images of any sizes go into one file.
+
+examples:
+  pixelcnn-tf compress photos/ --run runs/photos --out photos.pxc
+  pixelcnn-tf compress a.png b.png --run runs/photos --out two.pxc --stats
+  pixelcnn-tf compress digits.npz --run runs/digits --out digits.pxc
+  pixelcnn-tf compress large.png --run runs/photos --out large.pxc --tile 256
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+from pixelcnn_tf.cli.parsing import Parser, label, whole_number
+from pixelcnn_tf.config.plugins import load_plugins
+from pixelcnn_tf.utils import startup
+from pixelcnn_tf.utils.atomic_files import check_writable, replacing
+from pixelcnn_tf.utils.errors import UserError, number_of
+from pixelcnn_tf.utils.progress import pixel_progress
+
+COMMAND = "pixelcnn-tf compress"
+
+
+def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
+    """Runs the command with the given arguments and returns its exit status.
+
+    Raises:
+        UserError: a flag, the run or an image is wrong.
+
+    Examples:
+        >>> main(["photo.png", "--run", "none", "--out", "a.pxc"])
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: photo.png: no such file or folder
+    """
+    args = _arguments(argv, prog)
+    load_plugins(args.plugins)
+    out = check_writable(args.out, ".pxc", force=args.force)
+    for path in args.images:
+        if not Path(path).expanduser().exists():
+            raise UserError(f"{path}: no such file or folder")
+
+    startup.import_tensorflow()
+    import numpy as np
+
+    from pixelcnn_tf.codec.codec import decode, encode
+    from pixelcnn_tf.data.exact_images import read_exact
+    from pixelcnn_tf.training.run_folder import load_model
+
+    startup.find_devices()
+    model = load_model(args.run)
+    n_values = model.likelihood.n_values
+    by_class = model.n_classes is not None and args.label is None
+    found = read_exact(args.images, model.n_channels, n_values, by_class)
+    labels = found.labels if args.label is None else args.label
+    start = time.perf_counter()
+    with pixel_progress("compressing") as show:
+        data = encode(
+            model,
+            found.images,
+            labels,
+            names=found.names,
+            tile=args.tile,
+            batch_size=args.batch_size,
+            progress=show,
+        )
+    seconds = time.perf_counter() - start
+    if args.verify:
+        with pixel_progress("verifying") as show:
+            decoded = decode(model, data, progress=show)
+        for image, again in zip(found.images, decoded, strict=True):
+            assert np.array_equal(image, again)
+    with replacing(out) as temporary:
+        temporary.write_bytes(data)
+    n_dims = sum(image.size for image in found.images)
+    print(
+        f"{number_of(len(found.images), 'image')}, {n_dims:,} bytes: {len(data):,} bytes, "
+        f"{8 * len(data) / n_dims:.4f} bits per dim: {out}"
+    )
+    if args.stats:
+        from pixelcnn_tf.codec.other_codecs import comparison
+
+        print(comparison(found.images, n_values, len(data), seconds))
+    return 0
+
+
+def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
+    parser = Parser(__doc__, COMMAND, prog)
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGES",
+        help="image files and folders of image files of any sizes; or one .npy or .npz file",
+    )
+    parser.add_run()
+    parser.add_argument("--out", required=True, metavar="FILE", help="the .pxc file to write")
+    parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
+    parser.add_argument(
+        "--stats",
+        action="store_true",
+        help="also print size and time beside PNG, WebP and JPEG XL (where Pillow has them)",
+    )
+    parser.add_argument(
+        "--tile",
+        type=whole_number,
+        metavar="N",
+        help="cut images into tiles of at most NxN pixels, which are coded separately: more cores "
+        "for one large image, at the cost of some bits",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=whole_number,
+        metavar="N",
+        help="images that are coded at once (default: chosen for speed, within the memory)",
+    )
+    parser.add_argument(
+        "--label",
+        type=label,
+        metavar="N",
+        help="for a class-conditional model: the class of all images (default: their labels in "
+        "the array file, or the names of their folders)",
+    )
+    parser.add_argument(
+        "--verify", action="store_true", help="decompress and compare before the file is written"
+    )
+    parser.add_plugins()
+    args = parser.parse_args(argv)
+    if args.label == "all":
+        raise UserError("--label all: must be one class")
+    return args

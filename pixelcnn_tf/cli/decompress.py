@@ -1,0 +1,154 @@
+"""Decompress images that ``pixelcnn-tf compress`` has compressed.
+
+Every image is exactly as it was, or the command says why it cannot be decompressed.
+
+examples:
+  pixelcnn-tf decompress photos.pxc --run runs/photos --out photos/
+  pixelcnn-tf decompress digits.pxc --run runs/digits --out digits.npz
+"""
+
+import argparse
+import contextlib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from pixelcnn_tf.cli.parsing import Parser
+from pixelcnn_tf.config.plugins import load_plugins
+from pixelcnn_tf.utils import startup
+from pixelcnn_tf.utils.atomic_files import check_writable, replacing
+from pixelcnn_tf.utils.errors import UserError, number_of
+from pixelcnn_tf.utils.progress import pixel_progress
+
+if TYPE_CHECKING:
+    import numpy as np
+
+COMMAND = "pixelcnn-tf decompress"
+ARRAYS = (".npy", ".npz")
+
+
+def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
+    """Runs the command with the given arguments and returns its exit status.
+
+    Raises:
+        UserError: a flag, the run or the file is wrong.
+
+    Examples:
+        >>> main(["none.pxc", "--run", "runs/photos", "--out", "photos"])
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: none.pxc: no such file
+    """
+    args = _arguments(argv, prog)
+    load_plugins(args.plugins)
+    file, out = Path(args.file), Path(args.out)
+    if not file.is_file():
+        raise UserError(f"{file}: {'is a folder' if file.is_dir() else 'no such file'}")
+    if out.suffix.lower() in ARRAYS:
+        check_writable(out, force=args.force)
+    else:
+        _check_folder(out, args.force)
+    data = file.read_bytes()
+
+    startup.import_tensorflow()
+    import numpy as np
+
+    from pixelcnn_tf.codec.codec import decode
+    from pixelcnn_tf.codec.container import read_container
+    from pixelcnn_tf.training.run_folder import load_model
+
+    container = read_container(data, str(file))  # before the model is loaded
+    startup.find_devices()
+    model = load_model(args.run)
+    n_values = model.likelihood.n_values
+    if out.suffix.lower() not in ARRAYS and n_values not in (2, 256):
+        raise UserError(f"--out {out}: images of {n_values} values; must end in .npy or .npz")
+    if out.suffix.lower() in ARRAYS and len(container.sizes) > 1:
+        raise UserError(f"--out {out}: the images have several sizes; name a folder")
+    with pixel_progress("decompressing") as show:
+        images = decode(model, data, name=str(file), progress=show)
+    if out.suffix.lower() in ARRAYS:
+        labels = {"y_test": np.array(container.labels)} if container.labels else {}
+        with replacing(out) as temporary, temporary.open("wb") as stream:
+            if out.suffix.lower() == ".npy":
+                np.save(stream, images)
+            else:
+                np.savez_compressed(stream, x_test=images, **labels)  # pyright: ignore
+    else:
+        images = [image * np.uint8(255 // (n_values - 1)) for image in images]
+        _write_images(images, _names(container.names, len(images), file), out)
+    print(f"{number_of(len(images), 'image')}: {out}")
+    return 0
+
+
+def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
+    parser = Parser(__doc__, COMMAND, prog)
+    parser.add_argument("file", metavar="FILE", help="a .pxc file")
+    parser.add_run("the run folder or .keras file that the images were compressed with")
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="PATH",
+        help="a new folder for .png files; or, if all images have one size, a .npy or .npz file",
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="overwrite the file, or files of the same names in the folder, if they exist",
+    )
+    parser.add_plugins()
+    return parser.parse_args(argv)
+
+
+def _check_folder(folder: Path, force: bool) -> None:
+    if folder.is_file():
+        raise UserError(f"--out {folder}: is a file; must be a folder, or end in .npy or .npz")
+    if folder.is_dir() and any(folder.iterdir()) and not force:
+        raise UserError(
+            f"--out {folder}: contains files; add --force to overwrite those of the same names"
+        )
+    if not folder.absolute().parent.is_dir():
+        raise UserError(f"--out {folder}: there is no folder {folder.parent}; create it first")
+    if not os.access(folder if folder.is_dir() else folder.absolute().parent, os.W_OK):
+        raise UserError(f"--out {folder}: cannot be written to")
+
+
+def _names(names: list[str], n: int, file: Path) -> list[str]:
+    """Returns the names of the files to write, relative to their folder."""
+    if not names:
+        digits = len(str(n - 1))
+        return [f"{i:0{digits}}.png" for i in range(n)]
+    paths = [PurePosixPath(name) for name in names]
+    for path in paths:
+        if path.is_absolute() or ".." in path.parts or not path.name or "\\" in str(path):
+            raise UserError(f"{file}: names an image {str(path)!r}, which is not within a folder")
+    return [f"{path}.png" for path in paths]
+
+
+def _write_images(images: "Sequence[np.ndarray]", names: list[str], folder: Path) -> None:
+    """Writes all images, or none: they are moved to ``folder`` when they are complete."""
+    from PIL import Image
+
+    parent = folder.absolute().parent
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=parent) as made:
+        temporary = Path(made)
+        for image, name in zip(images, names, strict=True):
+            path = temporary / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(path)
+        if not folder.exists():
+            with contextlib.suppress(OSError):
+                temporary.chmod(0o777 & ~_umask())
+                os.replace(temporary, folder)
+                temporary.mkdir()  # for the context manager to remove
+                return
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(temporary / name, folder / name)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
