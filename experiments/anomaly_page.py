@@ -103,7 +103,26 @@ only the digits are measured. AUROC is `roc_auc_score` of scikit-learn, which is
 package.
 """
 
-READING = """TODO"""
+READING = """
+- **The plain score** finds what is more complex than the training images: letters, garments, noise
+  and permuted pixels. It fails on what is simpler: black images among grey digits, and photographs
+  of one colour, blurred or grey, look more normal than the test images. This is the published
+  pattern (Nalisnick et al., Serrà et al.). Images upside down have the likelihood of the others.
+- **Complexity** corrects this, as published: simple images are found nearly always. The price is
+  paid for anomalies that are more complex than they are improbable: noise that is added to
+  photographs costs PNG and WebP more than it costs the model, so noisy photographs look normal.
+  Mirrored digits, as complex as digits, are found less often.
+- **The ratio** does not find the simple images: on photographs and grey digits it is close to the
+  plain score, except for images of one grey, which it finds less often. Ren et al. report AUROC
+  below 0.1 for the likelihood and above 0.9 for the ratio, on Fashion-MNIST and MNIST and on
+  CIFAR-10 and street-view house numbers, with models that were trained for much longer and a
+  probability of noise that was chosen on other anomalous images. On the digits of two flat colours
+  the ratio fails, probably because an edge costs a model that expects noise more than it costs the
+  other one: whatever has more edges than a digit has a lower ratio.
+
+Use `complexity` where simple images may be anomalous, the plain score where noise may be, and
+`ratio` after choosing `data.noise` on anomalies like those that you expect.
+"""
 
 
 def table(record: dict) -> str:
