@@ -63,6 +63,6 @@ endif
 	$(INSTALL) -r requirements.txt --editable .
 	@touch $@
 
-.venv/.installed-dev: .venv/.installed requirements-dev.txt requirements-docs.txt
+.venv/.installed-dev: .venv/.installed requirements-dev.txt requirements-docs.txt requirements-serve.txt
 	$(INSTALL) -r requirements-dev.txt
 	@touch $@

@@ -12,6 +12,7 @@ examples:
   python -m benchmarks tfp               PixelCNN++ of this package and of TensorFlow Probability
   python -m benchmarks torch             training and scoring beside the same models in PyTorch
   python -m benchmarks data --set model.n_layers=2   a folder of images, read on the way and kept
+  python -m benchmarks codec --batches 1,64 --sides 256,512,1024   compressing and decompressing
   python -m benchmarks checkouts --other ../old   this checkout and another one, all models
 
 Absolute figures depend on the machine and its load; compare the ratios. The alternatives run
@@ -27,6 +28,7 @@ from unittest import mock
 import numpy as np
 
 from benchmarks.checkouts import checkouts
+from benchmarks.codec import codec
 from benchmarks.data import data
 from benchmarks.measuring import (
     channels_of,
@@ -57,8 +59,13 @@ JOB_SIDES = {"family": 28}
 TABLES = {"family": "mnist_binary", "colour": "cifar10_small"}
 #: Flags that only some jobs use, and those jobs.
 USERS = {"config": "train conv sample tfp data", "whole_naive": "sample tfp"}
-USERS |= {"batches": "sample", "sides": "sample", "other": "checkouts", "features": "torch"}
-USERS |= {"side": "train conv sample tfp data family colour checkouts", "images": "data"}
+USERS |= {
+    "batches": "sample codec",
+    "sides": "sample codec",
+    "other": "checkouts",
+    "features": "torch",
+}
+USERS |= {"side": "train conv sample tfp data family colour codec checkouts", "images": "data"}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -76,8 +83,8 @@ def main(argv: list[str] | None = None) -> int:
         "--side", type=whole_number, help="height and width (32; family: 28, as MNIST)"
     )
     for flag, default, what in [
-        ("--batches", [1, 16, 64, 256], "sample: batch sizes"),
-        ("--sides", [16, 32, 64], "sample: sides of images"),
+        ("--batches", [1, 16, 64, 256], "sample, codec: batch sizes"),
+        ("--sides", [16, 32, 64], "sample, codec: sides of images"),
         ("--features", [32, 64, 128, 256], "torch: numbers of features"),
     ]:
         numbers = ",".join(map(str, default))
@@ -109,7 +116,7 @@ def main(argv: list[str] | None = None) -> int:
     if config.model.n_classes is not None:
         raise UserError(f"{args.job}: n_classes {config.model.n_classes}: must be without classes")
     args.side = args.side or JOB_SIDES.get(args.job, 32)
-    if args.job in ("colour", "tfp") and args.side % 4:
+    if args.job in ("codec", "colour", "tfp") and args.side % 4:
         fits = -(-args.side // 4) * 4
         raise UserError(
             f"--side {args.side}: must be a multiple of 4 for PixelCNN++, for example {fits}"
@@ -257,6 +264,7 @@ JOBS = {
     "tfp": tfp,
     "torch": torch_peer,
     "data": data,
+    "codec": codec,
     "checkouts": checkouts,
 }
 

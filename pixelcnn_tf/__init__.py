@@ -41,6 +41,7 @@ _HOME_OF = {
     "compare": "scoring",
     "anomaly_scores": "anomaly",
     "surprise_maps": "anomaly",
+    "export_model": "serving.export",
     "receptive_field": "visualization.receptive_field",
     "Config": "config.schema",
     "DataConfig": "config.data",

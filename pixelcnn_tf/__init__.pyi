@@ -45,6 +45,7 @@ from pixelcnn_tf.sampling.generate import generate_images as generate_images
 from pixelcnn_tf.sampling.settings import SamplingSettings as SamplingSettings
 from pixelcnn_tf.scoring import compare as compare
 from pixelcnn_tf.scoring import score as score
+from pixelcnn_tf.serving.export import export_model as export_model
 from pixelcnn_tf.training.run_folder import load_model as load_model
 from pixelcnn_tf.training.trainer import Trainer as Trainer
 from pixelcnn_tf.utils.errors import UserError as UserError

@@ -18,8 +18,9 @@ COLUMNS = {
     **dict.fromkeys(["testing", "models", "layers"], 0),
     **dict.fromkeys(["likelihoods", "scoring", "anomaly"], 2),
     **dict.fromkeys(["data", "config"], 3),
+    **dict.fromkeys(["codec", "serving"], 4),
 }
-N_COLUMNS, BOX_WIDTH, COLUMN_PITCH, ROW_GAP, LINE = 4, 200, 224, 34, 15
+N_COLUMNS, BOX_WIDTH, COLUMN_PITCH, ROW_GAP, LINE = 5, 200, 224, 34, 15
 
 
 def modules() -> dict[str, list[Path]]:

@@ -6,6 +6,7 @@ examples:
   pixelcnn-tf sample --run runs/digits            draw images from the trained model
   pixelcnn-tf complete --run runs/digits          hide the lower halves of images, draw them again
   pixelcnn-tf evaluate --run runs/digits          score the test set
+  pixelcnn-tf export --run runs/digits --out digits_model    write it for other programs
 
 ``pixelcnn-tf COMMAND --help`` lists the flags of a command, with examples.
 """
@@ -28,6 +29,7 @@ COMMANDS = {
     "score": "score how unusual images are, and show where",
     "compress": "compress images without loss, with the probabilities of a model",
     "decompress": "decompress them",
+    "export": "write a model for programs without this package",
     "plot-masks": "draw the masks of a masked convolution",
     "plot-receptive-field": "draw which pixels a model sees",
 }

@@ -1,4 +1,6 @@
-"""Draw images from a trained model into a grid (.png) or an array (.npy).
+"""Draw images from a trained model into a grid (.png), an array (.npy) or an animation (.gif).
+
+The animation shows how the pixels of the grid become known, in the order of the sampler.
 
 examples:
   pixelcnn-tf sample --run runs/digits --n 64 --out samples.png
@@ -6,6 +8,7 @@ examples:
   pixelcnn-tf sample --run runs/by_class --label 7 --n 16
   pixelcnn-tf sample --run runs/by_class --label all    one row per class
   pixelcnn-tf sample --run model.keras --size 12 --n 4 --out four.npy
+  pixelcnn-tf sample --run runs/digits --n 24 --format gif
 """
 
 import argparse
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 COMMAND = "pixelcnn-tf sample"
+FORMATS = ("png", "npy", "gif")
 
 
 def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
@@ -39,14 +43,16 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     """
     args = _arguments(argv, prog)
     load_plugins(args.plugins)
-    out = check_writable(args.out, ".png", ".npy")
-    image_size = args.size or _trained_size(Path(args.run))
+    endings = [f".{args.format}"] if args.format else [f".{name}" for name in FORMATS]
+    out = check_writable(args.out or f"sheet{endings[0]}", *endings)
+    image_size = args.size or trained_size(Path(args.run))
 
     startup.import_tensorflow()
     import numpy as np
 
     from pixelcnn_tf.sampling.generate import generate_images
     from pixelcnn_tf.training.run_folder import load_model
+    from pixelcnn_tf.visualization.animation import save_sampling
     from pixelcnn_tf.visualization.plots import image_grid, save_image
 
     startup.find_devices()
@@ -69,6 +75,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     if out.suffix.lower() == ".npy":
         with replacing(out) as temporary, temporary.open("wb") as file:
             np.save(file, images)
+    elif out.suffix.lower() == ".gif":
+        save_sampling(model, images, out, args.columns)
     else:
         save_image(image_grid(images, model.likelihood.n_values, args.columns), out)
     height, width, channels = images.shape[1:]
@@ -93,9 +101,11 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     )
     parser.add_argument(
         "--out",
-        default="sheet.png",
         metavar="FILE",
-        help="a .png image grid or a .npy array (default sheet.png)",
+        help="a .png image grid, a .npy array or a .gif animation (default sheet.png)",
+    )
+    parser.add_argument(
+        "--format", choices=FORMATS, help="the format (default: the ending of --out)"
     )
     parser.add_sampling()
     parser.add_plugins()
@@ -143,11 +153,16 @@ def _number_and_labels(
     return args.n or 64, np.asarray(args.label)
 
 
-def _trained_size(run: Path) -> tuple[int, int]:
+def trained_size(run: Path) -> tuple[int, int]:
     """Returns the image size in the config of a run.
 
     Raises:
         UserError: there is no such run, or its config does not state the size.
+
+    Examples:
+        >>> trained_size(Path("none"))
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: --run none: no such run folder ...
     """
     config = run / "config.yml"
     if run.is_dir() and config.exists():

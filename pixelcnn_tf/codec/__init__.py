@@ -1,5 +1,7 @@
-"""How are images compressed without loss, with the probabilities of a model?
+"""The codec: lossless compression of images.
 
-Imports ``sampling``, ``models``, ``layers``, ``likelihoods`` and ``utils``; imported by ``cli``.
-container.py is the file format, codec.py its contents, entropy_coding.py the arithmetic.
+Question: how do the probabilities of a model become a file that is as short as they allow?
+
+Imports: ``sampling``, ``models``, ``likelihoods``, ``layers`` and ``utils``.
+Imported by: ``cli``.
 """

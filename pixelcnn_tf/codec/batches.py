@@ -136,7 +136,7 @@ class CodingBatch(IncrementalBatch):
         >>> batch = CodingBatch(model, schedule, 1, split_weights(model), False, images)
         >>> batch.advance(batch.n_steps)
         >>> batch.intervals().shape  # of every step, channel, round, and stream
-        (136, 1, 16, 1, 2)
+        (16, 1, 2, 1, 2)
     """
 
     def __init__(

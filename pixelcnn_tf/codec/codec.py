@@ -168,10 +168,9 @@ def model_digest(model: PixelModel) -> bytes:
     >>> len(model_digest(model))
     16
     """
-    config = json.dumps(
-        keras.saving.serialize_keras_object(model)["config"], sort_keys=True, default=str
-    )
-    digest = hashlib.sha256(config.encode())
+    config = {"class": type(model).__name__, **model.get_config(), "name": "", "dtype": ""}
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    digest.update(model.dtype_policy.name.encode())
     for weight in model.weights:
         digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
     return digest.digest()[:DIGEST_BYTES]

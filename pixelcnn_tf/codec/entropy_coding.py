@@ -178,7 +178,8 @@ def _interval(likelihood: Likelihood, logits, given, quantiles, decoding):
     while half:
         last = value + (half - 1)  # the largest value of the lower half
         n_upper = tf.clip_by_value(n_values - 1 - last, 0, half)
-        bound = tf.cast(tf.round(at_most(tf.cast(last, tf.float32)) * 2.0**PRECISION), tf.int32)
+        probability = at_most(tf.cast(tf.minimum(last, n_values - 2), tf.float32))
+        bound = tf.cast(tf.round(probability * 2.0**PRECISION), tf.int32)
         bound = tf.where(n_upper > 0, tf.clip_by_value(bound, left + half, right - n_upper), right)
         upper = tf.where(decoding, quantiles >= bound, given > last)
         value = tf.where(upper, last + 1, value)

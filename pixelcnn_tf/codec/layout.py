@@ -96,8 +96,8 @@ def layout_of(container: Container, unit: int) -> dict[Size, list[Tile]]:
 
 
 def _step(side: int) -> int:
-    """The sides of groups are multiples of this: at most a quarter more than ``side``."""
-    return max(8, 1 << side.bit_length() - 3) if side > 8 else 1
+    """The sides of groups are multiples of this, at most a quarter of ``side`` from 32 up."""
+    return max(8, (1 << side.bit_length()) >> 3)
 
 
 def _up(side: int, unit: int) -> int:

@@ -75,8 +75,8 @@ def read_exact(
             raise UserError(
                 f"{given[0]}: has no labels, and the model is class-conditional; add --label"
             )
-        images = np.asarray(loaded.test[:])
-        return ExactImages(_fitting(images, given[0], n_channels, n_values), [], loaded.test_labels)
+        images = _fitting(np.asarray(loaded.test[:]), given[0], n_channels, n_values)
+        return ExactImages(list(images), [], loaded.test_labels)
     files = dict(_files(given))
     found = progress("reading", len(files), "img", files.items())
     arrays = [_fitting(_pixels(file), file, n_channels, n_values) for file, _ in found]
@@ -103,9 +103,9 @@ def _files(paths: list[Path]) -> Iterator[tuple[Path, Path]]:
 def _distinct(names: list[Path]) -> list[str]:
     """Returns the names without their endings, except where two would be the same."""
     short = [name.with_suffix("").as_posix() for name in names]
+    counts = Counter(short)
     short = [
-        name.as_posix() if n > 1 else cut
-        for name, cut, n in zip(names, short, map(Counter(short).get, short), strict=True)
+        name.as_posix() if counts[cut] > 1 else cut for name, cut in zip(names, short, strict=True)
     ]
     if len(set(short)) < len(short):
         name, _ = Counter(short).most_common(1)[0]

@@ -337,11 +337,27 @@ def stateless_uniforms(
         True
     """
 
-    def row(i):
-        return tf.random.stateless_uniform(
-            n_dims[None], tf.stack([seed, i]), None, None, tf.uint32, alg="philox"
-        )
+    images = first + tf.range(n_images)
+    return uniforms_of(tf.stack([tf.fill([n_images], seed), images], axis=1), n_dims)
+
+
+def uniforms_of(keys: tf.Tensor, n_dims: tf.Tensor | int) -> tf.Tensor:
+    """float32 ``[n_images, n_dims]`` in [0, 1): for each image a row that depends on its key.
+
+    Args:
+        keys: int32 ``[n_images, 2]``: the seed, and which image of this seed it is.
+        n_dims: number of sub-pixels of an image.
+
+    Example:
+        >>> uniforms = stateless_uniforms(*map(tf.constant, (7, 0, 5, 3)))
+        >>> bool(tf.reduce_all(uniforms_of(tf.constant([[7, 4]]), 3) == uniforms[4:]))
+        True
+    """
+
+    def row(key):
+        shape = tf.reshape(n_dims, [1])
+        return tf.random.stateless_uniform(shape, key, None, None, tf.uint32, alg="philox")
 
     rows = tf.TensorSpec([None], tf.uint32)
-    bits = tf.map_fn(row, first + tf.range(n_images), fn_output_signature=rows)
+    bits = tf.map_fn(row, keys, fn_output_signature=rows)
     return tf.cast(tf.bitwise.right_shift(bits, 8), tf.float32) * 2.0**-24

@@ -75,6 +75,42 @@ def filling(folder: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def replacing_folder(path: str | Path) -> Iterator[Path]:
+    """Yields a new temporary folder, which replaces the folder ``path``, if there is one, once it
+    is complete and flushed to the disk.
+
+    Raises:
+        UserError: the folder above it does not exist or cannot be written to.
+
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "folder"
+        >>> with replacing_folder(path) as temporary:
+        ...     _ = (temporary / "a.txt").write_text("complete")
+        >>> [file.name for file in path.iterdir()]
+        ['a.txt']
+    """
+    path = Path(path)
+    temporary, old = (path.with_name(f".{path.name}.{os.getpid()}{end}") for end in ("", ".old"))
+    try:
+        temporary.mkdir()
+        yield temporary
+        for part in [*temporary.rglob("*"), temporary]:
+            flush(part)
+        if path.exists():  # a folder with files in it cannot be replaced in one step
+            os.replace(path, old)
+        os.replace(temporary, path)
+        flush(path.parent)
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        if old.exists() and not path.exists():
+            os.replace(old, path)
+        for leftover in (temporary, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
 def flush(path: Path) -> None:
     """Flushes a file's contents, or a folder's entries, to the disk.
 

@@ -81,9 +81,25 @@ def completion_grid(
     """
     rows = np.concatenate([originals[:, None], originals[:, None], completions], axis=1)
     rows = np.round(rows * (255 / (n_values - 1))).astype(np.uint8)
-    chequers = 105 + 45 * (np.indices(hidden.shape).sum(axis=0) % 2)
-    rows[:, 1, hidden] = chequers[hidden][:, None]
+    rows[:, 1] = chequered(rows[:, 1], hidden)
     return image_grid(rows.reshape(-1, *rows.shape[2:]), columns=rows.shape[1])
+
+
+def chequered(images: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Returns images with a grey chequerboard in place of hidden pixels.
+
+    Args:
+        images: uint8 ``[n, height, width, channels]``, values 0 to 255.
+        hidden: boolean ``[height, width]``.
+
+    Example:
+
+    >>> from pixelcnn_tf.visualization.plots import chequered
+    >>> chequered(np.zeros([1, 2, 2, 1], np.uint8), np.eye(2, dtype=bool))[0, ..., 0].tolist()
+    [[105, 0], [0, 105]]
+    """
+    chequers = 105 + 45 * (np.indices(hidden.shape).sum(axis=0) % 2)
+    return np.where(hidden[..., None], chequers[..., None], images).astype(np.uint8)
 
 
 def save_image(image: np.ndarray, path: str | Path) -> None:

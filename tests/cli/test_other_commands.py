@@ -4,12 +4,21 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from benchmarks import __main__ as benchmark
 from experiments import results_table
 from pixelcnn_tf import PixelCNNPlusPlus, PixelRNN
-from pixelcnn_tf.cli import complete, evaluate, plot_masks, plot_receptive_field, sample, score
+from pixelcnn_tf.cli import (
+    complete,
+    evaluate,
+    export,
+    plot_masks,
+    plot_receptive_field,
+    sample,
+    score,
+)
 from pixelcnn_tf.cli import train as train_command
 from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.visualization import plots
@@ -36,6 +45,36 @@ def test_sample_writes_an_image_grid_or_an_array(runs, tmp_path, capsys):
     flags = ["--run", f"{run}/model.keras", "--size", "3x5", "--n", "2"]
     assert sample.main([*flags, "--out", str(tmp_path / "a.NPY")]) == 0
     assert np.load(tmp_path / "a.NPY").shape == (2, 3, 5, 1)
+
+
+def test_sample_draws_an_animation_of_the_grid(runs, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    flags = ["--run", str(runs / "small"), "--n", "6"]
+    assert sample.main([*flags, "--format", "gif"]) == 0
+    assert sample.main([*flags, "--format", "png"]) == 0
+    assert "6 images of 8x8x1, seed 0: sheet.gif" in capsys.readouterr().out
+    grid = np.asarray(Image.open("sheet.png")).astype(int)
+    with Image.open("sheet.gif") as animation:
+        assert animation.info["loop"] == 0  # for ever
+        frames, durations = [], []
+        for i in range(animation.n_frames):
+            animation.seek(i)
+            frames.append(np.asarray(animation.convert("RGB")).astype(int))
+            durations.append(animation.info["duration"])
+    np.testing.assert_allclose(frames[-1], grid, atol=8)  # a palette of 256 colours
+    known = [(np.abs(frame - grid) <= 8).all(axis=-1).mean() for frame in frames]
+    assert known == sorted(known) and known[0] < 0.5
+    assert 3000 < sum(durations[:-1]) < 5000 and durations[-1] == 2500
+
+
+def test_export_writes_a_model_for_other_programs(runs, tmp_path, capsys):
+    flags = ["--run", str(runs / "small"), "--out", str(tmp_path / "m"), "--batch-sizes", "2"]
+    assert export.main(flags) == 0
+    out = capsys.readouterr().out
+    assert "images of 8x8x1, in batches of 2" in out and f"{tmp_path / 'm'} (" in out
+    signatures = tf.saved_model.load(tmp_path / "m").signatures
+    shape = signatures["complete"].structured_input_signature[1]["images"].shape
+    assert shape.as_list() == [None, 8, 8, 1]
 
 
 @pytest.mark.parametrize("part", ["lower", "right", "2,3,4x2", "mask.png", "mask.npy"])
@@ -135,6 +174,7 @@ def test_benchmark_of_sampling_writes_its_figures(tmp_path, monkeypatch, capsys)
         complete,
         evaluate,
         score,
+        export,
         plot_masks,
         plot_receptive_field,
         benchmark,

@@ -11,7 +11,7 @@ from pixelcnn_tf.config import config_template
 GUIDES = {page: text for page, text in pages().items() if page != "CHANGELOG.md"}
 SOURCE = "\n".join(
     path.read_text()
-    for folder in ("pixelcnn_tf", "benchmarks", "experiments", "docs/generate")
+    for folder in ("pixelcnn_tf", "benchmarks", "examples", "experiments", "docs/generate")
     for path in sorted((ROOT / folder).rglob("*.py"))
 )
 OURS = re.compile(r"(?:(?:def|class) (\w+)|^(\w+) = )", flags=re.MULTILINE)
