@@ -39,6 +39,8 @@ _HOME_OF = {
     "decode": "codec.codec",
     "score": "scoring",
     "compare": "scoring",
+    "anomaly_scores": "anomaly",
+    "surprise_maps": "anomaly",
     "export_model": "serving.export",
     "receptive_field": "visualization.receptive_field",
     "Config": "config.schema",

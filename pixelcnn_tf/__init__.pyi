@@ -1,5 +1,7 @@
 """The public names as type checkers and editors see them; ``__init__.py`` loads each when used."""
 
+from pixelcnn_tf.anomaly import anomaly_scores as anomaly_scores
+from pixelcnn_tf.anomaly import surprise_maps as surprise_maps
 from pixelcnn_tf.codec.codec import decode as decode
 from pixelcnn_tf.codec.codec import encode as encode
 from pixelcnn_tf.config.data import DataConfig as DataConfig

@@ -1,6 +1,7 @@
 """Scores of images under trained models, and paired comparisons of two models.
 
-Imports ``sampling``, ``models``, ``likelihoods`` and ``utils``; imported by ``cli``.
+Imports ``sampling``, ``models``, ``likelihoods`` and ``utils``; imported by ``anomaly`` and
+``cli``.
 """
 
 import weakref

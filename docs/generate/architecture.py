@@ -16,7 +16,7 @@ DIAGRAM = ROOT / "docs" / "figures" / "layers.svg"
 #: Preferred columns of the diagram, so that arrows cross no box; 1 for all others.
 COLUMNS = {
     **dict.fromkeys(["testing", "models", "layers"], 0),
-    **dict.fromkeys(["likelihoods", "scoring"], 2),
+    **dict.fromkeys(["likelihoods", "scoring", "anomaly"], 2),
     **dict.fromkeys(["data", "config"], 3),
     **dict.fromkeys(["codec", "serving"], 4),
 }

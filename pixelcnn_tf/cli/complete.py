@@ -15,7 +15,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelcnn_tf.cli.parsing import Parser, label, size, whole_number
+from pixelcnn_tf.cli.parsing import Parser, check_label, label, size, whole_number
 from pixelcnn_tf.config import registry
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.plugins import load_plugins
@@ -174,7 +174,8 @@ def _originals(
     """
     import numpy as np
 
-    _check_label(args, model.n_classes)
+    if args.label is not None or args.images is not None:
+        check_label(args.label, model.n_classes)
     images, labels = _given_images(args, data, model)
     source = args.images or data.source
     if args.size and images.shape[1:3] != args.size:
@@ -190,19 +191,6 @@ def _originals(
             f"{model.n_channels}; convert them"
         )
     return images, labels if args.label is None else np.full(len(images), args.label)
-
-
-def _check_label(args: argparse.Namespace, n_classes: int | None) -> None:
-    if n_classes is None and args.label is not None:
-        raise UserError(f"--label {args.label}: the model is not class-conditional; leave it out")
-    if n_classes is None or (args.label is None and args.images is None):
-        return
-    if args.label not in range(n_classes):
-        given = "not given" if args.label is None else args.label
-        raise UserError(
-            f"--label {given}: the model is class-conditional; must be a class from 0 to "
-            f"{n_classes - 1}"
-        )
 
 
 def _given_images(args: argparse.Namespace, data: DataConfig, model):

@@ -23,10 +23,9 @@ from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing
 from pixelcnn_tf.utils.errors import UserError, number_of
-from pixelcnn_tf.utils.progress import say
 
 if TYPE_CHECKING:
-    from pixelcnn_tf.data.images import ImageArray, Images
+    from pixelcnn_tf.data.images import Images
     from pixelcnn_tf.scoring import Comparison
 
 COMMAND = "pixelcnn-tf evaluate"
@@ -142,11 +141,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     parser.add_overrides("a setting of the section data, as in data.source=mine.npz")
     parser.add_plugins()
     args = parser.parse_args(argv)
-    for override in args.overrides:
-        if not override.startswith("data."):
-            raise UserError(
-                f"--set {override}: only settings of the section data apply to a trained model"
-            )
+    parser.refuse_overrides_except_data(args.overrides)
     for flag, run in (("--run", args.run), ("--compare", args.against)):
         if run and not (Path(run) / "config.yml").is_file():
             raise UserError(f"{flag} {run}: not a run folder (there is no config.yml in it)")
@@ -163,6 +158,7 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
         UserError: as ``load_images``; or the classes or channels do not fit the models.
     """
     from pixelcnn_tf.data.pipeline import load_for
+    from pixelcnn_tf.training.run_images import check_same_images, note_training_images
 
     classes = {m.n_classes for m in (model, other) if m is not None} - {None}
     if len(classes) > 1:
@@ -173,9 +169,10 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
     hold_out = not _is_new_data(args.run, config, args.given)
     images = load_for(config.data, next(iter(classes), None), hold_out=hold_out)
     if not args.given - _SPLIT:
-        _check_same_images(args.run, images, model)
+        advice = "restore them, or score other images with --set data.source=PATH"
+        check_same_images(args.run, images, model.n_classes, advice)
     elif not hold_out:
-        _note_training_images(args.run, images.test)
+        note_training_images(args.run, images.test)
     channels = images.test.shape[-1]
     if channels != model.n_channels:
         raise UserError(
@@ -193,55 +190,6 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
 
 #: Settings that change which images are in the test set, or nothing.
 _SPLIT = {"data.test_share", "data.validation_share", "data.seed", "data.cache_gb"}
-
-
-def _check_same_images(run: str, images: "Images", model) -> None:
-    """Raises UserError if the images of the run have changed: those to be scored may be among those
-    that it was trained on.
-
-    The labels of an unconditional run are in no checksum, so they are left out.
-    """
-    from pixelcnn_tf.training.run_folder import RunFolder
-
-    folder = RunFolder(run)
-    if not folder.images.exists():
-        say(f"{folder.images} is missing: the images may be others than those of the run")
-        return
-    if model.n_classes is None:
-        images = images._replace(train_labels=None, test_labels=None, validation_labels=None)
-    if not folder.has_images(*images.arrays()):
-        raise UserError(
-            f"--run {run}: its images, or their division into sets, have changed since it was "
-            "trained, so that training images may be among them; restore them, or score other "
-            "images with --set data.source=PATH"
-        )
-
-
-def _note_training_images(run: str, images: "ImageArray") -> None:
-    """Print how many of some images the run was trained on, as far as they can still be read."""
-    import numpy as np
-
-    from pixelcnn_tf.data.sources import load_images
-
-    try:
-        own = load_images(load_config(Path(run) / "config.yml").data).train
-    except UserError:  # they are no longer there
-        return
-    if own.shape[1:] == images.shape[1:] and len(own) * len(images) < 1e8:  # CRC-32 is short
-        n = int(np.isin(_checksums(images), _checksums(own)).sum())
-        if n:
-            say(f"{n:,} of the {len(images):,} images are among the training images of {run}")
-
-
-def _checksums(images: "ImageArray"):
-    """Returns the checksum of each image."""
-    import numpy as np
-
-    from pixelcnn_tf.utils.stored_images import StoredImages
-
-    if isinstance(images, np.ndarray):
-        images = StoredImages(images.__getitem__, images.shape, "images")
-    return images.checksums()
 
 
 def _is_new_data(run: str, config: Config, given: set[str]) -> bool:

@@ -26,6 +26,7 @@ COMMANDS = {
     "sample": "draw images from a trained model",
     "complete": "complete images of which a part is hidden",
     "evaluate": "score a test set, or compare two models on it",
+    "score": "score how unusual images are, and show where",
     "compress": "compress images without loss, with the probabilities of a model",
     "decompress": "decompress them",
     "export": "write a model for programs without this package",

@@ -59,6 +59,18 @@ class Parser(argparse.ArgumentParser):
             help=f"override {what}; may be repeated",
         )
 
+    def refuse_overrides_except_data(self, overrides: list[str]) -> None:
+        """Checks that ``--set`` changes only settings of the section data.
+
+        Raises:
+            UserError: it changes another one.
+        """
+        for override in overrides:
+            if not override.startswith("data."):
+                raise UserError(
+                    f"--set {override}: only settings of the section data apply to a trained model"
+                )
+
     def add_run(self, help: str = "a run folder or .keras file") -> None:
         """Adds ``--run``, the trained model."""
         self.add_argument("--run", "--model", required=True, metavar="PATH", help=help)
@@ -202,6 +214,27 @@ def label(text: str) -> int | str:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r}: must be an integer from 0 up, or 'all'")
     return int(text)
+
+
+def check_label(given: int | str | None, n_classes: int | None) -> None:
+    """Checks the value of ``--label``, the class of all images.
+
+    Raises:
+        UserError: a class for a model without classes; none, or another one, for one with classes.
+
+    Examples:
+        >>> check_label(None, None)
+        >>> check_label(7, 5)
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: --label 7: the model is class-conditional; must be ...
+    """
+    if n_classes is None and given is not None:
+        raise UserError(f"--label {given}: the model is not class-conditional; leave it out")
+    if n_classes is not None and given not in range(n_classes):
+        raise UserError(
+            f"--label {'not given' if given is None else given}: the model is class-conditional; "
+            f"must be a class from 0 to {n_classes - 1}"
+        )
 
 
 def exit_with(main: Callable[..., int], **options) -> int:

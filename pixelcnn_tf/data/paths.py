@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from pixelcnn_tf.config import registry
 from pixelcnn_tf.config.data import TFDS, DataConfig
@@ -102,7 +103,23 @@ def _is_readable(folder: Path) -> bool:
     return os.access(folder, os.R_OK | os.X_OK) and folder.is_dir()
 
 
-def read_all(path: Path, data: DataConfig) -> ImageArray:
+class NamedImages(NamedTuple):
+    """Images, and a name of each for messages and tables.
+
+    Attributes:
+        images: uint8 ``[n, height, width, channels]``.
+        names: the file of each, or the array file and the position in it: ``'a.npz[3]'``.
+
+    Examples:
+        >>> NamedImages(np.zeros([1, 8, 8, 3], np.uint8), ["a.png"]).names
+        ['a.png']
+    """
+
+    images: ImageArray
+    names: list[str]
+
+
+def read_all(path: Path, data: DataConfig) -> NamedImages:
     """Returns all images of an image file or of a folder of images; of other files and folders,
     the test images or else the training images.
 
@@ -111,7 +128,7 @@ def read_all(path: Path, data: DataConfig) -> ImageArray:
         data: as for ``read_path``.
 
     Returns:
-        uint8 ``[n, height, width, channels]``.
+        the images and their names.
 
     Raises:
         UserError: as ``read_path``.
@@ -121,16 +138,17 @@ def read_all(path: Path, data: DataConfig) -> ImageArray:
         >>> path = Path(tempfile.mkdtemp()) / "a.npz"
         >>> images = np.zeros((5, 8, 8), np.uint8)
         >>> np.savez(path, x_train=images, x_test=images[:2])
-        >>> len(read_all(path, DataConfig()))
-        2
+        >>> [Path(name).name for name in read_all(path, DataConfig()).names]
+        ['a.npz[0]', 'a.npz[1]']
     """
-    with extracted(path) as path:
-        if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
-            return read_images([path], data).images
-        if path.is_dir() and not _container(path) and not record_files(path):
-            return read_images(find_images(path), data).images
-        [*_, (images, _)] = _read(path, data, False, "an image file, a folder").values()
-        return images
+    with extracted(path) as inside:
+        if inside.suffix.lower() in IMAGE_ENDINGS and inside.is_file():
+            return NamedImages(read_images([inside], data).images, [str(path)])
+        if inside.is_dir() and not _container(inside) and not record_files(inside):
+            images, files = read_images(find_images(inside), data)
+            return NamedImages(images, [str(path / file.relative_to(inside)) for file in files])
+        [*_, (images, _)] = _read(inside, data, False, "an image file, a folder").values()
+        return NamedImages(images, [f"{path}[{i}]" for i in range(len(images))])
 
 
 def path_classes(data: DataConfig) -> list[str] | None:

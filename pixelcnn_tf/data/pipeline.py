@@ -38,14 +38,16 @@ def get_dataset(
     The training set is shuffled in every epoch and repeated without end, in an order that depends
     only on ``seed``. The other sets are traversed once, in order; their last batch may be smaller.
     With ``Images.dynamic``, every training batch is binarized at random, and with
-    ``Images.augment`` half of its images are mirrored, as a function of ``seed`` and the step.
+    ``Images.augment`` half of its images are mirrored, as a function of ``seed`` and the step. With
+    ``Images.noise``, each sub-pixel is replaced with that probability by a value drawn uniformly
+    from 0 to the largest one of the training set (1 for binary images), in the same way.
     ``StoredImages`` are read on the way, by several threads.
 
     Args:
         source: a name (``'digits'``) or path, a ``DataConfig``, or loaded ``Images``.
         split: ``'train'``, ``'test'`` or ``'validation'``.
         batch_size: images per batch.
-        seed: the seed of the order, of the binarization and of the mirrored images.
+        seed: the seed of the order, of the binarization, of the mirrored images and of the noise.
         start_step: number of batches to skip at the start, to resume training.
         labels: whether each batch is a pair ``(images, labels)``; the images are the same.
         part, n_parts: of each training batch, return only the ``part``-th of ``n_parts`` equal
@@ -81,6 +83,8 @@ def get_dataset(
             f"that there are); {_LABELLED}"
         )
     training, stored = split == "train", isinstance(array, StoredImages)
+    noisy = training and images.noise
+    largest = int(array.max()) if noisy and not images.dynamic else 1
     with tf.device("CPU"):
         array = array if stored else tf.constant(array)
         numbers = tf.constant(numbers, tf.int32) if labels else None
@@ -104,6 +108,8 @@ def get_dataset(
             chosen = _draw_binary(chosen, seed, step, batch_size, own)
         if training and "flip" in images.augment:
             chosen = _flip(chosen, seed, step, batch_size, own)
+        if noisy:
+            chosen = _add_noise(chosen, noisy, largest, seed, step, batch_size, own)
         return (chosen, tf.gather(numbers, at)) if labels else chosen
 
     n_calls = n_threads() if stored else 2
@@ -220,6 +226,26 @@ def _flip(images: tf.Tensor, seed: int, step: tf.Tensor, n: int, own: slice) -> 
     key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 2], tf.int64), step)
     drawn = tf.random.stateless_uniform([n], key, 0, 2, tf.int32)[own]
     return tf.where(tf.reshape(drawn, [-1, 1, 1, 1]) == 1, images[:, :, ::-1], images)
+
+
+def _add_noise(
+    images: tf.Tensor,
+    probability: float,
+    largest: int,
+    seed: int,
+    step: tf.Tensor,
+    n: int,
+    own: slice,
+) -> tf.Tensor:
+    """Returns the images, which are those ``own`` of a batch of ``n``, with each sub-pixel replaced
+    with the given probability by a value from 0 to ``largest``: a function of (seed, step), like
+    ``_draw_binary``. Source: Ren et al. 2019 (arXiv 1906.02845), section 3."""
+    key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 3], tf.int64), step)
+    where, which = tf.unstack(tf.random.experimental.stateless_split(key, 2))
+    shape = [n, *images.shape[1:]]
+    replaced = tf.random.stateless_uniform(shape, where)[own] < probability
+    values = tf.random.stateless_uniform(shape, which, 0, largest + 1, tf.int32)[own]
+    return tf.where(replaced, tf.cast(values, images.dtype), images)
 
 
 def _draw_binary(

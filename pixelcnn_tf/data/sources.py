@@ -14,7 +14,7 @@ from pixelcnn_tf.config.registry import Entry
 from pixelcnn_tf.data.array_files import as_images, as_labels
 from pixelcnn_tf.data.images import ImageArray, Images, hold_out_test, hold_out_validation
 from pixelcnn_tf.data.mapped_arrays import kept
-from pixelcnn_tf.data.paths import read_all, read_path, source_path
+from pixelcnn_tf.data.paths import NamedImages, read_all, read_path, source_path
 from pixelcnn_tf.utils.errors import UserError, suggestion
 from pixelcnn_tf.utils.stored_images import StoredImages
 
@@ -70,7 +70,7 @@ def load_images(
         if validation is not None:
             validation = _binarize(validation, data, "validation")
         images = images._replace(train=train, test=test, validation=validation, dynamic=dynamic)
-    images = images._replace(augment=tuple(data.augment))
+    images = images._replace(augment=tuple(data.augment), noise=data.noise)
     if data.validation_share:
         images = hold_out_validation(images, data)
         if images.dynamic and images.validation is not None:  # drawn once, like the test images
@@ -103,13 +103,28 @@ def load_all_images(path: str | Path, data: DataConfig) -> ImageArray:
         >>> load_all_images(path, DataConfig()).shape
         (5, 8, 8, 1)
     """
+    return load_named_images(path, data).images
+
+
+def load_named_images(path: str | Path, data: DataConfig) -> NamedImages:
+    """Returns all images of one file or folder, as ``load_all_images`` does, and their names.
+
+    Args, raises: as ``load_all_images``.
+
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.npy"
+        >>> np.save(path, np.zeros((5, 8, 8), np.uint8))
+        >>> Path(load_named_images(path, DataConfig()).names[4]).name
+        'a.npy[4]'
+    """
     path = Path(os.path.expanduser(path))
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
-    images = read_all(path, data)
-    if data.binarize and images.max() > 1:
-        images = _binarize(images, data, "test")
-    return images
+    read = read_all(path, data)
+    if data.binarize and read.images.max() > 1:
+        read = read._replace(images=_binarize(read.images, data, "test"))
+    return read
 
 
 def _binarize(images: ImageArray, data: DataConfig, split: str) -> np.ndarray:

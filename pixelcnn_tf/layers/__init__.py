@@ -3,5 +3,6 @@
 Question: which input may influence which output, and how is a layer evaluated incrementally?
 
 Imports: ``utils``.
-Imported by: ``models``, ``sampling``, ``visualization``, ``serving``, ``testing`` and ``training``.
+Imported by: ``models``, ``sampling``, ``codec``, ``visualization``, ``serving``, ``testing`` and
+``training``.
 """

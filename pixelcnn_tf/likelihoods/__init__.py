@@ -3,5 +3,5 @@
 Question: how probable is each value, what is the loss, and how is a value drawn?
 
 Imports: ``utils`` and ``config``.
-Imported by: ``models``, ``scoring``, ``training`` and ``cli``.
+Imported by: ``models``, ``scoring``, ``codec``, ``anomaly``, ``training`` and ``cli``.
 """

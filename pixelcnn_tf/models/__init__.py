@@ -3,6 +3,6 @@
 Question: how do layers become a distribution over images?
 
 Imports: ``layers``, ``likelihoods``, ``config`` and ``utils``.
-Imported by: ``sampling``, ``scoring``, ``visualization``, ``serving``, ``testing``, ``training``
-and ``cli``.
+Imported by: ``sampling``, ``scoring``, ``codec``, ``anomaly``, ``visualization``, ``serving``,
+``testing``, ``training`` and ``cli``.
 """

@@ -3,5 +3,5 @@
 Question: how is a model evaluated one sub-pixel after another, exactly and fast?
 
 Imports: ``models``, ``layers`` and ``utils``.
-Imported by: ``scoring``, ``serving``, ``testing``, ``training`` and ``cli``.
+Imported by: ``scoring``, ``codec``, ``serving``, ``testing``, ``training`` and ``cli``.
 """

@@ -84,14 +84,22 @@ def write_results(trainer: Trainer, images: Images, test: dict[str, float], seco
         "used_parameters": used_parameters(model),
         "cores": cores(),
         "devices": trainer.strategy.num_replicas_in_sync,
-        "versions": _versions(),
+        "versions": versions(),
     }
     with replacing(trainer.run.results) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return record
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Returns the versions of this package, of Python and of the libraries that compute results.
+
+    Example:
+
+    >>> from pixelcnn_tf.training.results import versions
+    >>> versions()["pixelcnn_tf"] == pixelcnn_tf.__version__
+    True
+    """
     import pixelcnn_tf
 
     return {

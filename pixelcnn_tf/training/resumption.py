@@ -24,7 +24,7 @@ def forbidden_changes(old: Config, new: Config, same_images: bool = False) -> li
     """Returns the keys whose values differ, excluding those that a resumed run may change.
 
     More steps or minutes only make a run longer, unless the learning rate depends on them. With
-    the same images, all of ``data`` may change but how they are made binary and augmented.
+    the same images, all of ``data`` may change but how they are made binary, augmented and noisy.
 
     Args:
         old: the config that the run was started with.
@@ -48,7 +48,7 @@ def forbidden_changes(old: Config, new: Config, same_images: bool = False) -> li
     before, after = flat(old.model_dump()), flat(new.model_dump())
     if same_images:
         free |= {key for key in {**before, **after} if key.startswith("data.")}
-        free -= {"data.binarize", "data.augment"}
+        free -= {"data.binarize", "data.augment", "data.noise"}
     return [
         f"{key}: {before.get(key)} there, {after.get(key)} here"
         + (

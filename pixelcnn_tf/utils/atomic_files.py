@@ -41,6 +41,41 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def filling(folder: str | Path) -> Iterator[Path]:
+    """Yields a temporary folder to write files into, which move to ``folder`` only once all are
+    complete. A folder that does not exist is created; files of the same names are replaced.
+
+    Raises:
+        UserError: the folder cannot be written to, or its parent does not exist.
+
+    Examples:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp()) / "maps"
+        >>> with filling(folder) as temporary:
+        ...     _ = (temporary / "a.txt").write_text("complete")
+        >>> [path.name for path in folder.iterdir()]
+        ['a.txt']
+    """
+    folder = Path(folder)
+    temporary = (folder if folder.is_dir() else folder.parent) / f".{folder.name}.{os.getpid()}"
+    try:
+        temporary.mkdir()
+        yield temporary
+        for path in temporary.iterdir():
+            flush(path)
+        if folder.is_dir():
+            for path in temporary.iterdir():
+                os.replace(path, folder / path.name)
+        else:
+            os.replace(temporary, folder)
+        flush(folder)
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def replacing_folder(path: str | Path) -> Iterator[Path]:
     """Yields a new temporary folder, which replaces the folder ``path``, if there is one, once it
     is complete and flushed to the disk.
@@ -121,3 +156,33 @@ def check_writable(path: str | Path, *endings: str, force: bool = True) -> Path:
     if path.exists() and not force:
         raise UserError(f"{path}: exists already; use --force to overwrite it, or another name")
     return path
+
+
+def check_folder(path: str | Path, force: bool) -> None:
+    """Checks that files can be written into a folder, which is new or empty. Commands call it
+    before long work.
+
+    Args:
+        path: the path of the folder.
+        force: whether it may hold files already.
+
+    Raises:
+        UserError: it holds files, is a file, or cannot be written to.
+
+    Examples:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> check_folder(folder / "maps", False)
+        >>> (folder / "a.txt").touch()
+        >>> check_folder(folder, False)
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: ...: holds files already; use --force to add to them
+    """
+    path = Path(path)
+    if not path.is_dir():
+        if check_writable(path).exists():
+            raise UserError(f"{path}: is a file; must be a folder")
+    elif not os.access(path, os.W_OK | os.X_OK):
+        raise UserError(f"{path}: cannot be written to")
+    elif any(path.iterdir()) and not force:
+        raise UserError(f"{path}: holds files already; use --force to add to them")

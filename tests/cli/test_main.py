@@ -55,6 +55,7 @@ def test_help_is_shown_before_tensorflow_and_matplotlib_are_imported(command):
         ["sample", "--run", "none"],
         ["complete", "--run", "none"],
         ["evaluate", "--run", "none"],
+        ["score", "a.png", "--run", "none"],
         ["plot-masks", "--kernel", "4"],
         ["plot-receptive-field", "--config", "none.yml"],
         ["init", "--source", "none"],

@@ -10,7 +10,15 @@ from PIL import Image
 from benchmarks import __main__ as benchmark
 from experiments import results_table
 from pixelcnn_tf import PixelCNNPlusPlus, PixelRNN
-from pixelcnn_tf.cli import complete, evaluate, export, plot_masks, plot_receptive_field, sample
+from pixelcnn_tf.cli import (
+    complete,
+    evaluate,
+    export,
+    plot_masks,
+    plot_receptive_field,
+    sample,
+    score,
+)
 from pixelcnn_tf.cli import train as train_command
 from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.visualization import plots
@@ -165,6 +173,7 @@ def test_benchmark_of_sampling_writes_its_figures(tmp_path, monkeypatch, capsys)
         sample,
         complete,
         evaluate,
+        score,
         export,
         plot_masks,
         plot_receptive_field,

@@ -13,6 +13,7 @@ from PIL import Image
 
 from benchmarks import __main__ as benchmark
 from experiments import results_table
+from pixelcnn_tf import PixelRNN
 from pixelcnn_tf.cli import (
     complete,
     evaluate,
@@ -21,6 +22,7 @@ from pixelcnn_tf.cli import (
     plot_masks,
     plot_receptive_field,
     sample,
+    score,
 )
 from pixelcnn_tf.cli import main as pixelcnn_tf_command
 from pixelcnn_tf.cli import train as train_command
@@ -34,6 +36,8 @@ def tree(folder):
 # Wrong input: (command, flags, words of the one line)
 
 RUN = "{runs}/small"
+GREY = "{tmp}/grey.npz"
+RATIO = [GREY, "--run", RUN, "--correct", "ratio", "--background"]
 RGB = ["{new}", "--set", "data.source={tmp}/rgb.npy"]
 LSTM = ["{new}", "--set", "model.pixel_layer=row_lstm", "--set", "model.variant=null"]
 PLUS_DIGITS = ["--config", str(ROOT / "configs" / "digits_pixelcnn_pp.yml"), "--set"]
@@ -308,6 +312,38 @@ WRONG = [
     (train_command, ["{new}", "--set", "model.architecture=pixel_rn"], "did you mean 'pixel_rnn'"),
     (train_command, ["{new}", "--set", "model.n_mix=3"], "'pixel_rnn' has no n_mix; leave out"),
     (train_command, ["{new}", "--set", "model.n_layer=3"], "did you mean 'n_layers'"),
+    (score, ["--run", RUN], "the following arguments are required: IMAGES"),
+    (score, [GREY], "the following arguments are required: --run"),
+    (score, [GREY, "--run", "{tmp}/none"], "--run {tmp}/none: not a run folder"),
+    (score, [GREY, "--model", "{tmp}/empty"], "not a run folder"),
+    (score, [GREY, "--run", RUN + "/model.keras"], "not a run folder"),
+    (score, [GREY, "--run", RUN, "--set", "model.n_layers=3"], "only settings of the section data"),
+    (score, [GREY, "--run", RUN, "--label", "1"], "not class-conditional"),
+    (score, [GREY, "--run", RUN, "--batch-size", "0"], "'0'"),
+    (score, ["{tmp}/none.png", "--run", RUN], "{tmp}/none.png: no such file"),
+    (score, ["{tmp}/words.txt", "--run", RUN], "words.txt: must be an image file, a folder"),
+    (score, ["{tmp}/broken/a.png", "--run", RUN], "a.png: not a readable image"),
+    (score, ["{tmp}/empty", "--run", RUN], "empty: no images in this folder"),
+    (score, ["{tmp}/float.npy", "--run", RUN], "holds float64"),
+    (score, ["{tmp}/mixed/9.png", "--run", RUN], "9.png: is 9x9; must be 8x8, like the test"),
+    (score, ["{tmp}/rgb.npy", "--run", RUN], "rgb.npy: has images of 9x8; must be 8x8"),
+    (score, ["{tmp}/rgb8.npy", "--run", RUN], "rgb8.npy: has 3 channels; must have 1"),
+    (score, [GREY, "{tmp}/mixed", "--run", RUN], "9.png: is 9x9"),
+    (score, [GREY, "--run", RUN, "--correct", "size"], "invalid choice: 'size'"),
+    (score, [GREY, "--run", RUN, "--correct", "ratio"], "--background: is missing"),
+    (score, [GREY, "--run", RUN, "--background", RUN], "no effect without --correct ratio"),
+    (score, [*RATIO, "{tmp}/none"], "--background {tmp}/none: no such run folder"),
+    (score, [*RATIO, "{tmp}/empty"], "empty: no run in this folder"),
+    (score, [*RATIO, "{tmp}/large"], "large: its images have size 12x12; must be 8x8"),
+    (score, [*RATIO, "{tmp}/colour"], "colour: its images have channels 3; must be 1"),
+    (score, [*RATIO, "{tmp}/colour.keras"], "background: has 3 channels per pixel; must have 1"),
+    (score, [GREY, "--run", RUN, "--out", "{tmp}/s.txt"], "s.txt: must end in .csv"),
+    (score, [GREY, "--run", RUN, "--out", "{tmp}/none/s.csv"], "there is no folder"),
+    (score, [GREY, "--run", RUN, "--out", "{tmp}/old.csv"], "old.csv: exists already; use --force"),
+    (score, [GREY, "--run", RUN, "--out", "{tmp}/old2.csv"], "old2.json: exists already"),
+    (score, [GREY, "--run", RUN, "--maps", "{tmp}/none/maps"], "there is no folder"),
+    (score, [GREY, "--run", RUN, "--maps", "{tmp}/words.txt"], "is a file; must be a folder"),
+    (score, [GREY, "--run", RUN, "--maps", "{tmp}/mixed"], "mixed: holds files already; use --for"),
 ]
 
 
@@ -321,6 +357,17 @@ def wrong_files(tmp_path_factory):
     np.save(folder / "rgb.npy", np.zeros((9, 9, 8, 3), np.uint8))
     grey = np.zeros((9, 8, 8), np.uint8)
     np.savez(folder / "grey.npz", x_train=grey, x_test=grey)
+    np.save(folder / "rgb8.npy", np.zeros((9, 8, 8, 3), np.uint8))
+    for name in ("old.csv", "old2.json"):
+        (folder / name).write_text("scores")
+    for name, data in (("large", "image_size: 12"), ("colour", "source: digits, image_size: 8")):
+        (folder / name).mkdir()
+        channels = 3 if name == "colour" else 1
+        text = f"data: {{{data}, noise: 0.1}}\nmodel: {{n_channels: {channels}}}\n"
+        (folder / name / "config.yml").write_text(text)
+    colour = PixelRNN(2, 2, n_layers=1)
+    colour.build((None, None, None, 3))
+    colour.save(folder / "colour.keras")
     for name in ("empty", "broken", "mixed", "other"):
         (folder / name).mkdir()
     (folder / "broken" / "a.png").write_text("no image")

@@ -72,7 +72,7 @@ def test_wrong_arguments(arguments, words):
         get_dataset(*arguments)
 
 
-@pytest.mark.parametrize("options", [{}, {"dynamic": True}, {"augment": ("flip",)}])
+@pytest.mark.parametrize("options", [{}, {"dynamic": True}, {"augment": ("flip",)}, {"noise": 0.4}])
 def test_parts_of_a_batch_are_those_of_the_whole(options, rng):
     images = Images(*(rng.integers(256, size=(n, 3, 3, 1)).astype(np.uint8) for n in (20, 3)))
     images = images._replace(**options)
@@ -88,3 +88,32 @@ def test_parts_of_a_batch_are_those_of_the_whole(options, rng):
 def test_batches_must_divide_by_their_parts(part, n_parts):
     with pytest.raises(UserError, match="n_parts"):
         get_dataset(Images(numbered(20), numbered(3)), batch_size=6, part=part, n_parts=n_parts)
+
+
+@pytest.mark.parametrize(("dynamic", "largest"), [(False, 6), (True, 1)])
+def test_noise_replaces_subpixels_at_random(dynamic, largest, rng):
+    """With the probability, by values of the images, again at each step; a resumed run sees the
+    same, the test set has none."""
+    array = rng.integers(7, size=(40, 8, 8, 3)).astype(np.uint8)
+    plain = Images(np.full_like(array, 255) if dynamic else array, array, dynamic=dynamic)
+    noisy = plain._replace(noise=0.3)
+    before, after = (
+        np.concatenate([batch.numpy() for batch in get_dataset(i, "train", 8, 1).take(10)])
+        for i in (plain, noisy)
+    )
+    assert after.dtype == np.uint8 and after.max() == largest
+    differ = before != after
+    assert differ.mean() == pytest.approx(0.3 * largest / (largest + 1), abs=0.02)
+    assert len(np.unique(after[differ])) == (1 if dynamic else largest + 1)
+    assert (differ[:40] & differ[40:]).mean() < 0.12  # each step has noise of its own
+    resumed = [b.numpy() for b in get_dataset(noisy, "train", 8, 1, start_step=7).take(3)]
+    np.testing.assert_array_equal(np.concatenate(resumed), after[56:])
+    test = np.concatenate([batch.numpy() for batch in get_dataset(noisy, "test", 8, 1)])
+    np.testing.assert_array_equal(test, array)
+
+
+def test_the_noise_of_a_config():
+    assert load("digits_grey", noise=0.2).noise == 0.2
+    for wrong in (0, 1.5, "much"):
+        with pytest.raises(ValueError, match="noise"):
+            load("digits_grey", noise=wrong)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import killed_runs, results_page, scaling_page
+from experiments import anomaly_page, killed_runs, results_page, scaling_page
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -20,6 +20,10 @@ def test_the_page_is_what_the_experiment_writes(page, template):
     parts = [part.replace("\1", "{").replace("\2", "}") for part in text.split("\0")]
     pattern = "(?s)" + ".+?".join(map(re.escape, parts))
     assert re.fullmatch(pattern, (DOCS / page).read_text())
+
+
+def test_the_page_on_anomaly_scores_is_written_from_the_recorded_results():
+    assert (DOCS / "anomaly.md").read_text() == anomaly_page.page()
 
 
 def test_the_row_of_both_precisions(tmp_path):
