@@ -20,7 +20,7 @@ OURS = re.compile(r"(?:(?:def|class) (\w+)|^(\w+) = )", flags=re.MULTILINE)
 THEIRS = {
     *dir(builtins),
     *("PReLU", "ReLU", "SiLU", "TensorBoard", "MirroredStrategy"),
-    *("load_model", "safe_load", "while_loop", "fit", "compile", "custom_objects"),
+    *("load_model", "safe_load", "while_loop", "fit", "compile", "custom_objects", "AnsCoder"),
 }
 FLAGS_OF_OTHERS = {"--logdir", "--strict", "--check", "--no-logo", "--nodes", "--ntasks-per-node"}
 
