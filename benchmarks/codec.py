@@ -62,7 +62,7 @@ def _rates(model, batch: int, side: int, rounds: int) -> dict[str, float]:
 def _growth(args) -> dict:
     """Measure one image of the local model by its side, beside other formats."""
     from pixelcnn_tf import decode, encode
-    from pixelcnn_tf.codec.other_codecs import available, size_in
+    from pixelcnn_tf.utils.image_formats import available, size_in
 
     model = random_model(load_config(LOCAL))
     figures = {}

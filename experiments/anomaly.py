@@ -39,7 +39,7 @@ class Kind(NamedTuple):
         minutes: of training, for each model.
         make_sets: the function that makes the sets of anomalous images from test images.
         settings: changes of the config.
-        noise: ``data.noise`` of the background model.
+        noise: ``data.mutation_rate`` of the background model.
     """
 
     config: str
@@ -127,7 +127,7 @@ def measure(name: str, n_seeds: int, folder: str, **settings: str) -> None:
         given = {"runs_dir": folder, "seed": seed, **settings}
         run, other = f"{name}_{seed}", f"{name}_background_{seed}"
         results = train(kind, {**given, "name": run})
-        background = train(kind, {**given, "name": other, "data.noise": kind.noise})
+        background = train(kind, {**given, "name": other, "data.mutation_rate": kind.noise})
         auroc, bits = areas(Path(folder, run), Path(folder, other), kind.make_sets)
         seeds.append(
             {

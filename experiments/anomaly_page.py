@@ -53,7 +53,7 @@ correct it:
 - `--correct ratio` subtracts the bits under a background model, `--background`, which makes the
   score a likelihood ratio (Ren et al. 2019, [arXiv 1906.02845](https://arxiv.org/abs/1906.02845)).
 
-A background model is trained on the same images with noise: `data.noise: 0.2` replaces each
+A background model is trained on the same images with noise: `data.mutation_rate: 0.2` replaces each
 sub-pixel by a random value with probability 0.2, again at each step, as a function of the seed and
 the step. [configs/digits_grey_background.yml](../configs/digits_grey_background.yml) is an example:
 
@@ -69,8 +69,8 @@ AUROC is the probability that an anomalous image has a higher score than a test 
 standard deviation of {n_seeds} seeds; the second column is the mean of the plain score.
 `experiments/anomaly_sets.py` makes all sets, with the grey levels of the digits or the colours of a
 test image each. A mirrored 0 or 8 is still a digit. The models are small, and were trained for the
-given times on {cores} cores that did other work as well. `data.noise` of the background models was
-not tuned.
+given times on {cores} cores that did other work as well. The `data.mutation_rate` of the background
+models was not tuned.
 
 ### Grey digits
 
@@ -121,7 +121,7 @@ READING = """
   other one: whatever has more edges than a digit has a lower ratio.
 
 Use `complexity` where simple images may be anomalous, the plain score where noise may be, and
-`ratio` after choosing `data.noise` on anomalies like those that you expect.
+`ratio` after choosing `data.mutation_rate` on anomalies like those that you expect.
 """
 
 
@@ -152,7 +152,7 @@ def about(record: dict, images: str) -> str:
         f"{images}: {record['train_images']:,} training and {record['test_images']:,} test images. "
         f"`{record['config']}`{f' with `{flags}`' if flags else ''}: {record['weights']:,} "
         f"weights, {record['minutes']:g} minutes, {min(steps):,} to {max(steps):,} steps of 16 "
-        f"images. The background models, with `data.noise: {record['noise']}`, need "
+        f"images. The background models, with `data.mutation_rate: {record['noise']}`, need "
         f"{min(scores):.2f} to {max(scores):.2f} bits per dimension for the test images."
     )
 

@@ -61,7 +61,7 @@ def _measured(run: Path, images: Sequence[np.ndarray], labels, sheet: bool = Fal
     """Returns sizes and times: every image in one file with the model, in files of their own with
     the other formats, and with these also as one sheet if ``sheet``."""
     from pixelcnn_tf import decode, encode, load_model, score
-    from pixelcnn_tf.codec.other_codecs import available, size_in
+    from pixelcnn_tf.utils.image_formats import available, size_in
 
     model = load_model(run)
     n_values = model.likelihood.n_values

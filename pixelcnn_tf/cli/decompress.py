@@ -58,6 +58,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     from pixelcnn_tf.training.run_folder import load_model
 
     container = read_container(data, str(file))  # before the model is loaded
+    _check_names(container.names, file)
     startup.find_devices()
     model = load_model(args.run)
     n_values = model.likelihood.n_values
@@ -76,7 +77,9 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
                 np.savez_compressed(stream, x_test=images, **labels)  # pyright: ignore
     else:
         images = [image * np.uint8(255 // (n_values - 1)) for image in images]
-        _write_images(images, _names(container.names, len(images), file), out)
+        digits = len(str(len(images) - 1))
+        names = container.names or [f"{i:0{digits}}" for i in range(len(images))]
+        _write_images(images, names, out)
     print(f"{number_of(len(images), 'image')}: {out}")
     return 0
 
@@ -113,16 +116,12 @@ def _check_folder(folder: Path, force: bool) -> None:
         raise UserError(f"--out {folder}: cannot be written to")
 
 
-def _names(names: list[str], n: int, file: Path) -> list[str]:
-    """Returns the names of the files to write, relative to their folder."""
-    if not names:
-        digits = len(str(n - 1))
-        return [f"{i:0{digits}}.png" for i in range(n)]
-    paths = [PurePosixPath(name) for name in names]
-    for path in paths:
-        if path.is_absolute() or ".." in path.parts or not path.name or "\\" in str(path):
-            raise UserError(f"{file}: names an image {str(path)!r}, which is not within a folder")
-    return [f"{path}.png" for path in paths]
+def _check_names(names: list[str], file: Path) -> None:
+    """Raises UserError for names of files that would not be in the folder that is written."""
+    for name in names:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not path.name or "\\" in name:
+            raise UserError(f"{file}: names an image {name!r}, which is not within a folder")
 
 
 def _write_images(images: "Sequence[np.ndarray]", names: list[str], folder: Path) -> None:
@@ -132,6 +131,7 @@ def _write_images(images: "Sequence[np.ndarray]", names: list[str], folder: Path
     new = not folder.exists() or not any(folder.iterdir())
     with replacing_folder(folder) if new else contextlib.nullcontext(folder) as into:
         for image, name in zip(images, names, strict=True):
-            (into / name).parent.mkdir(parents=True, exist_ok=True)
-            with replacing(into / name) as temporary:
+            path = into / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as temporary:
                 Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(temporary)

@@ -132,7 +132,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         "--background",
         metavar="PATH",
         help="for --correct ratio: a run folder or .keras file, whose model was trained on the "
-        "same images with data.noise",
+        "same images with data.mutation_rate",
     )
     parser.add_argument(
         "--out",
@@ -174,7 +174,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     if args.correct == "ratio" and args.background is None:
         raise UserError(
             "--background: is missing; --correct ratio needs the run folder of a model that was "
-            "trained with data.noise"
+            "trained with data.mutation_rate"
         )
     if args.correct != "ratio" and args.background is not None:
         raise UserError("--background: has no effect without --correct ratio")
@@ -210,8 +210,8 @@ def _check_background_size(args: argparse.Namespace, config: Config) -> None:
                 f"--background {args.background}: its images have {what} {its}; must be {own}, "
                 f"as those of {args.run}"
             )
-    if other.data.noise is None:
-        say(f"--background {args.background}: was trained without data.noise")
+    if other.data.mutation_rate is None:
+        say(f"--background {args.background}: was trained without data.mutation_rate")
 
 
 def _given_images(

@@ -57,11 +57,11 @@ class DataConfig(Section):
         description="random changes of the training images: flip mirrors half of them, left to "
         "right",
     )
-    noise: Annotated[Real, Field(gt=0, le=1)] | None = Field(
+    mutation_rate: Annotated[Real, Field(gt=0, le=1)] | None = Field(
         default=None,
         description="each sub-pixel of a training image is replaced by a random value with this "
         "probability, again each time it is seen, for the background models of anomaly scores "
-        "(docs/anomaly.md); null: no noise",
+        "(docs/anomaly.md); null: none",
     )
     train_key: str = Field(default="x_train", description=".npz: the name of the training images")
     validation_key: str = Field(

@@ -23,7 +23,7 @@ class ExactImages(NamedTuple):
         images: uint8 ``[height, width, channels]`` each.
         names: the paths of their files without the endings, relative to the folder that was given;
             none for those of arrays.
-        labels: int32 ``[n]``, of arrays and folders that have them; None otherwise.
+        labels: int32 ``[n]``, of arrays that have them; None otherwise.
 
     Example:
         >>> ExactImages([np.zeros([8, 8, 3], np.uint8)], ["a"]).labels is None
@@ -48,7 +48,7 @@ def read_exact(
             ``data.source`` may be, whose test images, or else training images, are taken.
         n_channels: channels of the model.
         n_values: values of the model's sub-pixels.
-        labels: whether to read labels: from array files, and from the names of folders.
+        labels: whether to read labels, which array files have.
 
     Raises:
         UserError: no such file; not an image; more than 8 bits, transparency, colours or shades
@@ -67,9 +67,12 @@ def read_exact(
     for path in given:
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")
-    if labels or (len(given) == 1 and not _holds_files(given[0])):
-        if len(given) > 1:
-            raise UserError(f"{given[1]}: give one file or folder of images with their labels")
+    if labels and (len(given) > 1 or _holds_files(given[0])):
+        raise UserError(
+            f"{given[0]}: the model is class-conditional, and only array files have labels; add "
+            "--label"
+        )
+    if len(given) == 1 and not _holds_files(given[0]):
         loaded = load_images(DataConfig(source=str(given[0])), labels, hold_out=False)
         if labels and loaded.test_labels is None:
             raise UserError(
@@ -109,7 +112,7 @@ def _distinct(names: list[Path]) -> list[str]:
     ]
     if len(set(short)) < len(short):
         name, _ = Counter(short).most_common(1)[0]
-        raise UserError(f"{name}: is the name of several images; give a folder that holds them")
+        raise UserError(f"{name}: is the name of several images; give the folder that holds them")
     return short
 
 

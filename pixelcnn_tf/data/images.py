@@ -26,8 +26,8 @@ class Images(NamedTuple):
             draws binary images; the other images are binary then.
         augment: the random changes that ``get_dataset`` makes to training images, as
             ``data.augment``.
-        noise: the probability with which ``get_dataset`` replaces each sub-pixel of a training
-            image, as ``data.noise``; None without noise.
+        mutation_rate: the probability with which ``get_dataset`` replaces each sub-pixel of a
+            training image by a random value, as ``data.mutation_rate``; None for 0.
 
     Examples:
         >>> images = Images(np.zeros((9, 8, 8, 1), np.uint8), np.zeros((3, 8, 8, 1), np.uint8))
@@ -44,7 +44,7 @@ class Images(NamedTuple):
     validation: ImageArray | None = None
     validation_labels: np.ndarray | None = None
     augment: tuple[str, ...] = ()
-    noise: float | None = None
+    mutation_rate: float | None = None
 
     def arrays(self) -> tuple[ImageArray | None, ...]:
         """Returns the images and labels of all sets, those of the validation set last."""

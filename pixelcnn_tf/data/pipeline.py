@@ -39,8 +39,8 @@ def get_dataset(
     only on ``seed``. The other sets are traversed once, in order; their last batch may be smaller.
     With ``Images.dynamic``, every training batch is binarized at random, and with
     ``Images.augment`` half of its images are mirrored, as a function of ``seed`` and the step. With
-    ``Images.noise``, each sub-pixel is replaced with that probability by a value drawn uniformly
-    from 0 to the largest one of the training set (1 for binary images), in the same way.
+    ``Images.mutation_rate``, each sub-pixel is replaced with that probability by a value drawn
+    uniformly from 0 to the largest one of the training set (1 for binary images), in the same way.
     ``StoredImages`` are read on the way, by several threads.
 
     Args:
@@ -83,7 +83,7 @@ def get_dataset(
             f"that there are); {_LABELLED}"
         )
     training, stored = split == "train", isinstance(array, StoredImages)
-    noisy = training and images.noise
+    noisy = training and images.mutation_rate
     largest = int(array.max()) if noisy and not images.dynamic else 1
     with tf.device("CPU"):
         array = array if stored else tf.constant(array)

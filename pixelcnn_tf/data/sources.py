@@ -70,7 +70,7 @@ def load_images(
         if validation is not None:
             validation = _binarize(validation, data, "validation")
         images = images._replace(train=train, test=test, validation=validation, dynamic=dynamic)
-    images = images._replace(augment=tuple(data.augment), noise=data.noise)
+    images = images._replace(augment=tuple(data.augment), mutation_rate=data.mutation_rate)
     if data.validation_share:
         images = hold_out_validation(images, data)
         if images.dynamic and images.validation is not None:  # drawn once, like the test images

@@ -48,7 +48,7 @@ def forbidden_changes(old: Config, new: Config, same_images: bool = False) -> li
     before, after = flat(old.model_dump()), flat(new.model_dump())
     if same_images:
         free |= {key for key in {**before, **after} if key.startswith("data.")}
-        free -= {"data.binarize", "data.augment", "data.noise"}
+        free -= {"data.binarize", "data.augment", "data.mutation_rate"}
     return [
         f"{key}: {before.get(key)} there, {after.get(key)} here"
         + (

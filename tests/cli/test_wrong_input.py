@@ -363,7 +363,7 @@ def wrong_files(tmp_path_factory):
     for name, data in (("large", "image_size: 12"), ("colour", "source: digits, image_size: 8")):
         (folder / name).mkdir()
         channels = 3 if name == "colour" else 1
-        text = f"data: {{{data}, noise: 0.1}}\nmodel: {{n_channels: {channels}}}\n"
+        text = f"data: {{{data}, mutation_rate: 0.1}}\nmodel: {{n_channels: {channels}}}\n"
         (folder / name / "config.yml").write_text(text)
     colour = PixelRNN(2, 2, n_layers=1)
     colour.build((None, None, None, 3))

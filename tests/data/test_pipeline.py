@@ -72,7 +72,9 @@ def test_wrong_arguments(arguments, words):
         get_dataset(*arguments)
 
 
-@pytest.mark.parametrize("options", [{}, {"dynamic": True}, {"augment": ("flip",)}, {"noise": 0.4}])
+@pytest.mark.parametrize(
+    "options", [{}, {"dynamic": True}, {"augment": ("flip",)}, {"mutation_rate": 0.4}]
+)
 def test_parts_of_a_batch_are_those_of_the_whole(options, rng):
     images = Images(*(rng.integers(256, size=(n, 3, 3, 1)).astype(np.uint8) for n in (20, 3)))
     images = images._replace(**options)
@@ -96,7 +98,7 @@ def test_noise_replaces_subpixels_at_random(dynamic, largest, rng):
     same, the test set has none."""
     array = rng.integers(7, size=(40, 8, 8, 3)).astype(np.uint8)
     plain = Images(np.full_like(array, 255) if dynamic else array, array, dynamic=dynamic)
-    noisy = plain._replace(noise=0.3)
+    noisy = plain._replace(mutation_rate=0.3)
     before, after = (
         np.concatenate([batch.numpy() for batch in get_dataset(i, "train", 8, 1).take(10)])
         for i in (plain, noisy)
@@ -113,7 +115,7 @@ def test_noise_replaces_subpixels_at_random(dynamic, largest, rng):
 
 
 def test_the_noise_of_a_config():
-    assert load("digits_grey", noise=0.2).noise == 0.2
+    assert load("digits_grey", mutation_rate=0.2).mutation_rate == 0.2
     for wrong in (0, 1.5, "much"):
-        with pytest.raises(ValueError, match="noise"):
-            load("digits_grey", noise=wrong)
+        with pytest.raises(ValueError, match="mutation_rate"):
+            load("digits_grey", mutation_rate=wrong)

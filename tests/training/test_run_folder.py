@@ -52,8 +52,10 @@ def test_a_run_goes_on_when_its_images_have_moved(finished, tmp_path, images):
         make_trainer(moved(**source)).fit(images._replace(test=images.test ^ 1))
     with pytest.raises(UserError, match=r"another config \(data\.binarize: None there"):
         make_trainer(moved(**source, binarize="dynamic")).fit(images)
-    with pytest.raises(UserError, match=r"another config \(data\.noise: None there, 0\.1 here"):
-        make_trainer(moved(**source, noise=0.1)).fit(images)
+    with pytest.raises(
+        UserError, match=r"another config \(data\.mutation_rate: None there, 0\.1 here"
+    ):
+        make_trainer(moved(**source, mutation_rate=0.1)).fit(images)
     trainer = make_trainer(moved(**source))
     trainer.fit(images)
     assert trainer.step == 5
