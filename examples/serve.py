@@ -260,7 +260,7 @@ def make_app(model: Model, limits: argparse.Namespace) -> FastAPI:
     async def count_and_limit(request: Request, call_next):
         nonlocal answered
         length = request.headers.get("content-length", "0" if request.method == "GET" else "")
-        if not length.isdigit():
+        if not length.isdigit() or "transfer-encoding" in request.headers:
             response = one_line(411, "the header Content-Length is missing")
         elif int(length) > limits.max_bytes:
             response = one_line(413, f"{length} bytes: must be at most {limits.max_bytes}")

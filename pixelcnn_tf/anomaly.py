@@ -19,7 +19,7 @@ from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.inputs import check_model
 from pixelcnn_tf.scoring import score
 from pixelcnn_tf.utils.errors import UserError, number_of
-from pixelcnn_tf.utils.image_formats import size_in
+from pixelcnn_tf.utils.image_formats import available, size_in
 from pixelcnn_tf.utils.progress import progress as progress_bar
 from pixelcnn_tf.utils.stored_images import StoredImages
 
@@ -138,6 +138,8 @@ def anomaly_scores(
     others_own, others_subtracted = _bits(*models, reference, reference_labels, **options)
     scores, others = own - subtracted, np.sort(others_own - others_subtracted)
     mean, deviation = float(others.mean()), float(others.std(ddof=1))
+    if others[0] == others[-1]:  # the rounded mean may differ from them
+        mean, deviation = float(others[0]), 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
         z_score = (scores - mean) / np.float64(deviation)
     ranks = np.searchsorted(others, scores, "left") + np.searchsorted(others, scores, "right")
@@ -176,19 +178,21 @@ def complexity(
     (True, True)
     """
     images = _as_array(images)
-    smallest = 0 if isinstance(images, StoredImages) else images.min()
-    if smallest < 0 or images.max() >= n_values:
-        raise UserError(
-            f"images: have values from {smallest} to {images.max()}; must be 0 to {n_values - 1}"
-        )
+    if isinstance(images, np.ndarray):
+        wrong = images.dtype.kind not in "iufb" or not np.isin(images, np.arange(n_values)).all()
+    else:
+        wrong = images.max() >= n_values
+    if wrong:
+        raise UserError(f"images: must hold integers from 0 to {n_values - 1}")
     height, width, channels = images.shape[1:]
+    coders = [name for name in CODERS if name in available()]
     sizes = np.empty(len(images))
     for i in progress_bar(
         "compressing", len(images), "image", range(len(images)), disable=not progress
     ):
         pixels = np.asarray(images[i]).astype(np.uint8)
         # More effort takes 25 times as long, for about the same size.
-        sizes_in = [size_in(coder, pixels, n_values, effort=False) for coder in CODERS]
+        sizes_in = [size_in(coder, pixels, n_values, effort=False) for coder in coders]
         sizes[i] = min(size for size in sizes_in if size is not None)
     return sizes * 8 / (height * width * channels)
 

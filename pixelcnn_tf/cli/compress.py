@@ -75,8 +75,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     if args.verify:
         with pixel_progress("verifying") as show:
             decoded = decode(model, data, progress=show)
-        for image, again in zip(found.images, decoded, strict=True):
-            assert np.array_equal(image, again)
+        if not all(map(np.array_equal, found.images, decoded)):
+            raise UserError(f"{out}: not written, because the images were not decoded exactly")
     with replacing(out) as temporary:
         temporary.write_bytes(data)
     n_dims = sum(image.size for image in found.images)
@@ -114,7 +114,8 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         "images",
         nargs="+",
         metavar="IMAGES",
-        help="image files and folders of image files of any sizes; or one .npy or .npz file",
+        help="image files and folders of image files of any sizes; or one other file of images, "
+        "such as .npy or .npz, of which the test images are taken if it has some",
     )
     parser.add_run()
     parser.add_argument("--out", required=True, metavar="FILE", help="the .pxc file to write")

@@ -120,16 +120,16 @@ def _check_names(names: list[str], file: Path) -> None:
     """Raises UserError for names of files that would not be in the folder that is written."""
     for name in names:
         path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or not path.name or "\\" in name:
+        odd = {"\\", "\0", ":"} & set(name)
+        if path.is_absolute() or ".." in path.parts or not path.name or odd:
             raise UserError(f"{file}: names an image {name!r}, which is not within a folder")
 
 
 def _write_images(images: "Sequence[np.ndarray]", names: list[str], folder: Path) -> None:
-    """Writes all images into a new folder, or none; or one after another among other files."""
+    """Writes all images into a new folder, or none; or one after another into an old one."""
     from PIL import Image
 
-    new = not folder.exists() or not any(folder.iterdir())
-    with replacing_folder(folder) if new else contextlib.nullcontext(folder) as into:
+    with contextlib.nullcontext(folder) if folder.exists() else replacing_folder(folder) as into:
         for image, name in zip(images, names, strict=True):
             path = into / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pixelcnn_tf.codec.container import CodedBatch
+from pixelcnn_tf.codec.container import MOST_STREAMS, CodedBatch
 from pixelcnn_tf.codec.entropy_coding import LOWEST, CodedState, CodedTables, code_values
 from pixelcnn_tf.codec.layout import Size, Tile
 from pixelcnn_tf.layers.schedule import Schedule
@@ -28,9 +28,6 @@ from pixelcnn_tf.sampling.settings import SamplingSettings
 #: its own, and there are models that need a tenth of a bit per bit.
 BITS_PER_STREAM = 50_000
 
-#: More streams gain no speed.
-MOST_STREAMS = 256
-
 
 class GroupCoder:
     """Encodes or decodes the tiles of one group.
@@ -41,7 +38,7 @@ class GroupCoder:
         tiles: the tiles, as large or smaller.
         batch_size: tiles per batch; None for what is fast and fits memory.
         n_streams: streams per batch; None for a number that adds little to the file.
-        compiled: as ``jit_compile`` in ``incremental_loop``.
+        compiled: whether XLA compiles the loop.
 
     Raises:
         UserError: a batch does not fit memory.
@@ -61,7 +58,7 @@ class GroupCoder:
         tiles: list[Tile],
         batch_size: int | None = None,
         n_streams: int | None = None,
-        compiled: bool | None = None,
+        compiled: bool = True,
     ):
         self._model, self._tiles, self._compiled = model, tiles, compiled
         self._shape = (len(tiles), *size, model.n_channels)
@@ -123,7 +120,7 @@ class CodingBatch(IncrementalBatch):
         model, schedule: for images of the padded size.
         n_streams: number of streams.
         weights: from ``split_weights``.
-        compiled: as ``jit_compile`` in ``incremental_loop``.
+        compiled: whether XLA compiles the loop.
         images: uint8 ``[height, width, n_channels]``, at most ``schedule.batch``, as large as those
             of ``schedule`` or smaller; to decode, zeros.
         labels: int32 ``[n]`` or None.
@@ -145,7 +142,7 @@ class CodingBatch(IncrementalBatch):
         schedule: Schedule,
         n_streams: int,
         weights: list,
-        compiled: bool | None,
+        compiled: bool,
         images: list[np.ndarray],
         labels: np.ndarray | None = None,
         coded: CodedBatch | None = None,
@@ -160,8 +157,8 @@ class CodingBatch(IncrementalBatch):
         words = np.zeros(padded.size + n_streams, np.uint32)
         streams, n_words = np.full(n_streams, LOWEST), 0
         if coded is not None:
-            streams, n_words = coded.streams, len(coded.words)
-            words[:n_words] = coded.words
+            streams, n_words = coded.streams, min(len(coded.words), len(words))
+            words[:n_words] = coded.words[:n_words]  # there are more in damaged files only
         if labels is not None:
             labels = np.pad(labels, [0, schedule.batch - len(images)])
         tables = CodedTables(

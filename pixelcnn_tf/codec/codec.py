@@ -8,7 +8,7 @@ import json
 import math
 import platform
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 
 import keras
@@ -20,18 +20,20 @@ import pixelcnn_tf
 from pixelcnn_tf.codec.batches import GroupCoder
 from pixelcnn_tf.codec.container import (
     DIGEST_BYTES,
+    LEAST_TILE,
     CodedBatch,
     CodedGroup,
     Container,
     read_container,
 )
 from pixelcnn_tf.codec.entropy_coding import PRECISION, push
-from pixelcnn_tf.codec.layout import Size, Tile, image_sizes, layout_of, n_pixels
+from pixelcnn_tf.codec.layout import Size, Tile, image_sizes, layout_of, n_pixels, n_tiles
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.inputs import check_images, check_model, labels_for
 from pixelcnn_tf.sampling.generate import check_method
-from pixelcnn_tf.sampling.loops import compiles
-from pixelcnn_tf.utils.errors import UserError, number_of
+from pixelcnn_tf.sampling.loops import XLA_ERRORS, compiles, give_up_compiling
+from pixelcnn_tf.sampling.settings import is_integer
+from pixelcnn_tf.utils.errors import UserError, first_line, number_of
 from pixelcnn_tf.utils.machine import cores, memory
 
 Progress = Callable[[int, int], None]
@@ -54,7 +56,7 @@ def encode(
         images: integers ``[n, height, width, n_channels]``, 0 to ``n_values - 1``; or a list of
             images ``[height, width, n_channels]`` of any sizes.
         labels: for a class-conditional model, as in ``generate_images``; they are stored, too.
-        names: a name for every image, to be stored with it, without line breaks.
+        names: a name for every image, all different, to be stored with it.
         tile: cuts images into tiles of at most this many pixels high and wide, which are coded
             separately: faster for a few large images, at the cost of the context at the edges.
         batch_size: images (or tiles) per batch; by default what is fast and fits memory.
@@ -80,19 +82,28 @@ def encode(
     labels = labels_for(model, labels, len(arrays))
     container = _new_container(model, arrays, labels, names, tile)
     layout = layout_of(container, model.size_unit)
-    report = _reports(layout, progress)
 
     def given(tiles: list[Tile]):
         return [tile.of(arrays) for tile in tiles], _labels_of(tiles, labels), None
 
-    for size, tiles in layout.items():
-        coder = GroupCoder(model, size, tiles, batch_size)
-        group = CodedGroup(coder.batch_size, coder.n_streams)
-        for part, batch in coder.run(given, next(report)):
-            checksum = _checksum([tile.of(arrays) for tile in part])
-            group.batches.append(CodedBatch(checksum, *push(batch.intervals())))
-        container.groups.append(group)
-    container.compiled = compiles(model)
+    def groups():
+        report = _reports(layout, progress)
+        for size, tiles in layout.items():
+            coder = GroupCoder(model, size, tiles, batch_size, compiled=container.compiled)
+            group = CodedGroup(coder.batch_size, coder.n_streams)
+            for part, batch in coder.run(given, next(report)):
+                checksum = _checksum([tile.of(arrays) for tile in part])
+                group.batches.append(CodedBatch(checksum, *push(batch.intervals())))
+            yield group
+
+    try:
+        container.groups = list(groups())
+    except XLA_ERRORS as error:
+        if not container.compiled:
+            raise
+        give_up_compiling(model, error)
+        container.compiled = False  # all groups, because the file says it once
+        container.groups = list(groups())
     return container.to_bytes()
 
 
@@ -132,7 +143,9 @@ def decode(
         if size > n or len(group.batches) != -(-n // size):
             raise UserError(f"{name}: is not a valid .pxc file: its batches do not fit its images")
     report = _reports(layout, progress)
-    labels = np.array(container.labels, np.int32) if container.n_classes else None
+    labels = None
+    if container.n_classes:
+        labels = np.array(container.labels or [0] * container.n_images, np.int32)
     out = [np.empty((*size, model.n_channels), np.uint8) for size in image_sizes(container)]
     for (size, tiles), group in zip(layout.items(), container.groups, strict=True):
         coded = iter(group.batches)
@@ -145,13 +158,14 @@ def decode(
             model, size, tiles, group.batch_size, group.n_streams, container.compiled
         )
         checksums = [batch.checksum for batch in group.batches]
-        for (part, batch), checksum in zip(coder.run(given, next(report)), checksums, strict=True):
+        done = _refusal_in_one_line(coder.run(given, next(report)), name)
+        for (part, batch), checksum in zip(done, checksums, strict=True):
             pixels = batch.decoded()
             if pixels is None or _checksum(pixels) != checksum:
                 raise UserError(
                     f"{name}: cannot be decoded here: the probabilities differ in their last bits "
-                    f"from those of the software that wrote it ({container.software}; here: "
-                    f"{_software()}); decode it there"
+                    f"from those where it was written ({_in_words(container.software)}; here "
+                    f"{_in_words(_software())}); decode it there"
                 )
             for tile, image in zip(part, pixels, strict=True):
                 tile.of(out)[:] = image
@@ -176,11 +190,17 @@ def model_digest(model: PixelModel) -> bytes:
     return digest.digest()[:DIGEST_BYTES]
 
 
+#: What the probabilities may depend on; the last is the number of cores.
+_SOFTWARE = ("pixelcnn_tf", "TensorFlow", "Keras", "processor", "cores")
+
+
 def _software() -> str:
-    return (
-        f"pixelcnn_tf {pixelcnn_tf.__version__}, TensorFlow {tf.__version__}, Keras "
-        f"{keras.__version__}, {platform.machine()}, {number_of(cores(), 'core')}"
-    )
+    values = pixelcnn_tf.__version__, tf.__version__, keras.__version__, platform.machine(), cores()
+    return " ".join(map(str, values))
+
+
+def _in_words(software: str) -> str:
+    return ", ".join(f"{name} {value}" for name, value in zip(_SOFTWARE, software.split()))  # noqa: B905
 
 
 def _checked_arrays(model, images) -> list[np.ndarray]:
@@ -200,15 +220,16 @@ def _new_container(model, arrays, labels, names, tile) -> Container:
     """Returns a container of these images without their codes."""
     if names and len(names) != len(arrays):
         raise UserError(f"names: {len(names)} for {number_of(len(arrays), 'image')}")
-    whole = isinstance(tile, int | np.integer) and not isinstance(tile, bool)
-    if tile is not None and not (whole and tile >= 8):
-        raise UserError(f"tile={tile!r}: must be an integer from 8 up")
+    if len(set(names)) < len(names) or any("\n" in name or not name for name in names):
+        raise UserError("names: must differ, and hold no line break")
+    if tile is not None and not (is_integer(tile) and tile >= LEAST_TILE):
+        raise UserError(f"tile={tile!r}: must be an integer from {LEAST_TILE} up")
     place = {size: i for i, size in enumerate(dict.fromkeys(a.shape[:2] for a in arrays))}
     size_of = np.array([place[array.shape[:2]] for array in arrays], np.uint32)
     return Container(
         digest=model_digest(model),
         software=_software(),
-        compiled=False,
+        compiled=compiles(model),
         n_channels=model.n_channels,
         n_images=len(arrays),
         sizes=list(place),
@@ -216,7 +237,7 @@ def _new_container(model, arrays, labels, names, tile) -> Container:
         tile=int(tile or 0),
         n_classes=model.n_classes or 0,
         labels=[] if labels is None else labels.tolist(),
-        names=[" ".join(name.splitlines()) for name in names],
+        names=list(names),
     )
 
 
@@ -229,7 +250,7 @@ def _check_fits(container: Container, model, name: str) -> None:
             f"{container.digest.hex()[:12]}, that of this model {digest.hex()[:12]}"
         )
     n_dims = n_pixels(container) * model.n_channels
-    needed = n_dims + 500 * container.n_images
+    needed = n_dims + 500 * (container.n_images + n_tiles(container))
     if needed > memory() // 2:
         raise UserError(
             f"{name}: {number_of(container.n_images, 'image')} would take {needed / 1e9:,.1f} GB "
@@ -245,6 +266,17 @@ def _check_fits(container: Container, model, name: str) -> None:
         raise UserError(f"{name}: is not a valid .pxc file: it is too short for its images")
     if (container.n_channels, container.n_classes) != (model.n_channels, model.n_classes or 0):
         raise UserError(f"{name}: is not a valid .pxc file: its channels or classes do not fit")
+
+
+def _refusal_in_one_line(batches: Iterator, name: str) -> Iterator:
+    """Yields the same; UserError if XLA cannot compile the loop."""
+    try:
+        yield from batches
+    except XLA_ERRORS as error:
+        raise UserError(
+            f"{name}: was written by a loop that XLA compiled, which it cannot here: "
+            f"{first_line(error)[:200]}"
+        ) from None
 
 
 def _checksum(images: Sequence[np.ndarray]) -> int:

@@ -10,7 +10,8 @@ said otherwise; texts and arrays are preceded by their length in bytes::
     channels, images, tile    tile: the side of the tiles that images are cut into, 0 for none
     number of sizes, then height and width of each
     size of every image       zlib of uint32, if there are several sizes
-    number of classes, labels 0 classes for none; labels are the digits of one large number
+    number of classes, labels 0 classes for none; of 2 and more, the labels are the digits of one
+                              large number
     names                     zlib of text, a name per line; empty for none
     for every group of tiles (layout.py), in the order of their first tiles:
         tiles per batch, streams per batch, number of batches
@@ -21,18 +22,23 @@ said otherwise; texts and arrays are preceded by their length in bytes::
     CRC-32 of all bytes before   4 bytes
 """
 
+import os
 import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.machine import memory
 
 MAGIC = b"PXC1"
 DIGEST_BYTES = 16
 
-#: More than this of one text is refused, so that a small file cannot take much memory.
-MOST_TEXT = 1 << 28
+#: More than this is refused, so that a small file cannot take much memory.
+MOST_NAMES, MOST_STREAMS = 1 << 26, 256
+
+#: The smallest tile.
+LEAST_TILE = 8
 
 #: Digits of one large number: its arithmetic takes the square of their number.
 _DIGITS = 1024
@@ -92,7 +98,7 @@ class Container:
             there is one size.
         tile: side of the tiles that the images are cut into; 0 for none.
         n_classes: number of classes of the model; 0 if it is not class-conditional.
-        labels: the labels of the images, if it is.
+        labels: the labels of the images, if there are several classes.
         names: the names of the images, or none.
         groups: the images or tiles, in the groups of ``layout_of``.
 
@@ -123,9 +129,10 @@ class Container:
         if self.size_of is not None:
             parts.append(_text(zlib.compress(self.size_of.astype("<u4").tobytes(), 9)))
         parts.append(_number(self.n_classes))
-        if self.n_classes:
+        if self.n_classes > 1:
             parts.append(_text(_join_digits(self.labels, self.n_classes)))
-        parts.append(_text(zlib.compress("\n".join(self.names).encode(), 9) if self.names else b""))
+        names = os.fsencode("\n".join(self.names))
+        parts.append(_text(zlib.compress(names, 9) if self.names else b""))
         parts.append(_number(len(self.groups)))
         for group in self.groups:
             parts += map(_number, [group.batch_size, group.n_streams, len(group.batches)])
@@ -160,7 +167,7 @@ def read_container(data: bytes, name: str = "the file") -> Container:
         raise UserError(f"{name}: is damaged or cut short: its checksum is wrong")
     try:
         return _Reader(data[len(MAGIC) : -4]).container()
-    except (ValueError, zlib.error, UnicodeDecodeError) as error:
+    except (ValueError, OverflowError, zlib.error) as error:
         raise UserError(f"{name}: is not a valid .pxc file: {error}") from None
 
 
@@ -175,11 +182,13 @@ class _Reader:
         compiled, n_channels, n_images, tile = (self._number() for _ in range(4))
         sizes, size_of = self._sizes(n_images)
         n_classes = self._number()
-        labels = _split_digits(self._text(), n_classes, n_images) if n_classes else []
-        names = self._unzipped(MOST_TEXT).decode().split("\n")
-        names = [] if names == [""] else names
-        if names and len(names) != n_images:
-            raise ValueError(f"{len(names)} names for {n_images} images")
+        labels = _split_digits(self._text(), n_classes, n_images) if n_classes > 1 else []
+        joined = self._unzipped(MOST_NAMES)
+        if joined and joined.count(b"\n") + 1 != n_images:
+            raise ValueError("it has not as many names as images")
+        names = os.fsdecode(joined).split("\n") if joined else []
+        if 0 < tile < LEAST_TILE:
+            raise ValueError(f"tiles of {tile}x{tile} pixels")
         groups = [self._group() for _ in range(self._number())]
         if self._at != len(self._data):
             raise ValueError("it goes on after its end")
@@ -192,6 +201,8 @@ class _Reader:
             raise ValueError("it holds no image")
         if len(sizes) == 1:
             return sizes, None
+        if 4 * n_images > memory() // 8:
+            raise ValueError(f"{n_images:,} images do not fit memory")
         index = np.frombuffer(self._unzipped(4 * n_images), "<u4")
         if len(index) != n_images or index.max() >= len(sizes):
             raise ValueError("the sizes of its images do not fit")
@@ -199,8 +210,8 @@ class _Reader:
 
     def _group(self) -> CodedGroup:
         group = CodedGroup(self._number(), self._number())
-        if not group.batch_size or not 0 < group.n_streams <= len(self._data):
-            raise ValueError("a batch is empty")
+        if not group.batch_size or not 0 < group.n_streams <= MOST_STREAMS:
+            raise ValueError("a batch has no images, or too many streams")
         for _ in range(self._number()):
             checksum = int.from_bytes(self._take(4), "little")
             streams = np.frombuffer(self._take(8 * group.n_streams), "<u8").astype(np.uint64)

@@ -19,6 +19,7 @@ precision of 24 bits are also those of ``AnsCoder`` in the library constriction 
 2201.01741), whose words are the same for one stream that starts at ``LOWEST``; tests compare them.
 """
 
+import array
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -112,10 +113,10 @@ def code_values(tables: CodedTables, model: PixelModel) -> Callable:
         _, _, n_rounds, n_streams, _ = state.intervals.shape
         given, coded = tf.cast(pick(tables.images), tf.int32), _coded(pixels, tables.sizes)
 
-        def in_rounds(array):
-            missing = n_rounds * n_streams - array.shape[0]
-            array = tf.pad(array, [[0, missing]] + [[0, 0]] * (array.shape.rank - 1))
-            return tf.reshape(array, [n_rounds, n_streams, *array.shape[1:]])
+        def in_rounds(x):
+            missing = n_rounds * n_streams - x.shape[0]
+            x = tf.pad(x, [[0, missing]] + [[0, 0]] * (x.shape.rank - 1))
+            return tf.reshape(x, [n_rounds, n_streams, *x.shape[1:]])
 
         logits, given_values, is_coded = map(in_rounds, (logits, given, coded))
 
@@ -151,7 +152,7 @@ def code_values(tables: CodedTables, model: PixelModel) -> Callable:
 
 
 def _coded(pixels: ActivePixels, sizes):
-    """Whether each of the lanes lies in its image, boolean ``[lanes]``."""
+    """Returns whether each of the lanes lies in its image, boolean ``[lanes]``."""
     heights, widths = tf.unstack(tf.convert_to_tensor(sizes), axis=1)
     row, column = pixels.row[:, None], pixels.column[:, None]
     return tf.reshape((row >= 0) & (row < heights) & (column < widths), [-1])
@@ -217,15 +218,19 @@ def push(intervals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     (1, 6)
     """
     n_streams = intervals.shape[-2]
-    coded = np.flatnonzero(intervals[..., 1].ravel() != 1 << PRECISION)[::-1]
-    left, width = intervals.reshape(-1, 2)[coded].T.tolist()
-    streams, words = [LOWEST] * n_streams, []
-    for stream, start, size in zip((coded % n_streams).tolist(), left, width, strict=True):
-        state = streams[stream]
-        if state >= size << 2 * WORD - PRECISION:
-            words.append(state & (1 << WORD) - 1)
-            state >>= WORD
-        streams[stream] = (state // size << PRECISION) + state % size + start
+    rounds = intervals.reshape(-1, n_streams, 2)
+    streams, words = [LOWEST] * n_streams, array.array("I")
+    some = 1 + (1 << 16) // n_streams  # at a time: as integers of Python they take much memory
+    for first in reversed(range(0, len(rounds), some)):
+        part = rounds[first : first + some].reshape(-1, 2)
+        coded = np.flatnonzero(part[:, 1] != 1 << PRECISION)[::-1]
+        left, width = part[coded].T.tolist()
+        for stream, start, size in zip((coded % n_streams).tolist(), left, width, strict=True):
+            state = streams[stream]
+            if state >= size << 2 * WORD - PRECISION:
+                words.append(state & (1 << WORD) - 1)
+                state >>= WORD
+            streams[stream] = (state // size << PRECISION) + state % size + start
     return np.array(streams, np.uint64), np.array(words, np.uint32)
 
 

@@ -68,6 +68,19 @@ def n_pixels(container: Container) -> int:
     return sum(n * h * w for n, (h, w) in zip(counts, container.sizes, strict=True))
 
 
+def n_tiles(container: Container) -> int:
+    """Returns at least the number of tiles of all images, in little memory.
+
+    Example:
+        >>> n_tiles(Container(b"", "", True, 3, n_images=2, sizes=[(8, 10)], tile=8))
+        4
+    """
+    if not container.tile:
+        return container.n_images
+    most = max(-(-h // container.tile) * -(-w // container.tile) for h, w in container.sizes)
+    return container.n_images * most
+
+
 def layout_of(container: Container, unit: int) -> dict[Size, list[Tile]]:
     """Returns the groups: for each the size at which the model runs, and the tiles, which are as
     large or smaller, in raster order of each image.

@@ -13,7 +13,7 @@ from pixelcnn_tf.data.file_search import IMAGE_ENDINGS, find_images
 from pixelcnn_tf.data.image_decoding import DeepImage, decode, opened_image
 from pixelcnn_tf.data.sources import load_images
 from pixelcnn_tf.utils.errors import UserError, number_of
-from pixelcnn_tf.utils.progress import progress
+from pixelcnn_tf.utils.progress import progress, say
 
 
 class ExactImages(NamedTuple):
@@ -40,8 +40,8 @@ def read_exact(
 ) -> ExactImages:
     """Reads images whose pixels can be written again as they are.
 
-    Greyscale images are given three equal channels if the model has three. Of black and white
-    images, 255 becomes 1 if the model has two values.
+    Greyscale images are given three equal channels if the model has three. If it has two values,
+    image files must be black and white, which become 0 and 1.
 
     Args:
         paths: image files and folders of image files of any sizes; or one other file or folder that
@@ -78,11 +78,20 @@ def read_exact(
             raise UserError(
                 f"{given[0]}: has no labels, and the model is class-conditional; add --label"
             )
+        if loaded.train is not loaded.test:
+            say(f"{given[0]}: took its {len(loaded.test):,} test images, no others")
         images = _fitting(np.asarray(loaded.test[:]), given[0], n_channels, n_values)
         return ExactImages(list(images), [], loaded.test_labels)
     files = dict(_files(given))
     found = progress("reading", len(files), "img", files.items())
-    arrays = [_fitting(_pixels(file), file, n_channels, n_values) for file, _ in found]
+    arrays = []
+    for file, _ in found:
+        pixels = _pixels(file)
+        if n_values == 2 and np.isin(pixels, (0, 255)).all():
+            pixels = pixels // 255
+        elif n_values == 2:
+            raise UserError(f"{file}: must be black and white, the values of the model")
+        arrays.append(_fitting(pixels, file, n_channels, n_values))
     return ExactImages(arrays, _distinct(list(files.values())))
 
 
@@ -145,11 +154,8 @@ def _fitting(pixels: np.ndarray, file: Path, n_channels: int, n_values: int) -> 
         raise UserError(
             f"{file}: has {number_of(pixels.shape[-1], 'channel')}; the model has {n_channels}"
         )
-    if n_values == 2 and pixels.max() > 1 and np.isin(pixels, (0, 255)).all():
-        pixels = pixels // 255
     if pixels.max() >= n_values:
         raise UserError(
             f"{file}: has values up to {pixels.max()}; those of the model are 0 to {n_values - 1}"
-            + (" (black and white images)" if n_values == 2 else "")
         )
     return pixels

@@ -260,16 +260,33 @@ def incremental_loop(
         return run(False)
     try:
         return run(True)
-    except (
-        tf.errors.InternalError,
-        tf.errors.InvalidArgumentError,
-        tf.errors.NotFoundError,
-        tf.errors.UnimplementedError,
-    ) as error:
-        _refused.add(model)
-        reason = (str(error.message).splitlines() or ["no reason given"])[0][:200]
-        warnings.warn(f"sampling without XLA, which cannot compile it: {reason}", stacklevel=2)
+    except XLA_ERRORS as error:
+        give_up_compiling(model, error)
         return run(False)
+
+
+#: What is raised if XLA cannot compile a graph.
+XLA_ERRORS = (
+    tf.errors.InternalError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.UnimplementedError,
+)
+
+
+def give_up_compiling(model: PixelModel, error: tf.errors.OpError) -> None:
+    """Makes ``compiles`` return False for ``model`` from now on, and warns.
+
+    Example:
+        >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1)
+        >>> with warnings.catch_warnings(action="ignore"):
+        ...     give_up_compiling(model, tf.errors.UnimplementedError(None, None, "no such kernel"))
+        >>> compiles(model)
+        False
+    """
+    _refused.add(model)
+    reason = (str(error.message).splitlines() or ["no reason given"])[0][:200]
+    warnings.warn(f"sampling without XLA, which cannot compile it: {reason}", stacklevel=3)
 
 
 def compiles(model: PixelModel) -> bool:

@@ -36,6 +36,8 @@ def made(tmp_path_factory):
     Image.new("RGBA", (4, 4), (9, 9, 9, 255)).save(folder / "opaque.png")
     Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(folder / "deep.png")
     Image.new("CMYK", (4, 4)).save(folder / "ink.jpg")
+    Image.fromarray(np.eye(5, dtype=np.uint8)).save(folder / "ones.png")
+    np.save(folder / "bright.npy", 255 * np.ones([2, 5, 5, 1], np.uint8))
     (folder / "words.txt").write_text("words")
     (folder / "broken.png").write_text("no image")
     images = [np.zeros([3, 4, 3], np.uint8), np.zeros([4, 4, 3], np.uint8)]
@@ -128,7 +130,9 @@ WRONG = [
     (compress, "photos/a.png --run colour.keras --out no/x.pxc", "there is no folder no"),
     (compress, "photos/a.png --run colour.keras --out old.pxc", "old.pxc: exists already"),
     (compress, "photos/a.png --run binary.keras --out x.pxc", "has 3 channels; the model has 1"),
-    (compress, "grey.png --run binary.keras --out x.pxc", "those of the model are 0 to 1"),
+    (compress, "grey.png --run binary.keras --out x.pxc", "must be black and white"),
+    (compress, "ones.png --run binary.keras --out x.pxc", "must be black and white"),
+    (compress, "bright.npy --run binary.keras --out x.pxc", "those of the model are 0 to 1"),
     (compress, f"photos/a.png {COLOUR} --tile 3", "tile=3"),
     (compress, f"photos/a.png {COLOUR} --label 1", "not class-conditional"),
     (compress, "photos --run classes.keras --out x.pxc", "add --label"),

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from helpers import random_images, small_model, small_pixelcnn_pp
 
 from pixelcnn_tf import UserError, decode, encode, generate_images, score
 from pixelcnn_tf.codec import codec
+from pixelcnn_tf.codec.batches import GroupCoder
 from pixelcnn_tf.codec.container import CodedBatch, CodedGroup, read_container
 from pixelcnn_tf.models.blocks import GatedBlock
 from pixelcnn_tf.models.lstm_blocks import DiagonalBiLSTMBlock, RowLSTMBlock
@@ -78,11 +80,11 @@ def test_constant_and_extreme_images(name):
 def test_labels_and_names_are_kept(rng):
     model = small_model(n_classes=7)
     images, labels = random_images(rng, 4, 5, 5, 3), [6, 0, 3, 3]
-    data = encode(model, images, labels, names=["a", "b/c", "d", "e\nf"])
+    data = encode(model, images, labels, names=["a", "b/c", "d", "\udcffe"])
     assert_same(decode(model, data), images)
     container = read_container(data)
     assert container.labels == labels
-    assert container.names == ["a", "b/c", "d", "e f"]
+    assert container.names == ["a", "b/c", "d", "\udcffe"]  # a name that is not UTF-8
     # The label matters: other labels give other bytes.
     assert read_container(encode(model, images, 1)).groups[0].batches[0].words.tolist() != (
         container.groups[0].batches[0].words.tolist()
@@ -124,7 +126,9 @@ def test_other_floats_are_refused(rng, monkeypatch):
     data = encode(small_model(), images)
     digest = read_container(data).digest
     monkeypatch.setattr(codec, "model_digest", lambda model: digest)
-    with pytest.raises(UserError, match=r"a.pxc: cannot be decoded here: .*pixelcnn_tf \d"):
+    with pytest.raises(
+        UserError, match=r"a.pxc: cannot be decoded here: .*pixelcnn_tf \d.*cores \d"
+    ):
         decode(small_model(seed=1), data, name="a.pxc")
 
 
@@ -175,6 +179,12 @@ EMPTY_GROUP = CodedGroup(1, 1, [CodedBatch(0, np.array([1 << 32], np.uint64), np
             "too short for its images",
         ),
         ({"n_images": 2}, "batches do not fit"),
+        ({"tile": 1}, "tiles of 1x1"),
+        ({"n_classes": 1, "n_images": 10**9}, "would take .* GB of memory"),
+        (
+            {"size_of": np.zeros(1), "sizes": [(1, 1), (1, 2)], "n_images": 2**62},
+            "do not fit memory",
+        ),
         ({"tile": 8}, "batches do not fit"),
         ({"n_classes": 5, "labels": [0] * 20}, "channels or classes do not fit"),
         ({"n_channels": 1}, "channels or classes do not fit"),
@@ -187,6 +197,38 @@ def test_impossible_files_are_refused_before_they_take_memory(change, words, enc
         setattr(container, name, value)
     with pytest.raises(UserError, match=words):
         decode(model, container.to_bytes())
+
+
+def test_too_many_words_or_streams(encoded):
+    model, container = encoded
+    batch = container.groups[0].batches[0]
+    batch.words = np.zeros(10**6, np.uint32)
+    with pytest.raises(UserError, match="cannot be decoded here"):
+        decode(model, container.to_bytes())
+    batch.words, batch.streams = np.zeros(0, np.uint32), np.zeros(300, np.uint64)
+    container.groups[0].n_streams = 300
+    with pytest.raises(UserError, match="too many streams"):
+        decode(model, container.to_bytes())
+
+
+def test_xla_refuses_in_the_middle(rng, monkeypatch):
+    """Every group is then coded without, which the file says."""
+    monkeypatch.setenv("PIXELCNN_TF_XLA", "1")
+    model, made = small_model(n_channels=1, likelihood="bernoulli"), []
+    run = GroupCoder.run
+
+    def refused(coder, *arguments):
+        made.append(coder._compiled)
+        if len(made) == 2:
+            raise tf.errors.UnimplementedError(None, None, "no such kernel")
+        return run(coder, *arguments)
+
+    monkeypatch.setattr(GroupCoder, "run", refused)
+    images = images_for(model, rng, (3, 4), (4, 3))
+    with pytest.warns(UserWarning, match="no such kernel"):
+        data = encode(model, images)
+    assert made == [True, True, False, False] and not read_container(data).compiled
+    assert_same(decode(model, data), images)
 
 
 def test_a_batch_size_takes_no_memory(encoded):
@@ -206,6 +248,7 @@ def test_a_batch_size_takes_no_memory(encoded):
         (np.full([2, 5, 5, 3], 4), {}, "integers from 0 to 3"),
         ([np.zeros([5, 5, 3]), np.zeros([5, 5])], {}, "must be (n, height, width, 3)"),
         (np.zeros([2, 5, 5, 3], np.uint8), {"names": ["a"]}, "names: 1 for 2 images"),
+        (np.zeros([2, 5, 5, 3], np.uint8), {"names": ["a", "a"]}, "names: must differ"),
         (np.zeros([2, 5, 5, 3], np.uint8), {"tile": 4}, "tile=4: must be an integer from 8 up"),
         (np.zeros([2, 5, 5, 3], np.uint8), {"labels": 3}, "not class-conditional"),
         (np.zeros([2, 5, 5, 3], np.uint8), {"batch_size": 0}, "batch_size=0"),

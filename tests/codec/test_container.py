@@ -93,7 +93,7 @@ def test_a_number_of_images_takes_no_memory(container, change):
     assert read_container(container.to_bytes()).n_images == 10**12
 
 
-@pytest.mark.parametrize("base", [1, 2, 10, 1000])
+@pytest.mark.parametrize("base", [2, 10, 1000])
 def test_labels_take_as_many_bits_as_they_need(base, rng):
     digits = rng.integers(base, size=2500).tolist()
     data = _join_digits(digits, base)

@@ -75,16 +75,16 @@ def test_values_are_popped_in_the_order_opposite_to_that_of_pushing(n_streams, r
     assert bits <= 64 * n_streams + 32 * len(words) <= bits + 70 * n_streams
 
 
-def test_the_words_are_those_of_constriction(rng):
+@pytest.mark.parametrize("n_values", [4, 10, 37])
+def test_the_words_are_those_of_constriction(n_values, rng):
     """Bamler's library is an independent reference for one stream."""
     constriction = pytest.importorskip("constriction")
-    probabilities = np.array([0.5, 0.25, 0.125, 0.125])
-    values = rng.choice(4, size=1000, p=probabilities).astype(np.int32)
+    values = rng.integers(n_values, size=1000).astype(np.int32)
     coder = constriction.stream.stack.AnsCoder(np.array([0, 1], np.uint32))  # the state LOWEST
-    coder.encode_reverse(values, constriction.stream.model.Categorical(probabilities, perfect=True))
-    left = np.array([0, 4, 6, 7])[values] << PRECISION - 3
-    width = np.array([4, 2, 1, 1])[values] << PRECISION - 3
-    streams, words = push(np.stack([left, width], axis=-1)[:, None])
+    coder.encode_reverse(values, constriction.stream.model.Uniform(n_values))
+    width = TOTAL // n_values  # the last value has what is left
+    widths = np.where(values == n_values - 1, TOTAL - width * (n_values - 1), width)
+    streams, words = push(np.stack([values * width, widths], axis=-1)[:, None])
     state = int(streams[0])
     expected = [*words.tolist(), state % (1 << 32), state >> 32]
     assert coder.get_compressed().tolist() == expected
