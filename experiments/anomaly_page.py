@@ -25,7 +25,7 @@ For each image it prints, and writes to `scores.csv`,
 
 - its **bits per dimension**, the negative log-likelihood: more bits mean less probable;
 - its **z-score**: by how many standard deviations it is above the mean of the run's test images;
-- its **percentile**: the percentage of the test images with a lower score.
+- its **percentile**: the percentage of the test images with a lower score; equal ones count half.
 
 The arguments are image files, folders or archives of them, or `.npz` and `.npy` files. Images must
 have the size of the test images; image files are resized only where the run resized its own, or

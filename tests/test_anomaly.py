@@ -159,7 +159,7 @@ def test_wrong_background(options, words, sets):
         )
 
 
-@pytest.mark.parametrize("value", [-1, 256])
+@pytest.mark.parametrize("value", [-1, 256, 0.5, np.nan])
 def test_complexity_of_wrong_values(value):
-    with pytest.raises(UserError, match="must be 0 to 255"):
+    with pytest.raises(UserError, match="must hold integers from 0 to 255"):
         complexity(np.full([1, 4, 4, 1], value))

@@ -15,7 +15,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelcnn_tf.cli.parsing import Parser, check_label, label, size, whole_number
+from pixelcnn_tf.cli.parsing import Parser, check_label, check_run, label, size, whole_number
 from pixelcnn_tf.config import registry
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.plugins import load_plugins
@@ -147,8 +147,7 @@ def _hidden(part: str, height: int, width: int) -> "np.ndarray":
 def _data_config(args) -> DataConfig:
     """Returns the data section of the run, with ``--size`` in it if images are resized."""
     config = Path(args.run) / "config.yml"
-    if not Path(args.run).exists():
-        raise UserError(f"--run {args.run}: no such run folder or .keras file")
+    check_run(args.run)
     if config.is_file():
         data = load_config(config).data
     elif args.images is None:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelcnn_tf.cli.parsing import Parser, label, whole_number
+from pixelcnn_tf.cli.parsing import Parser, check_run, label, whole_number
 from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing
@@ -46,6 +46,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     for path in args.images:
         if not Path(path).expanduser().exists():
             raise UserError(f"{path}: no such file or folder")
+    check_run(args.run)
 
     startup.import_tensorflow()
     import numpy as np
@@ -129,8 +130,8 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         "--tile",
         type=whole_number,
         metavar="N",
-        help="cut images into tiles of at most NxN pixels, which are coded separately: more cores "
-        "for one large image, at the cost of some bits",
+        help="cut images into tiles of at most NxN pixels (N from 8 up), coded separately: more "
+        "cores for one large image, at the cost of some bits",
     )
     parser.add_argument(
         "--batch-size",
@@ -152,4 +153,6 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.label == "all":
         raise UserError("--label all: must be one class")
+    if args.tile is not None and args.tile < 8:
+        raise UserError(f"--tile {args.tile}: must be an integer from 8 up")
     return args

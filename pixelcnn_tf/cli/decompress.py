@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from pixelcnn_tf.cli.parsing import Parser
+from pixelcnn_tf.cli.parsing import Parser, check_run
 from pixelcnn_tf.config.plugins import load_plugins
+from pixelcnn_tf.data.file_search import IMAGE_ENDINGS
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing, replacing_folder
 from pixelcnn_tf.utils.errors import UserError, number_of
@@ -48,6 +49,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         check_writable(out, force=args.force)
     else:
         _check_folder(out, args.force)
+    check_run(args.run)
     data = file.read_bytes()
 
     startup.import_tensorflow()
@@ -58,7 +60,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     from pixelcnn_tf.training.run_folder import load_model
 
     container = read_container(data, str(file))  # before the model is loaded
-    _check_names(container.names, file)
+    if out.suffix.lower() not in ARRAYS:
+        _check_names(container.names, file)
     startup.find_devices()
     model = load_model(args.run)
     n_values = model.likelihood.n_values
@@ -104,8 +107,8 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
 
 
 def _check_folder(folder: Path, force: bool) -> None:
-    if folder.is_file():
-        raise UserError(f"--out {folder}: is a file; must be a folder, or end in .npy or .npz")
+    if folder.is_file() or folder.suffix.lower() in (*IMAGE_ENDINGS, ".zip", ".txt", ".pxc"):
+        raise UserError(f"--out {folder}: is no folder; must be one, or end in .npy or .npz")
     if folder.is_dir() and any(folder.iterdir()) and not force:
         raise UserError(
             f"--out {folder}: contains files; add --force to overwrite those of the same names"
@@ -118,11 +121,13 @@ def _check_folder(folder: Path, force: bool) -> None:
 
 def _check_names(names: list[str], file: Path) -> None:
     """Raises UserError for names of files that would not be in the folder that is written."""
-    for name in names:
-        path = PurePosixPath(name)
-        odd = {"\\", "\0", ":"} & set(name)
-        if path.is_absolute() or ".." in path.parts or not path.name or odd:
-            raise UserError(f"{file}: names an image {name!r}, which is not within a folder")
+    odd = {"\0", "\\", ":"} if os.name == "nt" else {"\0"}
+    paths = [PurePosixPath(name) for name in names]
+    for path in paths:
+        if path.is_absolute() or ".." in path.parts or not path.name or odd & set(str(path)):
+            raise UserError(f"{file}: names an image {str(path)!r}, which is not within a folder")
+    if len(set(paths)) < len(paths):
+        raise UserError(f"{file}: gives two images the same name; decompress it to .npy or .npz")
 
 
 def _write_images(images: "Sequence[np.ndarray]", names: list[str], folder: Path) -> None:

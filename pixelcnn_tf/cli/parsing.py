@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from pixelcnn_tf.utils.errors import UserError, suggestion
@@ -135,6 +136,17 @@ class Parser(argparse.ArgumentParser):
             metavar="N",
             help="images that are drawn at once (default: chosen for speed, within the memory)",
         )
+
+
+def check_run(run: str) -> None:
+    """Raises UserError unless ``--run`` names a file or folder.
+
+    >>> check_run("none")
+    Traceback (most recent call last):
+    pixelcnn_tf.utils.errors.UserError: --run none: no such run folder or .keras file
+    """
+    if not Path(run).exists():
+        raise UserError(f"--run {run}: no such run folder or .keras file")
 
 
 def seed(text: str) -> int:

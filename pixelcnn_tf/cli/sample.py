@@ -20,7 +20,7 @@ from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing
-from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.utils.progress import sampling_progress
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     else:
         save_image(image_grid(images, model.likelihood.n_values, args.columns), out)
     height, width, channels = images.shape[1:]
-    print(f"{n} images of {height}x{width}x{channels}, seed {args.seed}: {out}")
+    print(f"{number_of(n, 'image')} of {height}x{width}x{channels}, seed {args.seed}: {out}")
     return 0
 
 

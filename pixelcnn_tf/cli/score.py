@@ -310,7 +310,8 @@ def _write_csv(path: Path, columns: dict[str, list]) -> None:
         [value if isinstance(value, str) else f"{value:.6f}" for value in column]
         for column in columns.values()
     ]
-    with path.open("w", newline="", encoding="utf-8") as file:
+    # Names of files need not be UTF-8.
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(zip(*texts, strict=True))

@@ -154,10 +154,10 @@ class CodingBatch(IncrementalBatch):
         for image, into in zip(images, padded, strict=False):
             into[: image.shape[0], : image.shape[1]] = image
         # The stack has room for any values, so that the encoder and the decoder have one shape.
-        words = np.zeros(padded.size + n_streams, np.uint32)
+        words = np.zeros(padded.size + n_streams + 1, np.uint32)
         streams, n_words = np.full(n_streams, LOWEST), 0
         if coded is not None:
-            streams, n_words = coded.streams, min(len(coded.words), len(words))
+            streams, n_words = coded.streams, min(len(coded.words), len(words) - 1)
             words[:n_words] = coded.words[:n_words]  # there are more in damaged files only
         if labels is not None:
             labels = np.pad(labels, [0, schedule.batch - len(images)])

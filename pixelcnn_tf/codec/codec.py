@@ -135,7 +135,9 @@ def decode(
     [(4, 6, 1), (3, 5, 1)]
     """
     check_model(model)
-    container = read_container(data, name)
+    if not isinstance(data, bytes | bytearray):
+        raise UserError(f"{name}: is {type(data).__name__}; must be bytes, as encode returns")
+    container = read_container(bytes(data), name)
     _check_fits(container, model, name)
     layout = layout_of(container, model.size_unit)
     for tiles, group in zip_longest(layout.values(), container.groups):
@@ -158,7 +160,7 @@ def decode(
             model, size, tiles, group.batch_size, group.n_streams, container.compiled
         )
         checksums = [batch.checksum for batch in group.batches]
-        done = _refusal_in_one_line(coder.run(given, next(report)), name)
+        done = _refusal_in_one_line(coder.run(given, next(report)), name, container.compiled)
         for (part, batch), checksum in zip(done, checksums, strict=True):
             pixels = batch.decoded()
             if pixels is None or _checksum(pixels) != checksum:
@@ -218,6 +220,8 @@ def _checked_arrays(model, images) -> list[np.ndarray]:
 
 def _new_container(model, arrays, labels, names, tile) -> Container:
     """Returns a container of these images without their codes."""
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise UserError("names: must be a list of texts")
     if names and len(names) != len(arrays):
         raise UserError(f"names: {len(names)} for {number_of(len(arrays), 'image')}")
     if len(set(names)) < len(names) or any("\n" in name or not name for name in names):
@@ -268,11 +272,13 @@ def _check_fits(container: Container, model, name: str) -> None:
         raise UserError(f"{name}: is not a valid .pxc file: its channels or classes do not fit")
 
 
-def _refusal_in_one_line(batches: Iterator, name: str) -> Iterator:
+def _refusal_in_one_line(batches: Iterator, name: str, compiled: bool) -> Iterator:
     """Yields the same; UserError if XLA cannot compile the loop."""
     try:
         yield from batches
     except XLA_ERRORS as error:
+        if not compiled:
+            raise
         raise UserError(
             f"{name}: was written by a loop that XLA compiled, which it cannot here: "
             f"{first_line(error)[:200]}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from pixelcnn_tf.config.data import DataConfig
 from pixelcnn_tf.data.file_search import IMAGE_ENDINGS, find_images
-from pixelcnn_tf.data.image_decoding import DeepImage, decode, opened_image
+from pixelcnn_tf.data.image_decoding import BrokenImage, DeepImage, decode, opened_image
 from pixelcnn_tf.data.sources import load_images
 from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.utils.progress import progress, say
@@ -90,7 +90,7 @@ def read_exact(
         if n_values == 2 and np.isin(pixels, (0, 255)).all():
             pixels = pixels // 255
         elif n_values == 2:
-            raise UserError(f"{file}: must be black and white, the values of the model")
+            raise UserError(f"{file}: must be black and white, as the images of the model")
         arrays.append(_fitting(pixels, file, n_channels, n_values))
     return ExactImages(arrays, _distinct(list(files.values())))
 
@@ -121,7 +121,9 @@ def _distinct(names: list[Path]) -> list[str]:
     ]
     if len(set(short)) < len(short):
         name, _ = Counter(short).most_common(1)[0]
-        raise UserError(f"{name}: is the name of several images; give the folder that holds them")
+        raise UserError(
+            f"{name}: two images would have this name; give their folder, or rename one"
+        )
     return short
 
 
@@ -135,6 +137,8 @@ def _pixels(file: Path) -> np.ndarray:
             raise UserError(f"{file}: has colours of mode {image.mode}; must be RGB: convert it")
     try:
         return decode(file, DataConfig()).pixels
+    except BrokenImage as error:
+        raise UserError(f"{file}: not a readable image ({error})") from None
     except DeepImage:
         raise UserError(
             f"{file}: has more than 8 bits per channel, which the model does not keep; convert it"
@@ -146,8 +150,6 @@ def _fitting(pixels: np.ndarray, file: Path, n_channels: int, n_values: int) -> 
     model."""
     if pixels.ndim == 2:
         pixels = pixels[..., None]
-    if pixels.shape[-1] == 3 and n_channels == 1 and not np.ptp(pixels, axis=-1).any():
-        pixels = pixels[..., :1]
     if pixels.shape[-1] == 1 and n_channels == 3:
         pixels = pixels.repeat(3, axis=-1)
     if pixels.shape[-1] != n_channels:

@@ -1,12 +1,21 @@
 """Atomic writing: a file is complete, or it does not exist."""
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from pixelcnn_tf.utils.errors import UserError
+
+_UNWRITABLE = FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError
+
+
+def _name_if_full(error: OSError, path: Path) -> None:
+    """Raises UserError, which names ``path``, if the disk is full."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 @contextlib.contextmanager
@@ -34,8 +43,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
         flush(temporary)
         os.replace(temporary, path)
         flush(path.parent)
-    except (FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError) as error:
+    except _UNWRITABLE as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+    except OSError as error:
+        _name_if_full(error, path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -102,8 +114,11 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
             os.replace(path, old)
         os.replace(temporary, path)
         flush(path.parent)
-    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+    except _UNWRITABLE as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+    except OSError as error:
+        _name_if_full(error, path)
+        raise
     finally:
         if old.exists() and not path.exists():
             os.replace(old, path)

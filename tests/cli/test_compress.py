@@ -20,6 +20,7 @@ def made(tmp_path_factory):
     for name, options in {
         "colour": {},
         "binary": {"n_channels": 1, "likelihood": "bernoulli"},
+        "grey": {"n_channels": 1},
         "classes": {"n_classes": 3},
     }.items():
         models[name] = PixelRNN(2, 2, n_layers=1, **options)
@@ -44,6 +45,10 @@ def made(tmp_path_factory):
     data = encode(models["colour"], images)
     (folder / "old.pxc").write_bytes(data)
     (folder / "cut.pxc").write_bytes(data[:-9])
+    (folder / "same.pxc").write_bytes(encode(models["colour"], images, names=["a", "./a"]))
+    noise = random_images(rng, 1, 40, 40, 3, 256)[0]
+    Image.fromarray(noise).save(folder / "cut.png")
+    (folder / "cut.png").write_bytes((folder / "cut.png").read_bytes()[:-500])
     (folder / "evil.pxc").write_bytes(encode(models["colour"], images, names=["a", "../b"]))
     return folder
 
@@ -120,20 +125,21 @@ COLOUR = "--run colour.keras --out x.pxc"
 WRONG = [
     (compress, f"none.png {COLOUR}", "none.png: no such file or folder"),
     (compress, f"broken.png {COLOUR}", "broken.png: not a readable image"),
+    (compress, f"cut.png {COLOUR}", "cut.png: not a readable image (image file is truncated"),
     (compress, f"photos/a.png words.txt {COLOUR}", "words.txt: is no image file"),
     (compress, f"alpha.png {COLOUR}", "alpha.png: has transparent pixels"),
     (compress, f"deep.png {COLOUR}", "deep.png: has more than 8 bits per channel"),
     (compress, f"ink.jpg {COLOUR}", "ink.jpg: has colours of mode CMYK"),
-    (compress, f"photos/a.png photos/sub/a.png {COLOUR}", "a.png: is the name of several images"),
-    (compress, "photos/a.png --run none --out x.pxc", "none: no such run folder"),
+    (compress, f"photos/a.png photos/sub/a.png {COLOUR}", "a.png: two images would have this name"),
+    (compress, "photos/a.png --run none --out x.pxc", "--run none: no such run folder"),
     (compress, "photos/a.png --run colour.keras --out x.png", "x.png: must end in .pxc"),
     (compress, "photos/a.png --run colour.keras --out no/x.pxc", "there is no folder no"),
     (compress, "photos/a.png --run colour.keras --out old.pxc", "old.pxc: exists already"),
-    (compress, "photos/a.png --run binary.keras --out x.pxc", "has 3 channels; the model has 1"),
+    (compress, "photos/a.png --run grey.keras --out x.pxc", "has 3 channels; the model has 1"),
     (compress, "grey.png --run binary.keras --out x.pxc", "must be black and white"),
     (compress, "ones.png --run binary.keras --out x.pxc", "must be black and white"),
     (compress, "bright.npy --run binary.keras --out x.pxc", "those of the model are 0 to 1"),
-    (compress, f"photos/a.png {COLOUR} --tile 3", "tile=3"),
+    (compress, f"photos/a.png {COLOUR} --tile 3", "--tile 3: must be an integer from 8 up"),
     (compress, f"photos/a.png {COLOUR} --label 1", "not class-conditional"),
     (compress, "photos --run classes.keras --out x.pxc", "add --label"),
     (compress, "photos/a.png --run classes.keras --out x.pxc --label 3", "none of the 3 classes"),
@@ -142,10 +148,12 @@ WRONG = [
     (decompress, "photos --run colour.keras --out new", "photos: is a folder"),
     (decompress, "words.txt --run colour.keras --out new", "words.txt: is not a .pxc file"),
     (decompress, "old.pxc --run colour.keras --out photos", "contains files; add --force"),
-    (decompress, "old.pxc --run colour.keras --out words.txt", "words.txt: is a file"),
+    (decompress, "old.pxc --run colour.keras --out words.txt", "words.txt: is no folder"),
     (decompress, "old.pxc --run colour.keras --out no/new", "there is no folder no"),
     (decompress, "old.pxc --run colour.keras --out a.npy", "several sizes; name a folder"),
     (decompress, "old.pxc --run classes.keras --out new", "was written with another model"),
+    (decompress, "same.pxc --run colour.keras --out new", "gives two images the same name"),
+    (decompress, "old.pxc --run colour.keras --out a.zip", "a.zip: is no folder"),
     (decompress, "cut.pxc --run colour.keras --out new", "cut.pxc: is damaged or cut short"),
     (decompress, "evil.pxc --run colour.keras --out new", "which is not within a folder"),
 ]
