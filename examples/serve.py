@@ -286,6 +286,10 @@ def make_app(model: Model, limits: argparse.Namespace) -> FastAPI:
         found = re.search(r"assertion failed: \[(.*)\]", error.message)
         return one_line(422 if found else 500, found[1] if found else "the model failed")
 
+    @app.exception_handler(Exception)
+    async def other_error(_: Request, error: Exception):
+        return one_line(500, f"the server failed: {type(error).__name__}")
+
     @app.get("/health")
     async def health() -> dict[str, Any]:
         waiting = sum(job.n_images for job in batches.waiting)

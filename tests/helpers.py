@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from pixelcnn_tf import PixelCNNPlusPlus, Trainer
 from pixelcnn_tf.config.schema import Config
-from pixelcnn_tf.likelihoods.base import nucleus
+from pixelcnn_tf.likelihoods.cumulative import nucleus
 from pixelcnn_tf.models.blocks import GatedBlock, PixelCNNResBlock
 from pixelcnn_tf.models.lstm_blocks import DiagonalBiLSTMBlock, RowLSTMBlock
 from pixelcnn_tf.models.pixel_rnn import PixelRNN
-from pixelcnn_tf.sampling.loops import stateless_uniforms
+from pixelcnn_tf.sampling.uniforms import stateless_uniforms
 from pixelcnn_tf.testing import draw_weights
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from pixelcnn_tf.layers.incremental import IncrementalModel
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.inputs import check_images, check_model, check_size, labels_for
-from pixelcnn_tf.sampling.loops import Results, Tables, split_weights, stateless_uniforms
+from pixelcnn_tf.sampling.loops import Results, Tables, split_weights
 from pixelcnn_tf.sampling.scheduler import (
     IncrementalBatch,
     NaiveBatch,
@@ -24,6 +24,7 @@ from pixelcnn_tf.sampling.scheduler import (
     table_of,
 )
 from pixelcnn_tf.sampling.settings import SamplingSettings, check_seed, is_integer
+from pixelcnn_tf.sampling.uniforms import stateless_uniforms
 from pixelcnn_tf.utils.errors import UserError
 
 

@@ -19,8 +19,8 @@ from pixelcnn_tf.sampling.loops import (
     Tables,
     _incremental_loop,
     choose_values,
-    uniforms_of,
 )
+from pixelcnn_tf.sampling.uniforms import uniforms_of
 
 #: The functions of an exported model.
 SIGNATURES = ("log_prob", "sample", "complete", "draw")

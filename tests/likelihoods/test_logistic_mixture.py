@@ -10,7 +10,7 @@ from scipy.stats import chisquare
 from pixelcnn_tf import LogisticMixture, UserError, get_likelihood
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.data.images import Images
-from pixelcnn_tf.sampling.loops import stateless_uniforms
+from pixelcnn_tf.sampling.uniforms import stateless_uniforms
 from pixelcnn_tf.training.experiment import check_choice, check_values
 
 VALUES = np.arange(256)

@@ -8,7 +8,7 @@ from helpers import assert_same_but_for_ties, random_images, small_model
 from scipy.stats import chisquare
 
 from pixelcnn_tf import PixelRNN, SamplingSettings, UserError, generate_images
-from pixelcnn_tf.sampling.loops import stateless_uniforms
+from pixelcnn_tf.sampling.uniforms import stateless_uniforms
 
 
 @pytest.fixture(scope="module")
