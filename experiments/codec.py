@@ -65,8 +65,7 @@ def _measured(run: Path, images: Sequence[np.ndarray], labels, sheet: bool = Fal
 
     model = load_model(run)
     n_values = model.likelihood.n_values
-    encode(model, list(images[:1]), labels if labels is None else labels[:1])
-    data = encode(model, images, labels)  # compiles
+    encode(model, images, labels)  # compiles
     seconds = {}
     start = time.perf_counter()
     data = encode(model, images, labels)
@@ -74,13 +73,14 @@ def _measured(run: Path, images: Sequence[np.ndarray], labels, sheet: bool = Fal
     start = time.perf_counter()
     decoded = decode(model, data)
     seconds["decode"] = time.perf_counter() - start
-    assert all(np.array_equal(a, b) for a, b in zip(images, decoded, strict=True))
+    if not all(map(np.array_equal, images, decoded)):
+        raise UserError(f"{run}: the images were not decoded exactly")
     n_dims = sum(image.size for image in images)
     nats = score(model, np.asarray(images), labels, batch_size=1 if len(images) == 1 else 64).sum()
     sizes = {"model": len(data)}
     for name in available():
         of_files = progress(name, len(images), "img", images)
-        sizes[name] = sum(size_in(name, image, n_values) for image in of_files)
+        sizes[name] = sum(size_in(name, image, n_values) or 0 for image in of_files)
         if sheet:
             sizes[f"{name}, one sheet"] = size_in(name, _sheet(images), n_values)
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
@@ -118,7 +118,9 @@ def _write(run: Path, record: dict, name: str = "") -> None:
 
 def write_page() -> None:
     """Rewrites the tables of docs/codec.md from the records."""
-    tables = [_table(path.stem, json.loads(path.read_text())) for path in sorted(RECORDS.glob("*"))]
+    tables = [
+        _table(path.stem, json.loads(path.read_text())) for path in sorted(RECORDS.glob("*.json"))
+    ]
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     with replacing(PAGE) as temporary:
