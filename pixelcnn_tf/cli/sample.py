@@ -45,6 +45,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     load_plugins(args.plugins)
     endings = [f".{args.format}"] if args.format else [f".{name}" for name in FORMATS]
     out = check_writable(args.out or f"sheet{endings[0]}", *endings)
+    if out.suffix.lower() == ".gif":  # grids and arrays are overwritten, as they always were
+        check_writable(out, force=args.force)
     image_size = args.size or trained_size(Path(args.run))
 
     startup.import_tensorflow()
@@ -106,6 +108,9 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     )
     parser.add_argument(
         "--format", choices=FORMATS, help="the format (default: the ending of --out)"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="overwrite an animation that exists already"
     )
     parser.add_sampling()
     parser.add_plugins()

@@ -53,6 +53,8 @@ def test_sample_draws_an_animation_of_the_grid(runs, tmp_path, monkeypatch, caps
     assert sample.main([*flags, "--format", "gif"]) == 0
     assert sample.main([*flags, "--format", "png"]) == 0
     assert "6 images of 8x8x1, seed 0: sheet.gif" in capsys.readouterr().out
+    assert exit_with(lambda: sample.main([*flags, "--format", "gif"])) == 2
+    assert "sheet.gif: exists already; use --force" in capsys.readouterr().err
     grid = np.asarray(Image.open("sheet.png")).astype(int)
     with Image.open("sheet.gif") as animation:
         assert animation.info["loop"] == 0  # for ever
