@@ -8,7 +8,6 @@ examples:
 """
 
 import argparse
-import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -18,7 +17,7 @@ from pixelcnn_tf.cli.parsing import Parser, check_run
 from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.data.file_search import IMAGE_ENDINGS
 from pixelcnn_tf.utils import startup
-from pixelcnn_tf.utils.atomic_files import check_writable, replacing, replacing_folder
+from pixelcnn_tf.utils.atomic_files import check_folder, check_writable, filling, replacing
 from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.utils.progress import pixel_progress
 
@@ -113,10 +112,7 @@ def _check_folder(folder: Path, force: bool) -> None:
         raise UserError(
             f"--out {folder}: contains files; add --force to overwrite those of the same names"
         )
-    if not folder.absolute().parent.is_dir():
-        raise UserError(f"--out {folder}: there is no folder {folder.parent}; create it first")
-    if not os.access(folder if folder.is_dir() else folder.absolute().parent, os.W_OK):
-        raise UserError(f"--out {folder}: cannot be written to")
+    check_folder(folder, force=True)
 
 
 def _check_names(names: list[str], file: Path) -> None:
@@ -131,12 +127,10 @@ def _check_names(names: list[str], file: Path) -> None:
 
 
 def _write_images(images: "Sequence[np.ndarray]", names: list[str], folder: Path) -> None:
-    """Writes all images into a new folder, or none; or one after another into an old one."""
     from PIL import Image
 
-    with contextlib.nullcontext(folder) if folder.exists() else replacing_folder(folder) as into:
+    with filling(folder) as into:
         for image, name in zip(images, names, strict=True):
             path = into / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as temporary:
-                Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(temporary)
+            Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(path)

@@ -10,12 +10,19 @@ from pathlib import Path
 from pixelcnn_tf.utils.errors import UserError
 
 _UNWRITABLE = FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError
+_FULL = errno.ENOSPC, errno.EDQUOT
 
 
-def _name_if_full(error: OSError, path: Path) -> None:
-    """Raises UserError, which names ``path``, if the disk is full."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+@contextlib.contextmanager
+def _unwritable_in_one_line(path: Path) -> Iterator[None]:
+    """Turns the errors of a path that cannot be written, and of a full disk, into a UserError that
+    names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, _UNWRITABLE) or error.errno in _FULL:
+            raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+        raise
 
 
 @contextlib.contextmanager
@@ -39,15 +46,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        yield temporary
-        flush(temporary)
-        os.replace(temporary, path)
-        flush(path.parent)
-    except _UNWRITABLE as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
-    except OSError as error:
-        _name_if_full(error, path)
-        raise
+        with _unwritable_in_one_line(path):
+            yield temporary
+            flush(temporary)
+            os.replace(temporary, path)
+            flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -55,7 +58,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def filling(folder: str | Path) -> Iterator[Path]:
     """Yields a temporary folder to write files into, which move to ``folder`` only once all are
-    complete. A folder that does not exist is created; files of the same names are replaced.
+    complete, as do the files in its sub-folders. A folder that does not exist is created; files of
+    the same names are replaced.
 
     Raises:
         UserError: the folder cannot be written to, or its parent does not exist.
@@ -71,18 +75,20 @@ def filling(folder: str | Path) -> Iterator[Path]:
     folder = Path(folder)
     temporary = (folder if folder.is_dir() else folder.parent) / f".{folder.name}.{os.getpid()}"
     try:
-        temporary.mkdir()
-        yield temporary
-        for path in temporary.iterdir():
-            flush(path)
-        if folder.is_dir():
-            for path in temporary.iterdir():
-                os.replace(path, folder / path.name)
-        else:
-            os.replace(temporary, folder)
-        flush(folder)
-    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
+        with _unwritable_in_one_line(folder):
+            temporary.mkdir()
+            yield temporary
+            parts = list(temporary.rglob("*"))
+            for part in parts:
+                flush(part)
+            if folder.is_dir():
+                for file in filter(Path.is_file, parts):
+                    target = folder / file.relative_to(temporary)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    os.replace(file, target)
+            else:
+                os.replace(temporary, folder)
+            flush(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -106,19 +112,15 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     temporary, old = (path.with_name(f".{path.name}.{os.getpid()}{end}") for end in ("", ".old"))
     try:
-        temporary.mkdir()
-        yield temporary
-        for part in [*temporary.rglob("*"), temporary]:
-            flush(part)
-        if path.exists():  # a folder with files in it cannot be replaced in one step
-            os.replace(path, old)
-        os.replace(temporary, path)
-        flush(path.parent)
-    except _UNWRITABLE as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
-    except OSError as error:
-        _name_if_full(error, path)
-        raise
+        with _unwritable_in_one_line(path):
+            temporary.mkdir()
+            yield temporary
+            for part in [*temporary.rglob("*"), temporary]:
+                flush(part)
+            if path.exists():  # a folder with files in it cannot be replaced in one step
+                os.replace(path, old)
+            os.replace(temporary, path)
+            flush(path.parent)
     finally:
         if old.exists() and not path.exists():
             os.replace(old, path)

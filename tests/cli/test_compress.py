@@ -1,5 +1,6 @@
 """The commands ``compress`` and ``decompress``."""
 
+import errno
 import shutil
 
 import numpy as np
@@ -178,3 +179,27 @@ def test_force_overwrites(model_files):
     assert run(decompress, "a.pxc", *flags, "old") == 0
     np.testing.assert_array_equal(pixels_of("photos/a.png"), pixels_of("old/a.png"))
     assert (model_files / "old" / "mine.txt").read_text() == "kept"
+
+
+def test_images_that_cannot_be_written_among_files_leave_them_as_they_are(model_files):
+    """All are complete before one of them is moved."""
+    flags = "--run", "colour.keras", "--force", "--out"
+    assert run(compress, "photos", *flags, "a.pxc") == 0
+    (model_files / "old").mkdir()
+    (model_files / "old" / "a.png").write_text("old")
+    full = OSError(errno.ENOSPC, "No space left on device")
+    save, calls = Image.Image.save, []
+
+    def fails_at_last(image, path):
+        calls.append(path)
+        if len(calls) == 3:
+            raise full
+        save(image, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Image.Image, "save", fails_at_last)
+        assert run(decompress, "a.pxc", *flags, "old") == 2
+    assert (model_files / "old" / "a.png").read_text() == "old"
+    assert [path.name for path in (model_files / "old").iterdir()] == ["a.png"]
+    assert run(decompress, "a.pxc", *flags, "old") == 0
+    np.testing.assert_array_equal(pixels_of("photos/sub/a.png"), pixels_of("old/sub/a.png"))
