@@ -13,10 +13,9 @@ examples:
 import argparse
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelcnn_tf.cli.parsing import Parser, check_run, label, whole_number
+from pixelcnn_tf.cli.parsing import Parser, check_images_exist, check_run, label, whole_number
 from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing
@@ -43,9 +42,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     args = _arguments(argv, prog)
     load_plugins(args.plugins)
     out = check_writable(args.out, ".pxc", force=args.force)
-    for path in args.images:
-        if not Path(path).expanduser().exists():
-            raise UserError(f"{path}: no such file or folder")
+    check_images_exist(args.images)
     check_run(args.run)
 
     startup.import_tensorflow()

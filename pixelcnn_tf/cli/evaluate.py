@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelcnn_tf.cli.parsing import Parser, whole_number
+from pixelcnn_tf.cli.parsing import Parser, check_run_folder
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.config.schema import Config
@@ -124,13 +124,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         help="another run folder: also report the paired difference, on the test images of --run",
     )
     parser.add_argument("--against", help=argparse.SUPPRESS)  # its name before 0.2.0
-    parser.add_argument(
-        "--batch-size",
-        type=whole_number,
-        default=64,
-        metavar="N",
-        help="images that are scored at once (default 64)",
-    )
+    parser.add_scoring_batch()
     parser.add_argument(
         "--out",
         metavar="FILE",
@@ -143,8 +137,8 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     args = parser.parse_args(argv)
     parser.refuse_overrides_except_data(args.overrides)
     for flag, run in (("--run", args.run), ("--compare", args.against)):
-        if run and not (Path(run) / "config.yml").is_file():
-            raise UserError(f"{flag} {run}: not a run folder (there is no config.yml in it)")
+        if run:
+            check_run_folder(run, flag)
     args.given = {override.partition("=")[0] for override in args.overrides}
     if "data.source" in args.given and "data.image_size" not in args.given:
         args.overrides.append("data.image_size=null")  # the size of the new images

@@ -76,6 +76,16 @@ class Parser(argparse.ArgumentParser):
         """Adds ``--run``, the trained model."""
         self.add_argument("--run", "--model", required=True, metavar="PATH", help=help)
 
+    def add_scoring_batch(self) -> None:
+        """Adds ``--batch-size`` for commands that score images."""
+        self.add_argument(
+            "--batch-size",
+            type=whole_number,
+            default=64,
+            metavar="N",
+            help="images that are scored at once (default 64)",
+        )
+
     def add_plugins(self) -> None:
         """Adds ``--plugin``, which collects ``args.plugins`` for ``load_plugins``."""
         self.add_argument(
@@ -226,6 +236,29 @@ def label(text: str) -> int | str:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r}: must be an integer from 0 up, or 'all'")
     return int(text)
+
+
+def check_run_folder(run: str, flag: str = "--run") -> None:
+    """Raises UserError unless a flag names a run folder.
+
+    >>> check_run_folder("none")
+    Traceback (most recent call last):
+    pixelcnn_tf.utils.errors.UserError: --run none: not a run folder (there is no config.yml in it)
+    """
+    if not (Path(run) / "config.yml").is_file():
+        raise UserError(f"{flag} {run}: not a run folder (there is no config.yml in it)")
+
+
+def check_images_exist(paths: list[str]) -> None:
+    """Raises UserError for a path of images that does not exist.
+
+    >>> check_images_exist(["none.png"])
+    Traceback (most recent call last):
+    pixelcnn_tf.utils.errors.UserError: none.png: no such file or folder
+    """
+    for path in paths:
+        if not Path(path).expanduser().exists():
+            raise UserError(f"{path}: no such file or folder")
 
 
 def check_label(given: int | str | None, n_classes: int | None) -> None:

@@ -18,7 +18,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelcnn_tf.cli.parsing import Parser, check_label, label, whole_number
+from pixelcnn_tf.cli.parsing import (
+    Parser,
+    check_images_exist,
+    check_label,
+    check_run_folder,
+    label,
+)
 from pixelcnn_tf.config import registry
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.plugins import load_plugins
@@ -152,13 +158,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         metavar="N",
         help="for a class-conditional model: the class of all images",
     )
-    parser.add_argument(
-        "--batch-size",
-        type=whole_number,
-        default=64,
-        metavar="N",
-        help="images that are scored at once (default 64)",
-    )
+    parser.add_scoring_batch()
     parser.add_argument(
         "--force", action="store_true", help="overwrite --out, and files in --maps, if they exist"
     )
@@ -169,8 +169,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     parser.add_plugins()
     args = parser.parse_args(argv)
     parser.refuse_overrides_except_data(args.overrides)
-    if not (Path(args.run) / "config.yml").is_file():
-        raise UserError(f"--run {args.run}: not a run folder (there is no config.yml in it)")
+    check_run_folder(args.run)
     if args.correct == "ratio" and args.background is None:
         raise UserError(
             "--background: is missing; --correct ratio needs the run folder of a model that was "
@@ -180,9 +179,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         raise UserError("--background: has no effect without --correct ratio")
     if args.background and not Path(args.background).exists():
         raise UserError(f"--background {args.background}: no such run folder or .keras file")
-    for path in args.images:
-        if not Path(path).expanduser().exists():
-            raise UserError(f"{path}: no such file or folder")
+    check_images_exist(args.images)
     args.settings = None
     if args.out:
         args.out = check_writable(args.out, ".csv", force=args.force)
