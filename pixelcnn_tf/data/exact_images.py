@@ -83,9 +83,8 @@ def read_exact(
         images = _fitting(np.asarray(loaded.test[:]), given[0], n_channels, n_values)
         return ExactImages(list(images), [], loaded.test_labels)
     files = dict(_files(given))
-    found = progress("reading", len(files), "img", files.items())
     arrays = []
-    for file, _ in found:
+    for file in progress("reading", len(files), "img", files):
         pixels = _pixels(file)
         if n_values == 2 and np.isin(pixels, (0, 255)).all():
             pixels = pixels // 255

@@ -91,13 +91,7 @@ class LogisticMixture(Likelihood):
 
     def cumulative(self, logits) -> Callable[[tf.Tensor], tf.Tensor]:
         weight_logits, means, sharpness = self._parts(logits)
-        weights = tf.nn.softmax(weight_logits)
-
-        def at_most(values):
-            edges = tf.cast(values, tf.float32)[..., None] - 127  # v + 1/2, see _parts
-            return tf.reduce_sum(weights * tf.sigmoid((edges - means) * sharpness), axis=-1)
-
-        return at_most
+        return _at_most(tf.nn.softmax(weight_logits), means, sharpness)
 
     def draw(self, logits, uniforms, temperature=None, top_p=None) -> tf.Tensor:
         """Draws values by inverting the cumulative distribution; as in ``Likelihood``.
@@ -110,9 +104,11 @@ class LogisticMixture(Likelihood):
         if temperature is not None or top_p is not None:
             # Log-probabilities are the logits of a softmax.
             return Softmax(256).draw(self._log_probs_of_all(logits), uniforms, temperature, top_p)
-        at_most, values = self.cumulative(logits), tf.zeros_like(uniforms)
+        weight_logits, means, sharpness = self._parts(logits)
+        weights = tf.nn.softmax(weight_logits)
+        at_most, values = _at_most(weights, means, sharpness), tf.zeros_like(uniforms)
         # The rounded sum of the weights may differ from 1: scale the uniforms.
-        target = uniforms * tf.reduce_sum(tf.nn.softmax(self._parts(logits)[0]), axis=-1)
+        target = uniforms * tf.reduce_sum(weights, axis=-1)
         for half in (128, 64, 32, 16, 8, 4, 2, 1):  # unrolled, for XLA
             passed = at_most(values + (half - 1)) > target
             values = tf.where(passed, values, values + half)
@@ -212,6 +208,16 @@ class PixelMixture:
                 mean += next(coefficients) * earlier
             channels.append(tf.concat([logits, mean, log_scales[channel]], axis=-1))
         return channels
+
+
+def _at_most(weights, means, sharpness) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the cumulative distribution of a mixture from ``_parts``, as a function of values."""
+
+    def at_most(values):
+        edges = tf.cast(values, tf.float32)[..., None] - 127  # v + 1/2, see _parts
+        return tf.reduce_sum(weights * tf.sigmoid((edges - means) * sharpness), axis=-1)
+
+    return at_most
 
 
 def _log_probs(values, means, sharpness):

@@ -223,15 +223,28 @@ def check_method(model: keras.Model, method: str) -> None:
 
 
 def _image_shape(model, image_size, n_images) -> tuple[int, int, int, int]:
+    if not is_integer(n_images) or n_images < 1:
+        raise UserError(f"n_images={n_images!r}: must be an integer from 1 up")
+    return int(n_images), *checked_image_size(model, image_size), model.n_channels
+
+
+def checked_image_size(model: PixelModel, image_size: Any) -> tuple[int, int]:
+    """Returns (height, width) of a side or a pair.
+
+    Raises:
+        UserError: it is neither, or the model cannot take this size.
+
+    Example:
+        >>> checked_image_size(pixelcnn_tf.PixelRNN(2, 2, 1), 8)
+        (8, 8)
+    """
     size = image_size if isinstance(image_size, (tuple, list)) else (image_size,) * 2
-    if len(size) != 2 or not all(is_integer(s) and s > 0 for s in size):
+    if len(size) != 2 or not all(is_integer(side) and side > 0 for side in size):
         raise UserError(
             f"image_size={image_size!r}: must be a positive integer or a pair (height, width)"
         )
-    if not is_integer(n_images) or n_images < 1:
-        raise UserError(f"n_images={n_images!r}: must be an integer from 1 up")
     check_size(model, *size)
-    return int(n_images), int(size[0]), int(size[1]), model.n_channels
+    return int(size[0]), int(size[1])
 
 
 def _initial_state(model, shape, initial_images, known) -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from pixelcnn_tf import __version__
 from pixelcnn_tf.models.base import PixelModel
-from pixelcnn_tf.models.inputs import check_model, check_size
-from pixelcnn_tf.sampling.generate import supports_incremental
+from pixelcnn_tf.models.inputs import check_model
+from pixelcnn_tf.sampling.generate import checked_image_size, supports_incremental
 from pixelcnn_tf.sampling.loops import compiles
 from pixelcnn_tf.sampling.settings import is_integer
 from pixelcnn_tf.serving.folder import DESCRIPTION, check_folder
@@ -68,7 +68,7 @@ def export_model(
     TensorShape([3])
     """
     check_model(model)
-    height, width = _checked_size(model, image_size)
+    height, width = checked_image_size(model, image_size)
     sizes = _checked_batch_sizes(batch_sizes)
     path = check_folder(path, force)
     if not supports_incremental(model):
@@ -100,16 +100,6 @@ def export_model(
         file.parent.mkdir()
         file.write_text(json.dumps(description, indent=1) + "\n")
     return description
-
-
-def _checked_size(model: PixelModel, image_size: Any) -> tuple[int, int]:
-    size = image_size if isinstance(image_size, tuple | list) else (image_size,) * 2
-    if len(size) != 2 or not all(is_integer(side) and side > 0 for side in size):
-        raise UserError(
-            f"image_size={image_size!r}: must be a positive integer or a pair (height, width)"
-        )
-    check_size(model, *size)
-    return int(size[0]), int(size[1])
 
 
 def _checked_batch_sizes(batch_sizes: Any) -> list[int]:
