@@ -36,7 +36,8 @@ class MaskedConv(nn.Module):
         self.padding = height // 2, width // 2
 
     def forward(self, x):
-        return F.conv2d(x, self.weight * self.mask, self.bias, padding=self.padding)
+        outputs = F.conv2d(x, self.weight * self.mask, self.bias, padding=self.padding)
+        return outputs[:, :, : x.shape[2], : x.shape[3]]  # one row and column more if even
 
 
 class ShiftedConv(nn.Module):
@@ -99,10 +100,10 @@ class ResBlock(nn.Module):
         return x + up(F.prelu(y, third))
 
 
-def _gate(x, n_channels: int):
+def _gate(x, n_channels: int, activation=torch.tanh):
     n, features, height, width = x.shape
     parts = x.view(n, n_channels, 2, features // (2 * n_channels), height, width)
-    gated = torch.tanh(parts[:, :, 0]) * torch.sigmoid(parts[:, :, 1])
+    gated = activation(parts[:, :, 0]) * torch.sigmoid(parts[:, :, 1])
     return gated.reshape(n, features // 2, height, width)
 
 
@@ -122,6 +123,68 @@ class GatedBlock(nn.Module):
         return _gate(above, 1), left + self.out(x)
 
 
+class Attention(nn.Module):
+    """``CausalAttention``: one matrix of scores of all pixels, in which later ones are masked
+    out, as pytorch-generative does it."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.heads, self.n_channels = layer.n_heads, layer.n_channels
+        for name in ("query", "key", "value", "output"):
+            setattr(self, name, _weight(getattr(layer, f"{name}_kernel")))
+            if name != "key":
+                setattr(self, f"{name}_bias", _weight(getattr(layer, f"{name}_bias")))
+
+    def _heads(self, x):
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def forward(self, image, x):
+        n, features, height, width = x.shape
+        rows, columns = (torch.arange(side) / side - 0.5 for side in (height, width))
+        position = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
+        position = position.expand(n, 2, height, width)
+        group = x[:, : features // self.n_channels]
+        asking = torch.cat([group, position], dim=1).flatten(2).transpose(1, 2)
+        read = torch.cat([image, x, position], dim=1).flatten(2).transpose(1, 2)
+        query = self._heads(asking @ self.query + self.query_bias)
+        key = self._heads(read @ self.key)
+        value = self._heads(read @ self.value + self.value_bias)
+        later = torch.ones(height * width, height * width).triu() > 0
+        scores = query @ key.transpose(2, 3) / math.sqrt(key.shape[-1])
+        shares = F.softmax(scores.masked_fill(later, -math.inf), dim=-1).masked_fill(later, 0)
+        attended = (shares @ value).transpose(1, 2).flatten(2)
+        outputs = F.elu(attended) @ self.output + self.output_bias
+        return outputs.transpose(1, 2).reshape(n, -1, height, width)
+
+
+class SnailBlock(nn.Module):
+    """``SnailBlock``."""
+
+    def __init__(self, block):
+        super().__init__()
+        self.n_channels = block.n_channels
+        self.firsts = nn.ModuleList(map(MaskedConv, block.firsts))
+        self.seconds = nn.ModuleList(map(MaskedConv, block.seconds))
+        self.attention = Attention(block.attention)
+        self.merge, self.merge_gates = MaskedConv(block.merge), MaskedConv(block.merge_gates)
+
+    def forward(self, pair):
+        image, x = pair
+        for first, second in zip(self.firsts, self.seconds, strict=True):
+            x = x + _gate(second(F.elu(first(F.elu(x)))), self.n_channels, lambda a: a)
+        hidden = F.elu(self.merge(F.elu(x)) + self.attention(image, x))
+        return image, x + _gate(self.merge_gates(hidden), self.n_channels, lambda a: a)
+
+
+class _SnailInput(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.conv = MaskedConv(layer.conv)
+
+    def forward(self, x):
+        return x, self.conv(x)
+
+
 class _TwoStackInput(nn.Module):
     def __init__(self, layer):
         super().__init__()
@@ -131,14 +194,21 @@ class _TwoStackInput(nn.Module):
         return self.vertical(x), self.horizontal(x)
 
 
+_PARTS = {
+    "PixelCNNResBlock": (MaskedConv, ResBlock),
+    "GatedBlock": (_TwoStackInput, GatedBlock),
+    "SnailBlock": (_SnailInput, SnailBlock),
+}
+
+
 class Stack(nn.Module):
     """``PixelRNN`` of convolutions, with a Bernoulli or categorical likelihood."""
 
     def __init__(self, model):
         super().__init__()
-        is_gated = hasattr(model.blocks[0], "horizontal")
-        self.input = (_TwoStackInput if is_gated else MaskedConv)(model.input_conv)
-        self.blocks = nn.Sequential(*map(GatedBlock if is_gated else ResBlock, model.blocks))
+        make_input, make_block = _PARTS[type(model.blocks[0]).__name__]
+        self.input = make_input(model.input_conv)
+        self.blocks = nn.Sequential(*map(make_block, model.blocks))
         self.head = nn.ModuleList(map(MaskedConv, [*model.head, model.output_conv]))
         self.n_values, self.n_params = model.likelihood.n_values, model.likelihood.n_params
 

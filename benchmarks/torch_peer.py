@@ -37,10 +37,19 @@ def _plus_plus(features: int, n_channels: int, likelihood: str):
     return PixelCNNPlusPlus(2, features, 5, n_channels, dropout=0.0)
 
 
+def _snail(features: int, n_channels: int, likelihood: str):
+    from pixelcnn_tf import PixelRNN, SnailBlock
+
+    half = features // (2 * n_channels)
+    block = SnailBlock(2, n_channels, key_features=4, value_features=features // 2)
+    return PixelRNN(half, half, 8, block, n_channels, likelihood)
+
+
 MODELS: dict[str, Callable] = {
     "masked, ReLU": _masked("relu"),
     "masked, PReLU": _masked("preactivation"),
     "gated": _gated,
+    "PixelSNAIL": _snail,
     "PixelCNN++": _plus_plus,
 }
 

@@ -23,6 +23,7 @@ _HOME_OF = {
     "GatedBlock": "models.blocks",
     "RowLSTMBlock": "models.lstm_blocks",
     "DiagonalBiLSTMBlock": "models.lstm_blocks",
+    "SnailBlock": "models.snail_blocks",
     "PixelRNN": "models.pixel_rnn",
     "PixelCNNPlusPlus": "models.pixelcnn_pp",
     "build_model": "models.build",

@@ -40,6 +40,7 @@ from pixelcnn_tf.models.lstm_blocks import DiagonalBiLSTMBlock as DiagonalBiLSTM
 from pixelcnn_tf.models.lstm_blocks import RowLSTMBlock as RowLSTMBlock
 from pixelcnn_tf.models.pixel_rnn import PixelRNN as PixelRNN
 from pixelcnn_tf.models.pixelcnn_pp import PixelCNNPlusPlus as PixelCNNPlusPlus
+from pixelcnn_tf.models.snail_blocks import SnailBlock as SnailBlock
 from pixelcnn_tf.sampling.complete import complete_images as complete_images
 from pixelcnn_tf.sampling.generate import generate_images as generate_images
 from pixelcnn_tf.sampling.settings import SamplingSettings as SamplingSettings

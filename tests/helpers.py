@@ -15,6 +15,7 @@ from pixelcnn_tf.likelihoods.cumulative import nucleus
 from pixelcnn_tf.models.blocks import GatedBlock, PixelCNNResBlock
 from pixelcnn_tf.models.lstm_blocks import DiagonalBiLSTMBlock, RowLSTMBlock
 from pixelcnn_tf.models.pixel_rnn import PixelRNN
+from pixelcnn_tf.models.snail_blocks import SnailBlock
 from pixelcnn_tf.sampling.uniforms import stateless_uniforms
 from pixelcnn_tf.testing import draw_weights
 
@@ -135,6 +136,10 @@ FAMILY = {
     "row_lstm_3": functools.partial(RowLSTMBlock, (1, 3)),
     "row_lstm_5": functools.partial(RowLSTMBlock, (1, 5)),
     "diagonal_bilstm": DiagonalBiLSTMBlock,
+    "snail": functools.partial(
+        SnailBlock, n_heads=2, key_features=4, value_features=6, n_residual=1
+    ),
+    "snail_2": functools.partial(SnailBlock, (3, 3), attention_every=2),
 }
 
 

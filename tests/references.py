@@ -133,6 +133,59 @@ def diagonal_bilstm_block(block, x, labels=None):
     return x + masked_conv(total, weights, "up", 1, n)
 
 
+def elu(x):
+    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+
+
+def gate_without_tanh(x, n_channels):
+    groups = [np.split(group, 2, -1) for group in np.split(x, n_channels, -1)]
+    return np.concatenate([a * sigmoid(b) for a, b in groups], -1)
+
+
+def attention(weights, image, x, n_heads, n_channels):
+    """Section 2 of arXiv 1712.09763, one pixel after another, with several heads. The query sees
+    the first channel group and the position; keys and values see everything."""
+    n, rows, columns, features = x.shape
+    places = [(r, c) for r in range(rows) for c in range(columns)]
+    outputs = np.zeros((n, rows, columns, weights["output_kernel"].shape[1]))
+    for i, (r, c) in enumerate(places):
+        at = np.tile([r / rows - 0.5, c / columns - 0.5], (n, 1))
+        query = np.concatenate([x[:, r, c, : features // n_channels], at], -1)
+        query = query @ weights["query_kernel"] + weights["query_bias"]
+        sums = np.zeros((n, weights["value_bias"].size))
+        scores, values = [], []
+        for above, left in places[:i]:
+            at = np.tile([above / rows - 0.5, left / columns - 0.5], (n, 1))
+            read = np.concatenate([image[:, above, left], x[:, above, left], at], -1)
+            products = query * (read @ weights["key_kernel"])
+            heads = np.split(products, n_heads, -1)
+            scores.append([h.sum(-1) / np.sqrt(h.shape[-1]) for h in heads])
+            values.append(read @ weights["value_kernel"] + weights["value_bias"])
+        if i:
+            shares = np.exp(np.array(scores) - np.max(scores, 0))  # [earlier, heads, n]
+            shares /= shares.sum(0)
+            of_each = np.repeat(np.moveaxis(shares, 1, -1), sums.shape[1] // n_heads, -1)
+            sums = (of_each * np.array(values)).sum(0)
+        outputs[:, r, c] = elu(sums) @ weights["output_kernel"] + weights["output_bias"]
+    return outputs
+
+
+def snail_block(block, pair, labels=None):
+    """Figure 5 of arXiv 1712.09763, with the gated blocks of its code."""
+    image, x = (part.astype(np.float64) for part in pair)
+    weights, n = weights_of(block), block.n_channels
+    for i in range(1, block.n_residual + 1):
+        hidden = elu(masked_conv(elu(x), weights, f"first_{i}", block.kernel_size, n))
+        gates = masked_conv(hidden, weights, f"second_{i}", block.kernel_size, n)
+        x = x + gate_without_tanh(gates + class_bias(weights, f"class_{i}", labels), n)
+    if block.attends:
+        of_attention = {k.split("/")[1]: w for k, w in weights.items() if "attention/" in k}
+        attended = attention(of_attention, image, x, block.n_heads, n)
+        hidden = elu(masked_conv(elu(x), weights, "merge", 1, n) + attended)
+        x = x + gate_without_tanh(masked_conv(hidden, weights, "merge_gates", 1, n), n)
+    return image, x
+
+
 def residual_block(block, x, labels=None):
     """Figure 5 (left) of arXiv 1601.06759, or the same with PReLUs before the convolutions."""
     weights, n = weights_of(block), block.n_channels

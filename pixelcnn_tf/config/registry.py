@@ -145,7 +145,7 @@ def names(kind: Kind) -> list[str]:
     Example:
         >>> from pixelcnn_tf.config import registry
         >>> registry.names("block")
-        ['resblock', 'gated', 'row_lstm', 'diagonal_bilstm']
+        ['resblock', 'gated', 'row_lstm', 'diagonal_bilstm', 'snail']
     """
     return [entry.name for entry in entries(kind)]
 
@@ -172,7 +172,7 @@ def get(kind: Kind, name: Any) -> Entry:
         >>> from pixelcnn_tf.config import registry
         >>> registry.get("block", "gatd")
         Traceback (most recent call last):
-        ValueError: must be one of resblock, gated, row_lstm, diagonal_bilstm; did you mean 'gated'?
+        ValueError: must be one of resblock, gated, row_lstm, diagonal_bilstm, snail; did you ...
     """
     entry = find(kind, name)
     if entry is None:

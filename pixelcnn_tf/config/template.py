@@ -94,7 +94,7 @@ def names_help() -> str:
 
     Example:
         >>> print(pixelcnn_tf.config.names_help().splitlines()[2])
-          model.pixel_layer   resblock, gated, row_lstm, diagonal_bilstm
+          model.pixel_layer   resblock, gated, row_lstm, diagonal_bilstm, snail
     """
     keys: dict[str, Kind] = {
         "model.architecture": "model",

@@ -65,6 +65,12 @@ OddSide = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]
 #: ``(height, width)`` of a kernel, both odd; one number stands for a square.
 OddSize = Annotated[tuple[OddSide, OddSide], BeforeValidator(_pair)]
 
+#: ``(height, width)`` of a kernel; one number stands for a square.
+KernelSize = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=31)], Annotated[int, Field(ge=1, le=31)]],
+    BeforeValidator(_pair),
+]
+
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 FolderName = Annotated[str, BeforeValidator(_text), AfterValidator(_one_folder)]

@@ -213,6 +213,11 @@ class IncrementalBlock(Incremental):
         that has some."""
         return x
 
+    def observe(self, x, pixels: ActivePixels) -> None:
+        """Takes in the next channel of the image, ``[lanes, features / n_channels]`` as the first
+        layer of the model is given it, once it is known; for a block that reads the image."""
+        return None
+
 
 class IncrementalModel(Incremental):
     """A model that the sampling loop can run.

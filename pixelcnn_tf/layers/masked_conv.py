@@ -66,7 +66,7 @@ class MaskedConv2D(CausalConv2D):
 
     Args:
         filters: number of output feature maps, a multiple of ``n_channels``.
-        kernel_size: odd side, or odd ``(height, width)``.
+        kernel_size: side, or ``(height, width)``, from 1 up; the centre is as in ``get_mask``.
         mask_type: ``'A'`` (the first layer) or ``'B'`` (all others), see ``get_mask``.
         n_channels: number of channels per pixel; 1 for greyscale images.
         activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer,
@@ -76,8 +76,8 @@ class MaskedConv2D(CausalConv2D):
     Output: ``[batch, height, width, filters]``, in the layer's compute dtype.
 
     Raises:
-        ValueError: an even kernel, a number of features that ``n_channels`` does not divide, or an
-            unknown mask type.
+        ValueError: a kernel without pixels, a number of features that ``n_channels`` does not
+            divide, or an unknown mask type.
 
     Source: arXiv 1601.06759, section 3.4.
 
@@ -97,7 +97,7 @@ class MaskedConv2D(CausalConv2D):
         **options,
     ):
         super().__init__(filters, mask_type, activation, **options)
-        self.kernel_size = kernel_shape(kernel_size)
+        self.kernel_size = kernel_shape(kernel_size, odd=False)
         self.n_channels = n_channels
         get_mask(1, n_channels, filters, mask_type, n_channels)  # checks the arguments
 
@@ -146,13 +146,14 @@ class MaskedConv2D(CausalConv2D):
         return self.activation(outputs)
 
     def reach(self, width: int) -> int:
-        return self.kernel_size[1] // 2
+        return (self.kernel_size[1] - 1) // 2
 
     def _around(self) -> list[tuple[int, int]]:
         """The pixels that the kernel covers besides the centre, as (rows up, columns right)."""
-        up, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
-        above = [(y, x) for y in range(up, 0, -1) for x in range(-side, side + 1)]
-        return above + [(0, x) for x in range(-side, 0)]
+        up, left = self.kernel_size[0] // 2, self.kernel_size[1] // 2
+        right = self.kernel_size[1] - 1 - left
+        above = [(y, x) for y in range(up, 0, -1) for x in range(-left, right + 1)]
+        return above + [(0, x) for x in range(-left, 0)]
 
     def incremental_weights(self) -> MaskedConvWeights:
         *_, features, filters = self.kernel.shape
@@ -172,8 +173,8 @@ class MaskedConv2D(CausalConv2D):
         """A ring buffer of the inputs."""
         if not self._around():
             return ()
-        up, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
-        return schedule.ring_buffer(up, side, self.mask.shape[2], self.compute_dtype)
+        up, left = self.kernel_size[0] // 2, self.kernel_size[1] // 2
+        return schedule.ring_buffer(up, left, self.mask.shape[2], self.compute_dtype)
 
     def start_pixel(self, weights: MaskedConvWeights, state, pixels: ActivePixels):
         if not self._around():

@@ -83,7 +83,8 @@ def get_mask(
     whose input is the image) or those and its own (type ``'B'``, for all later layers).
 
     Args:
-        kernel_size: odd side, or odd ``(height, width)``.
+        kernel_size: side, or ``(height, width)``, from 1 up. The centre is at ``(height // 2, width
+            // 2)``: of a 2x2 kernel, the last pixel.
         features_in: number of input feature maps, a multiple of ``n_channels``.
         features_out: number of output feature maps, a multiple of ``n_channels``.
         mask_type: ``'A'`` or ``'B'``.
@@ -93,8 +94,8 @@ def get_mask(
         float32 array ``(height, width, features_in, features_out)`` of zeros and ones.
 
     Raises:
-        ValueError: an even kernel, a number of features that ``n_channels`` does not divide, or an
-            unknown type.
+        ValueError: a kernel without pixels, a number of features that ``n_channels`` does not
+            divide, or an unknown type.
 
     Source: arXiv 1601.06759, section 3.4 and figure 2 (right).
 
@@ -102,7 +103,7 @@ def get_mask(
         >>> pixelcnn_tf.get_mask(3, 1, 1, "A", n_channels=1)[:, :, 0, 0].astype(int).tolist()
         [[1, 1, 1], [1, 0, 0], [0, 0, 0]]
     """
-    height, width = kernel_shape(kernel_size)
+    height, width = kernel_shape(kernel_size, odd=False)
     if mask_type not in MASK_TYPES:
         raise ValueError(f"mask_type={mask_type!r}: must be 'A' or 'B'")
     group_in = channel_groups(features_in, n_channels, "features_in")[:, None]

@@ -1,5 +1,7 @@
 """Layers and functions of single pixels: PReLU, dropout, class biases, gates."""
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -9,12 +11,13 @@ from pixelcnn_tf.utils.serialization import PACKAGE
 from pixelcnn_tf.utils.validation import count
 
 
-def gate(x: tf.Tensor, n_channels: int) -> tf.Tensor:
-    """Returns ``tanh(a) * sigmoid(b)`` of the two halves a and b of each channel group.
+def gate(x: tf.Tensor, n_channels: int, activation: Callable | None = tf.tanh) -> tf.Tensor:
+    """Returns ``activation(a) * sigmoid(b)`` of the two halves a and b of each channel group.
 
     Args:
         x: ``[..., 2 * features]``; in each of the ``n_channels`` groups first a, then b.
         n_channels: number of channel groups.
+        activation: a function of features; None to take them as they are.
 
     Returns:
         ``[..., features]``.
@@ -28,7 +31,7 @@ def gate(x: tf.Tensor, n_channels: int) -> tf.Tensor:
     """
     parts = tf.split(x, 2 * n_channels, axis=-1)
     a, b = (tf.concat(parts[at::2], axis=-1) for at in range(2))
-    return tf.tanh(a) * tf.sigmoid(b)
+    return (a if activation is None else activation(a)) * tf.sigmoid(b)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

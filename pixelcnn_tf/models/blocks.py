@@ -89,10 +89,19 @@ class Block(IncrementalBlock, keras.layers.Layer):
                 f"{by}n_channels = {unit}"
             )
 
+    def set_place(self, place: int) -> None:
+        """Tells the block its place in a stack, from 0 up, before it is built; for a block whose
+        layers depend on it."""
+        return None
+
     def make(self, layer_class, name: str, features: int, *args, **options):
         """Returns a new layer of the block, built for ``features`` input features."""
         layer = layer_class(*args, name=name, dtype=self.dtype_policy, **options)
-        layer.build((None, None, None, features))
+        return self.add_layer(layer, (None, None, None, features))
+
+    def add_layer(self, layer, input_shape):
+        """Builds a layer for inputs of ``input_shape``, adds it to the block and returns it."""
+        layer.build(input_shape)
         self._made.layers.append(layer)
         return layer
 

@@ -92,6 +92,9 @@ class PixelRNN(PixelModel):
         self.blocks: list[Any] = [
             _make_block(pixel_layer, name=f"block_{i + 1}", **options) for i in range(n_layers)
         ]
+        for place, block in enumerate(self.blocks):
+            if isinstance(block, Block):
+                block.set_place(place)
         if isinstance(self.blocks[0], Block):
             self._check_block(self.blocks[0])
             self.input_conv = self.blocks[0].input_layer(
@@ -121,10 +124,13 @@ class PixelRNN(PixelModel):
         self.checked_shape(images_shape)
         shape = (None, None, None, self.n_channels)  # images of any size
         self.input_conv.build(shape)
-        shape = _horizontal(self.input_conv.compute_output_shape(shape))
-        for layer in [*self.blocks, *self.skips, self.head[0]]:
-            if not layer.built:
-                layer.build(shape)
+        shape = self.input_conv.compute_output_shape(shape)
+        for block in self.blocks:
+            if not block.built:
+                block.build(shape)
+        shape = _horizontal(shape)
+        for layer in [*self.skips, self.head[0]]:
+            layer.build(shape)
         shape = self.head[0].compute_output_shape(shape)
         self.head[1].build(shape)
         self.output_conv.build(shape)
@@ -172,7 +178,9 @@ class PixelRNN(PixelModel):
         return self.output_conv.step(tf.nn.relu(x), pixels)
 
     def observe(self, values, pixels: ActivePixels) -> None:
-        self.input_conv.observe(self.scale(values)[:, None], pixels)
+        x = self.scale(values)[:, None]
+        for part in [self.input_conv, *self.blocks]:
+            part.observe(x, pixels)
 
     def get_config(self):
         return {
@@ -194,7 +202,8 @@ class PixelRNN(PixelModel):
 
 
 def _horizontal(x):
-    """The horizontal stack of a pair of stacks, or its shape; a single stack as it is."""
+    """The second of a pair, or its shape: the horizontal one of two stacks, or the features beside
+    an image; a single stack as it is."""
     pair = isinstance(x, list | tuple) and len(x) == 2
     return x[1] if pair else x
 

@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 from pixelcnn_tf.config.names import BlockName, LikelihoodName, parse_likelihood
 from pixelcnn_tf.config.registration import register_block, register_model
 from pixelcnn_tf.config.settings import BlockSettings, ModelSettings
-from pixelcnn_tf.config.types import OddSize, Real
+from pixelcnn_tf.config.types import KernelSize, OddSize, Real
+from pixelcnn_tf.utils.validation import check_heads
 
 
 class ResBlockSettings(BlockSettings):
@@ -66,6 +67,42 @@ class RowLSTMSettings(BlockSettings):
                 f"kernel_size {list(self.kernel_size)}: a row_lstm's kernel has one row; must be "
                 f"[1, {self.kernel_size[1]}], for example"
             )
+        return self
+
+
+class SnailSettings(BlockSettings):
+    """The settings of ``SnailBlock``.
+
+    Example:
+        >>> SnailSettings(n_heads=4).key_features
+        16
+    """
+
+    kernel_size: KernelSize = Field(
+        default=(2, 2),
+        description="of the convolutions: [height, width]; 2: the pixel itself and the three "
+        "above and to the left",
+    )
+    n_residual: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=2, description="gated residual blocks before the attention"
+    )
+    n_heads: Annotated[int, Field(ge=1, le=256)] = Field(
+        default=1, examples=[2], description="attention heads"
+    )
+    key_features: Annotated[int, Field(ge=1, le=4096)] = Field(
+        default=16, description="features of the queries and keys of all heads"
+    )
+    value_features: Annotated[int, Field(ge=1, le=4096)] = Field(
+        default=32, description="features of the values of all heads"
+    )
+    attention_every: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=1, description="every n-th block attends; 1: all of them"
+    )
+
+    @model_validator(mode="after")
+    def _heads(self):
+        for name in ("key_features", "value_features"):
+            check_heads(self.n_heads, name, getattr(self, name))
         return self
 
 
@@ -172,6 +209,13 @@ register_block(
     "row_lstm", f"{_LSTM_BLOCKS}:RowLSTMBlock", settings=RowLSTMSettings, summary="Row LSTM"
 )
 register_block("diagonal_bilstm", f"{_LSTM_BLOCKS}:DiagonalBiLSTMBlock", summary="Diagonal BiLSTM")
+
+register_block(
+    "snail",
+    "pixelcnn_tf.models.snail_blocks:SnailBlock",
+    settings=SnailSettings,
+    summary="PixelSNAIL, with causal attention",
+)
 
 register_model(
     "pixel_rnn",

@@ -46,3 +46,18 @@ def dropout_rate(value: Any) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
         raise ValueError(f"dropout={value!r}: must be a number from 0 to below 1")
     return value
+
+
+def check_heads(n_heads: int, name: str, features: int) -> None:
+    """Raises ValueError unless ``n_heads`` divides ``features``.
+
+    Example:
+        >>> check_heads(4, "key_features", 18)
+        Traceback (most recent call last):
+            ...
+        ValueError: n_heads=4: must divide key_features=18; 1, 2, 3, 6, 9 or 18 do
+    """
+    if features % n_heads:
+        fits = [str(n) for n in range(1, features + 1) if features % n == 0]
+        listed = " or ".join([", ".join(fits[:-1]), fits[-1]])
+        raise ValueError(f"n_heads={n_heads}: must divide {name}={features}; {listed} do")

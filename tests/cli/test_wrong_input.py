@@ -199,7 +199,7 @@ WRONG = [
     (
         train_command,
         ["{new}", "--set", "model.pixel_layer=lstm"],
-        "one of resblock, gated, row_lstm, diagonal_bilstm",
+        "one of resblock, gated, row_lstm, diagonal_bilstm, snail",
     ),
     (train_command, [*LSTM, "--set", "model.kernel_size=3"], "has one row; must be [1, 3]"),
     (train_command, [*DIAGONAL, "--set", "model.kernel_size=3"], "'diagonal_bilstm' has none"),

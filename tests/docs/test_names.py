@@ -34,7 +34,9 @@ def spans(text: str) -> list[str]:
 def settings() -> set[str]:
     """Returns every setting of the package as ``section.key``."""
     found = set()
-    choices = [{"block": block} for block in ("resblock", "gated", "row_lstm", "diagonal_bilstm")]
+    choices = [
+        {"block": block} for block in ("resblock", "gated", "row_lstm", "diagonal_bilstm", "snail")
+    ]
     for choice in [*choices, {"architecture": "pixelcnn_pp"}]:
         section = ""
         for line in config_template(**choice).splitlines():

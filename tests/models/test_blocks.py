@@ -7,6 +7,7 @@ from pixelcnn_tf import PixelCNNResBlock
 from pixelcnn_tf.layers.skewing import skew, unskew
 from pixelcnn_tf.models.blocks import GatedBlock
 from pixelcnn_tf.models.lstm_blocks import DiagonalBiLSTMBlock, RowLSTMBlock
+from pixelcnn_tf.models.snail_blocks import SnailBlock
 from pixelcnn_tf.testing import draw_weights
 
 LABELS = np.array([2, 0])
@@ -14,10 +15,12 @@ LABELS = np.array([2, 0])
 
 def check(block, reference, x, labels=None):
     """The block gives what its description in NumPy gives; labels matter if there are any."""
-    block.build(x.shape)
+    stacks = (x, np.flip(x, axis=1)) if isinstance(block, GatedBlock) else x
+    if isinstance(block, SnailBlock):
+        stacks = (np.random.default_rng(0).normal(size=(*x.shape[:3], 3)).astype("float32"), x)
+    block.build(x.shape if stacks is x else [part.shape for part in stacks])
     draw_weights(block)
     given = {} if labels is None else {"labels": labels}
-    stacks = (x, np.flip(x, axis=1)) if isinstance(block, GatedBlock) else x
     outputs, expected = block(stacks, **given), reference(block, stacks, labels)
     for output, wanted in zip(
         keras.tree.flatten(outputs), keras.tree.flatten(expected), strict=True
@@ -30,6 +33,7 @@ def check(block, reference, x, labels=None):
             for a, b in zip(
                 others, expected if isinstance(expected, tuple) else [expected], strict=True
             )
+            if a is not others[0] or not isinstance(block, SnailBlock)  # the image stays the same
         )
 
 
@@ -124,3 +128,21 @@ def test_config_round_trip(block):
 def test_wrong_arguments_are_named(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+@pytest.mark.parametrize("n_classes", [None, 3])
+@pytest.mark.parametrize(
+    ("n_channels", "n_heads", "kernel"), [(1, 1, 2), (3, 2, (2, 4)), (4, 3, 3)]
+)
+def test_snail_block_equals_the_paper_in_numpy(n_channels, n_heads, kernel, n_classes, rng):
+    block = SnailBlock(
+        kernel,
+        n_channels,
+        n_residual=n_channels,
+        n_heads=n_heads,
+        key_features=2 * n_heads,
+        value_features=4 * n_heads,
+        n_classes=n_classes,
+    )
+    x = rng.normal(size=(2, 5, 4, 2 * n_channels)).astype("float32")
+    check(block, references.snail_block, x, LABELS if n_classes else None)

@@ -17,7 +17,7 @@ from pixelcnn_tf.sampling.generate import teacher_forced_logits
 from pixelcnn_tf.testing import draw_weights, leaks
 from pixelcnn_tf.visualization.receptive_field import receptive_field
 
-MAIN = ["resblock", "gated_3", "row_lstm_3", "diagonal_bilstm"]
+MAIN = ["resblock", "gated_3", "row_lstm_3", "diagonal_bilstm", "snail"]
 #: Odd and even; some are for the slow tests only.
 SIZES = [(3, 5), (4, 6), (5, 4), (8, 8), (13, 9), (1, 1), (1, 7)]
 ALL = [
@@ -44,7 +44,12 @@ def is_default(member, c, n, skips, size) -> bool:
 #: The others are marked as slow.
 CASES = [case if is_default(*case) else pytest.param(*case, marks=pytest.mark.slow) for case in ALL]
 #: By default every main member once; the residual block has a test of its own (test_generate.py).
-SAMPLERS = [("gated_3", 1, 3), ("row_lstm_3", 3, None), ("diagonal_bilstm", 1, 3)]
+SAMPLERS = [
+    ("gated_3", 1, 3),
+    ("row_lstm_3", 3, None),
+    ("diagonal_bilstm", 1, 3),
+    ("snail", 3, 3),
+]
 SAMPLER_CASES = [
     case if case in SAMPLERS else pytest.param(*case, marks=pytest.mark.slow)
     for case in dict.fromkeys(case[:3] for case in ALL)
@@ -111,7 +116,8 @@ def test_incremental_evaluation_gives_what_call_gives(
 
 
 @pytest.mark.parametrize(
-    "member", ["gated_3", pytest.param("row_lstm_3", marks=pytest.mark.slow), "diagonal_bilstm"]
+    "member",
+    ["gated_3", pytest.param("row_lstm_3", marks=pytest.mark.slow), "diagonal_bilstm", "snail"],
 )
 @pytest.mark.parametrize("size", [(1, 4), (4, 1)])
 def test_incremental_evaluation_in_one_row_or_column(size, member, rng):
@@ -122,7 +128,7 @@ def test_incremental_evaluation_in_one_row_or_column(size, member, rng):
 
 
 @pytest.mark.parametrize(
-    "member", [pytest.param(m, marks=pytest.mark.slow) for m in MAIN[1:3]] + [MAIN[3]]
+    "member", [pytest.param(m, marks=pytest.mark.slow) for m in MAIN[1:3]] + MAIN[3:]
 )
 def test_incremental_evaluation_with_xla(member, rng):
     model, labels = family_model(member, 3, 3, n_layers=1)
@@ -159,6 +165,8 @@ def test_labels_stay_with_their_images_in_batches():
 
 def test_memory_of_incremental_evaluation_grows_with_the_width_not_the_height():
     for member in FAMILY:
+        if member.startswith("snail"):
+            continue  # attention keeps the keys and values of all pixels
         model, _ = family_model(member, 1)
 
         def size(height, width, model=model):
@@ -330,12 +338,20 @@ def test_blocks_that_do_not_fit_the_model_are_named():
 
 
 def test_configs_know_the_blocks_and_their_defaults():
-    assert registry.names("block")[:4] == ["resblock", "gated", "row_lstm", "diagonal_bilstm"]
+    assert registry.names("block")[:5] == [
+        "resblock",
+        "gated",
+        "row_lstm",
+        "diagonal_bilstm",
+        "snail",
+    ]
     for entry in registry.entries("block"):
         made, defaults = entry.load()().get_config(), entry.settings().model_dump()
         assert {key: made[key] for key in defaults} == defaults
 
 
 def test_unknown_blocks_are_named():
-    with pytest.raises(ValueError, match="one of resblock, gated, row_lstm, diagonal_bilstm"):
+    with pytest.raises(
+        ValueError, match="one of resblock, gated, row_lstm, diagonal_bilstm, snail"
+    ):
         PixelRNN(pixel_layer="gatd")
