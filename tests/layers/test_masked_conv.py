@@ -9,7 +9,7 @@ from pixelcnn_tf.testing import draw_weights
 
 CASES = [
     (kernel, channels, mask_type)
-    for kernel in (1, 3, 5, 7, (3, 5), (5, 1), (1, 7))
+    for kernel in (1, 2, 3, 5, 7, (3, 5), (5, 1), (1, 7), (3, 4))
     for channels in (1, 3, 4)
     for mask_type in "AB"
 ]
@@ -129,7 +129,7 @@ def test_is_a_proper_keras_layer_in_a_functional_model(rng, tmp_path):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: MaskedConv2D(6, 4), "odd"),
+        (lambda: MaskedConv2D(6, 0), "from 1 up"),
         (lambda: MaskedConv2D(7, 3), "multiple of n_channels=3"),
         (lambda: MaskedConv2D(6, 3, "C"), "'A' or 'B'"),
         (lambda: MaskedConv2D(6, 3, n_channels=0), "n_channels=0"),

@@ -33,10 +33,8 @@ def test_every_entry_follows_the_order(kernel_size, n_channels, mask_type):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((4, 3, 3, "A"), "odd"),
-        (((3, 2), 3, 3, "A"), "odd"),
-        ((0, 3, 3, "A"), "odd"),
-        ((-1, 3, 3, "A"), "odd"),
+        ((0, 3, 3, "A"), "from 1 up"),
+        (((3, -1), 3, 3, "A"), "from 1 up"),
         ((2.5, 3, 3, "A"), "integer"),
         (((3, 3, 3), 3, 3, "A"), "pair"),
         ((3, 4, 3, "A"), "features_in=4"),
@@ -50,3 +48,8 @@ def test_every_entry_follows_the_order(kernel_size, n_channels, mask_type):
 def test_what_cannot_be_is_said(arguments, words):
     with pytest.raises(ValueError, match=words):
         get_mask(*arguments)
+
+
+def test_the_centre_of_an_even_kernel_is_at_half_of_its_sides():
+    mask = get_mask((2, 4), 1, 1, "A", n_channels=1)[:, :, 0, 0]
+    assert mask.astype(int).tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
