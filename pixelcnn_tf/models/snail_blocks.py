@@ -145,7 +145,7 @@ class SnailBlock(Block):
         self.check_features(n)
         small = keras.initializers.VarianceScaling(0.01)  # a branch adds a tenth of its input
 
-        def conv(name, filters, kernel_size=1, **options):
+        def conv(name, filters, kernel_size: int | tuple[int, int] = 1, **options):
             options = {"n_channels": self.n_channels, **options}
             return self.make(MaskedConv2D, name, n, filters, kernel_size, **options)
 
