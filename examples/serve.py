@@ -103,7 +103,7 @@ class Model:
         """Returns the inputs of the signature ``draw`` for ``n`` images, nothing of them known."""
         shape = (n, *self.about["image_size"], self.about["n_channels"])
         return {
-            "images": np.zeros(shape, np.uint8),
+            "images": np.zeros(shape, dtype_for(self.about["n_values"])),
             "known": np.zeros(shape, bool),
             "seeds": np.full(n, request.seed, np.int32),
             "indices": np.arange(n, dtype=np.int32),
@@ -125,7 +125,7 @@ class Model:
         return {"labels": given.astype(np.int32)}
 
     def images(self, nested: list) -> np.ndarray:
-        """Returns images uint8 [n, height, width, channels], checked."""
+        """Returns images [n, height, width, channels], checked."""
         channels, n_values = self.about["n_channels"], self.about["n_values"]
         images = as_array("images", nested)
         if images.ndim != 4 or 0 in images.shape or images.shape[3] != channels:
@@ -142,7 +142,12 @@ class Model:
         unit = self.about["size_unit"]
         if images.shape[1] % unit or images.shape[2] % unit:
             raise HTTPException(422, f"images: both sides must be multiples of {unit}")
-        return images.astype(np.uint8)
+        return images.astype(dtype_for(n_values))
+
+
+def dtype_for(n_values: int) -> type:
+    """Returns the dtype of images, as the signatures have it."""
+    return np.uint8 if n_values <= 256 else np.uint16
 
 
 def as_array(name: str, nested: list) -> np.ndarray:

@@ -20,6 +20,7 @@ from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.inputs import check_model
 from pixelcnn_tf.models.pixel_rnn import PixelRNN
 from pixelcnn_tf.sampling.generate import supports_incremental, teacher_forced_logits
+from pixelcnn_tf.utils.values import dtype_for
 
 #: Outputs that differ by less than this, relative to the largest, are the same.
 TOLERANCE = 1e-4
@@ -146,7 +147,7 @@ class _Subject(NamedTuple):
         shape = (n, *image_size, self.features)
         if self.n_values is None:
             return rng.normal(size=shape).astype("float32")
-        return rng.integers(self.n_values, size=shape).astype("uint8")
+        return rng.integers(self.n_values, size=shape).astype(dtype_for(self.n_values))
 
     def _labels(self, n: int) -> dict:
         n_classes = self.layer.n_classes if isinstance(self.layer, PixelModel) else None

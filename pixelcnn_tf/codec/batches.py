@@ -23,6 +23,7 @@ from pixelcnn_tf.sampling.scheduler import (
     table_of,
 )
 from pixelcnn_tf.sampling.settings import SamplingSettings
+from pixelcnn_tf.utils.values import dtype_for
 
 #: A batch has one stream for so many bits of uncompressed pixels: a stream takes about 50 bits of
 #: its own, and there are models that need a tenth of a bit per bit.
@@ -121,7 +122,7 @@ class CodingBatch(IncrementalBatch):
         n_streams: number of streams.
         weights: from ``split_weights``.
         compiled: whether XLA compiles the loop.
-        images: uint8 ``[height, width, n_channels]``, at most ``schedule.batch``, as large as those
+        images: integers ``[height, width, n_channels]``, at most ``schedule.batch``, as large as those
             of ``schedule`` or smaller; to decode, zeros.
         labels: int32 ``[n]`` or None.
         coded: what to decode; None to encode.
@@ -150,7 +151,8 @@ class CodingBatch(IncrementalBatch):
         self._sizes = np.zeros([schedule.batch, 2], np.int32)
         self._sizes[: len(images)] = [image.shape[:2] for image in images]
         size, channels = (schedule.height, schedule.width), model.n_channels
-        padded = np.zeros([schedule.batch, *size, channels], np.uint8)
+        self._dtype = dtype_for(model.likelihood.n_values)
+        padded = np.zeros([schedule.batch, *size, channels], self._dtype)
         for image, into in zip(images, padded, strict=False):
             into[: image.shape[0], : image.shape[1]] = image
         # The stack has room for any values, so that the encoder and the decoder have one shape.
@@ -183,6 +185,6 @@ class CodingBatch(IncrementalBatch):
         state: Any = self.results.state
         if int(state.n_words) or (state.streams.numpy() != LOWEST).any():
             return None
-        images = images_of(self.results.images.numpy(), *self._arguments[1]).astype(np.uint8)
+        images = images_of(self.results.images.numpy(), *self._arguments[1]).astype(self._dtype)
         sizes = self._sizes[self._sizes[:, 0] > 0]
         return [image[:height, :width] for image, (height, width) in zip(images, sizes)]  # noqa: B905

@@ -35,6 +35,7 @@ from pixelcnn_tf.sampling.loops import XLA_ERRORS, compiles, give_up_compiling
 from pixelcnn_tf.sampling.settings import is_integer
 from pixelcnn_tf.utils.errors import UserError, first_line, number_of
 from pixelcnn_tf.utils.machine import cores, memory
+from pixelcnn_tf.utils.values import dtype_for
 
 Progress = Callable[[int, int], None]
 
@@ -120,8 +121,8 @@ def decode(
         progress: as in ``encode``.
 
     Returns:
-        uint8 ``[n, height, width, n_channels]`` if all images have one size, else a list of images
-        ``[height, width, n_channels]``, each exactly as it was encoded.
+        integers ``[n, height, width, n_channels]`` if all images have one size, else a list of images
+        ``[height, width, n_channels]``, uint8 or, for more than 256 values, uint16; each exactly as it was encoded.
 
     Raises:
         UserError: another file or a damaged one, another model, images that do not fit memory, or a
@@ -148,12 +149,13 @@ def decode(
     labels = None
     if container.n_classes:
         labels = np.array(container.labels or [0] * container.n_images, np.int32)
-    out = [np.empty((*size, model.n_channels), np.uint8) for size in image_sizes(container)]
+    dtype = dtype_for(model.likelihood.n_values)
+    out = [np.empty((*size, model.n_channels), dtype) for size in image_sizes(container)]
     for (size, tiles), group in zip(layout.items(), container.groups, strict=True):
         coded = iter(group.batches)
 
         def given(tiles: list[Tile], coded=coded):
-            zeros = [np.zeros([*tile.size, model.n_channels], np.uint8) for tile in tiles]
+            zeros = [np.zeros([*tile.size, model.n_channels], dtype) for tile in tiles]
             return zeros, _labels_of(tiles, labels), next(coded)
 
         coder = GroupCoder(
@@ -206,7 +208,7 @@ def _in_words(software: str) -> str:
 
 
 def _checked_arrays(model, images) -> list[np.ndarray]:
-    """Returns the images, each uint8 ``[height, width, n_channels]``."""
+    """Returns the images, each ``[height, width, n_channels]``, as ``check_images`` does."""
     try:
         arrays = [np.asarray(image) for image in images]
     except (TypeError, ValueError):
@@ -254,7 +256,7 @@ def _check_fits(container: Container, model, name: str) -> None:
             f"{container.digest.hex()[:12]}, that of this model {digest.hex()[:12]}"
         )
     n_dims = n_pixels(container) * model.n_channels
-    needed = n_dims + 500 * (container.n_images + n_tiles(container))
+    needed = n_dims * dtype_for(model.likelihood.n_values).itemsize + 500 * (container.n_images + n_tiles(container))
     if needed > memory() // 2:
         raise UserError(
             f"{name}: {number_of(container.n_images, 'image')} would take {needed / 1e9:,.1f} GB "

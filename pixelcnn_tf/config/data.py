@@ -24,7 +24,7 @@ class DataConfig(Section):
 
     source: Annotated[str, Field(min_length=1), NameOf("source")] = Field(
         default="digits",
-        description="a path: a .npz or .npy file of uint8 images, or a folder of images (PNG, "
+        description="a path: a .npz or .npy file of integer images, or a folder of images (PNG, "
         "JPEG, ...; its folders train/, val/ and test/ are the sets), a .zip or .tar of one, "
         "TFRecord files of images, or the files of MNIST or CIFAR; tfds:NAME, which TensorFlow "
         "Datasets has prepared; or one of",
@@ -38,10 +38,10 @@ class DataConfig(Section):
         default="crop",
         description="folders: crop to that shape, or resize without keeping proportions",
     )
-    sixteen_bit: Literal["scale"] | None = Field(
+    sixteen_bit: Literal["scale", "keep"] | None = Field(
         default=None,
-        description="image files with more than 8 bits per channel: scale keeps the upper 8; null: "
-        "they are refused",
+        description="image files with more than 8 bits per channel: scale keeps the upper 8, keep "
+        "all of them (PNG, and TIFF in grey); null: they are refused",
     )
     skip_broken: bool = Field(
         default=False,

@@ -138,7 +138,7 @@ def register_source(
         name: the value of ``data.source`` in a config.
         target: a function that takes the ``data`` section of the config, or
             ``'module:function'``; left out in a decorator. The function returns ``Images``, or
-            one array of uint8 images ``[n, height, width, channels]``, of which
+            one array of images ``[n, height, width, channels]``, uint8, uint16 or int32, of which
             ``data.test_share`` is held out as the test set.
         settings: a pydantic model. Every field is a key of the config section ``data``.
         summary: as in ``register_block``.

@@ -11,6 +11,7 @@ from pixelcnn_tf.data.images import Part
 from pixelcnn_tf.data.mapped_arrays import kept, mapped_member
 from pixelcnn_tf.utils.errors import UserError, first_line
 from pixelcnn_tf.utils.progress import say
+from pixelcnn_tf.utils.values import MOST_VALUES, dtype_for
 
 #: The endings of files of NumPy arrays.
 ARRAY_ENDINGS = (".npz", ".npy")
@@ -169,7 +170,8 @@ def as_images(array: np.ndarray, where: str) -> np.ndarray:
     """Returns ``array`` as images ``[n, height, width, channels]``.
 
     Args:
-        array: uint8 ``[n, height, width, channels]``, or ``[n, height, width]`` for greyscale.
+        array: uint8, uint16 or int32 ``[n, height, width, channels]``, or ``[n, height, width]``
+            for greyscale. ``kept`` checks the values of int32.
         where: the location of the array, for error messages.
 
     Raises:
@@ -180,11 +182,12 @@ def as_images(array: np.ndarray, where: str) -> np.ndarray:
         (5, 8, 8, 1)
         >>> as_images(np.zeros((5, 8, 8)), "x")
         Traceback (most recent call last):
-        pixelcnn_tf.utils.errors.UserError: x: holds float64 from 0 to 0; must be uint8 ...
+        pixelcnn_tf.utils.errors.UserError: x: holds float64 from 0 to 0; must be integers ...
     """
-    if array.dtype != np.uint8:
+    if f"{array.dtype.kind}{array.dtype.itemsize}" not in ("u1", "u2", "i4"):
         raise UserError(
-            f"{where}: holds {array.dtype}{_range(array)}; must be uint8 from 0 to 255"
+            f"{where}: holds {array.dtype}{_range(array)}; must be integers from 0 to "
+            f"{MOST_VALUES - 1}, as uint8, uint16 or int32"
             f"{_how_to_convert(array)}"
         )
     if array.ndim == 3:
@@ -289,8 +292,8 @@ def _how_to_convert(array: np.ndarray) -> str:
     if array.dtype.kind not in "biuf" or not array.size or not np.isfinite(array).all():
         return ""
     low, high = array.min(), array.max()
-    if low >= 0 and high <= 255 and (array == np.round(array)).all():
-        cure = ": save x.astype('uint8')"
+    if low >= 0 and high < MOST_VALUES and (array == np.round(array)).all():
+        cure = f": save x.astype({dtype_for(int(high) + 1).name!r})"
         if array.dtype.kind == "f" and high == 1:
             cure += " if they are binary, (x * 255).astype('uint8') if 1 means white"
         return cure

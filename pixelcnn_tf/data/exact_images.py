@@ -20,7 +20,7 @@ class ExactImages(NamedTuple):
     """Images of any sizes.
 
     Attributes:
-        images: uint8 ``[height, width, channels]`` each.
+        images: uint8 or uint16 ``[height, width, channels]`` each.
         names: the paths of their files without the endings, relative to the folder that was given;
             none for those of arrays.
         labels: int32 ``[n]``, of arrays that have them; None otherwise.
@@ -85,7 +85,7 @@ def read_exact(
     files = dict(_files(given))
     arrays = []
     for file in progress("reading", len(files), "img", files):
-        pixels = _pixels(file)
+        pixels = _pixels(file, n_values)
         if n_values == 2 and np.isin(pixels, (0, 255)).all():
             pixels = pixels // 255
         elif n_values == 2:
@@ -126,7 +126,7 @@ def _distinct(names: list[Path]) -> list[str]:
     return short
 
 
-def _pixels(file: Path) -> np.ndarray:
+def _pixels(file: Path, n_values: int) -> np.ndarray:
     with opened_image(file) as image:
         if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
             raise UserError(f"{file}: has transparent pixels, which are not kept; remove them")
@@ -135,7 +135,7 @@ def _pixels(file: Path) -> np.ndarray:
         if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
             raise UserError(f"{file}: has colours of mode {image.mode}; must be RGB: convert it")
     try:
-        return decode(file, DataConfig()).pixels
+        return decode(file, DataConfig(sixteen_bit="keep" if n_values > 256 else None)).pixels
     except BrokenImage as error:
         raise UserError(f"{file}: not a readable image ({error})") from None
     except DeepImage:
@@ -157,6 +157,7 @@ def _fitting(pixels: np.ndarray, file: Path, n_channels: int, n_values: int) -> 
         )
     if pixels.max() >= n_values:
         raise UserError(
-            f"{file}: has values up to {pixels.max()}; those of the model are 0 to {n_values - 1}"
+            f"{file}: has values from {pixels.min()} to {pixels.max()}; those of the model are 0 to "
+            f"{n_values - 1}"
         )
     return pixels

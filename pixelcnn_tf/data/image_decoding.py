@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image, ImageOps
 from PIL.ExifTags import Base
 
 from pixelcnn_tf.config.schema import DataConfig
 from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.values import MOST_VALUES
 
 
 @runtime_checkable
@@ -105,8 +107,9 @@ _EIGHT_BIT_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "CMY
 
 
 class DecodedImage(NamedTuple):
-    """The pixels of a file, uint8 ``[height, width]`` if it is greyscale, else
-    ``[height, width, 3]``, and what was left out.
+    """The pixels of a file, ``[height, width]`` if it is greyscale, else ``[height, width, 3]``,
+    and what was left out. They are uint8, or uint16 of more than 8 bits per channel with
+    ``data.sixteen_bit`` ``'keep'``.
 
     Examples:
         >>> DecodedImage(np.zeros([8, 8], np.uint8), ["read the first image"]).notes
@@ -143,10 +146,12 @@ def decode(file: ImageFile, data: DataConfig) -> DecodedImage:
                 f"{file}: has 16 bits per channel, one channel after another, which Pillow does "
                 "not read right; convert it"
             )
-        image = ImageOps.exif_transpose(opened)
-        mode = image.mode
         if sixteen and data.sixteen_bit is None:
             raise DeepImage
+        if sixteen and data.sixteen_bit == "keep":
+            return DecodedImage(_resized_deep(_deep_pixels(file, opened), data), notes)
+        image = ImageOps.exif_transpose(opened)
+        mode = image.mode
         if sixteen:
             notes.append("kept the upper 8 bits per channel")
         if sixteen and mode.startswith("I"):  # in colour, Pillow has kept the upper 8 bits
@@ -163,6 +168,36 @@ def decode(file: ImageFile, data: DataConfig) -> DecodedImage:
         resize = ImageOps.fit if data.fit == "crop" else Image.Image.resize
         image = resize(image, (width, height), Image.Resampling.LANCZOS)
     return DecodedImage(np.asarray(image), notes)
+
+
+def _deep_pixels(file: ImageFile, opened: Image.Image) -> np.ndarray:
+    """Returns all bits of an opened file, uint16."""
+    if opened.mode.startswith("I"):
+        pixels = np.asarray(ImageOps.exif_transpose(opened))
+        if pixels.min() < 0:
+            raise UserError(f"{file}: has values from {pixels.min()} up; must be from 0 up")
+        return pixels.astype(np.uint16)
+    if opened.format != "PNG" or opened.mode != "RGB":
+        raise UserError(
+            f"{file}: has more than 8 bits per channel in a {opened.format} file of mode "
+            f"{opened.mode}, of which Pillow keeps 8; must be PNG in RGB, or in grey: convert it"
+        )
+    return tf.io.decode_png(file.read_bytes(), dtype=tf.uint16).numpy()
+
+
+def _resized_deep(pixels: np.ndarray, data: DataConfig) -> np.ndarray:
+    """Returns uint16 pixels, resized as ``data`` says; channel by channel, as floats."""
+    if not data.image_size or pixels.shape[:2] == data.image_size:
+        return pixels
+    height, width = data.image_size
+    resize = ImageOps.fit if data.fit == "crop" else Image.Image.resize
+    channels = np.moveaxis(pixels.astype(np.float32).reshape(*pixels.shape[:2], -1), 2, 0)
+    resized = [
+        np.asarray(resize(Image.fromarray(channel), (width, height), Image.Resampling.LANCZOS))
+        for channel in channels
+    ]
+    whole = np.stack(resized, axis=-1).round().clip(0, MOST_VALUES - 1).astype(np.uint16)
+    return whole.reshape(height, width, *pixels.shape[2:])
 
 
 def _has_sixteen_bits(opened: Image.Image) -> bool:

@@ -38,7 +38,8 @@ class ReadImages(NamedTuple):
     """The images of some files.
 
     Attributes:
-        images: uint8 ``[n, height, width, channels]``.
+        images: uint8, or uint16 with ``data.sixteen_bit`` ``'keep'``, ``[n, height, width,
+            channels]``.
         files: the files that they come from; with ``data.skip_broken``, those that can be read.
 
     Examples:
@@ -91,7 +92,7 @@ def read_images(
     if found.deep:
         raise BrokenImagesError(
             f"{_listed(found.deep)}: {'have' if len(found.deep) > 1 else 'has'} more than 8 bits "
-            "per channel; set data.sixteen_bit=scale to keep the upper 8"
+            "per channel; set data.sixteen_bit=scale to keep the upper 8, or keep for all of them"
             + (f"; not readable: {found.listed_broken()}" if found.broken else "")
         )
     _tell(name, len(files), found, data)
@@ -127,6 +128,7 @@ class _Found:
         self.deep: list[str] = []
         self.notes: Counter = Counter()
         self._size: tuple[int, int] | None = None
+        self._dtype = np.dtype(np.uint8)
         self._kept: list[np.ndarray] | None = []
         self._as_they_are, self._in_colour = ImageFigures(), ImageFigures()
         self._colours = 0
@@ -151,14 +153,19 @@ class _Found:
                 f"{file}: is {height}x{width}, {self.files[0]} is {first_height}x{first_width}; "
                 "set data.image_size to resize all of them"
             )
-        self._size = height, width
+        if self._size and self._dtype != image.dtype:
+            raise UserError(
+                f"{file}: has {8 * image.itemsize} bits per channel, {self.files[0]} has "
+                f"{8 * self._dtype.itemsize}; with data.sixteen_bit 'keep' all must have the same"
+            )
+        self._size, self._dtype = (height, width), image.dtype
         self.files.append(file)
         self._colours += image.ndim == 3
         self._as_they_are.add(image)
         self._in_colour.add(_with_channels(image, 3))
         if self._kept is not None:
             self._kept.append(image)
-            if len(self._kept) * image.size > self.data.cache_gb * 1e9:
+            if len(self._kept) * image.nbytes > self.data.cache_gb * 1e9:
                 self._kept = None
 
     def listed_broken(self) -> str:
@@ -180,7 +187,7 @@ class _Found:
 
         height, width = self._size or (0, 0)
         shape = len(files), height, width, channels
-        return StoredImages(read, shape, self.name, figures)
+        return StoredImages(read, shape, self.name, figures, self._dtype)
 
 
 def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from pixelcnn_tf.config.schema import DataConfig
 from pixelcnn_tf.data.images import ImageArray
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.stored_images import StoredImages
+from pixelcnn_tf.utils.values import MOST_VALUES
 
 
 def mapped_member(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray | None:
@@ -63,9 +64,13 @@ def kept(images: np.ndarray, data: DataConfig, name: str) -> ImageArray:
     take more than ``data.cache_gb``, as ``StoredImages``.
 
     Args:
-        images: uint8 ``[n, height, width, channels]``.
+        images: uint8, uint16 or int32 ``[n, height, width, channels]``. The values of int32 must
+            be 0 to 65535, and become uint16: those of mapped arrays when they are read.
         data: the section of the config.
-        name: the location of the array, for progress bars.
+        name: the location of the array, for progress bars and error messages.
+
+    Raises:
+        UserError: values of int32 that are out of range.
 
     Examples:
         >>> array = np.zeros((3, 4, 4, 1), np.uint8)
@@ -76,7 +81,7 @@ def kept(images: np.ndarray, data: DataConfig, name: str) -> ImageArray:
     while base is not None and not isinstance(base, np.memmap):
         base = base.base  # a view has lost the class
     if base is None or images.nbytes <= data.cache_gb * 1e9:
-        return np.array(images) if base is not None else images
+        return np.array(_narrowed(images, name)) if base is not None else _narrowed(images, name)
     file = Path(str(base.filename))
     before = _state(file)
 
@@ -84,10 +89,24 @@ def kept(images: np.ndarray, data: DataConfig, name: str) -> ImageArray:
         # Reading what a file no longer holds would end the process.
         if _state(file) != before:
             raise UserError(f"{file}: has changed since training began; restore it")
-        return np.array(images[positions])
+        return np.array(_narrowed(images[positions], name))
 
     n, height, width, channels = images.shape
-    return StoredImages(read, (n, height, width, channels), name)
+    dtype = np.uint8 if images.itemsize == 1 else np.uint16
+    return StoredImages(read, (n, height, width, channels), name, dtype=dtype)
+
+
+def _narrowed(images: np.ndarray, where: str) -> np.ndarray:
+    """Returns uint8, uint16 or int32 images as uint8 or uint16 of this machine."""
+    if images.dtype.kind == "u":
+        return images.astype(images.dtype.newbyteorder("="), copy=False)
+    low, high = images.min(), images.max()
+    if low < 0 or high >= MOST_VALUES:
+        raise UserError(
+            f"{where}: holds {images.dtype} from {low} to {high}; must be from 0 to "
+            f"{MOST_VALUES - 1}"
+        )
+    return images.astype(np.uint16)
 
 
 def _state(file: Path) -> tuple[int, int] | None:

@@ -107,7 +107,7 @@ class NamedImages(NamedTuple):
     """Images, and a name of each for messages and tables.
 
     Attributes:
-        images: uint8 ``[n, height, width, channels]``.
+        images: uint8 or uint16 ``[n, height, width, channels]``.
         names: the file of each, or the array file and the position in it: ``'a.npz[3]'``.
 
     Examples:

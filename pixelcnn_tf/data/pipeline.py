@@ -1,4 +1,4 @@
-"""``tf.data`` pipelines of uint8 images and their labels, in an order that can be resumed."""
+"""``tf.data`` pipelines of images and their labels, in an order that can be resumed."""
 
 import contextlib
 from collections.abc import Iterator
@@ -54,8 +54,8 @@ def get_dataset(
             parts, such as the one of a worker; nothing else is read.
 
     Returns:
-        a prefetched dataset of uint8 tensors ``[batch, height, width, channels]``, with int32
-        labels ``[batch]``.
+        a prefetched dataset of uint8 or uint16 tensors ``[batch, height, width, channels]``, with
+        int32 labels ``[batch]``.
 
     Raises:
         UserError: as ``load_images``; an unknown split, a batch size below 1 or not a multiple of
@@ -213,9 +213,9 @@ def _read(images: StoredImages, at: tf.Tensor) -> tf.Tensor:
         try:
             return images[positions], ""
         except UserError as error:  # TensorFlow would print a traceback
-            return np.zeros((len(positions), *images.shape[1:]), np.uint8), str(error)
+            return np.zeros((len(positions), *images.shape[1:]), images.dtype), str(error)
 
-    chosen, error = tf.numpy_function(read, [at], (tf.uint8, tf.string))
+    chosen, error = tf.numpy_function(read, [at], (tf.as_dtype(images.dtype), tf.string))
     with tf.control_dependencies([tf.debugging.Assert(tf.equal(error, ""), [error])]):
         return tf.ensure_shape(chosen, [at.shape[0], *images.shape[1:]])
 

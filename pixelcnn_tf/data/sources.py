@@ -31,7 +31,7 @@ def load_images(
             without test images; otherwise all of them are both the training and the test set.
 
     Returns:
-        uint8 images with values from 0 to 255, or binary images with ``data.binarize`` (except
+        uint8 images with values from 0 to 255, or uint16 images, or binary images with ``data.binarize`` (except
         for the training images with ``'dynamic'``, see ``Images``); int32 labels, or None.
 
     Raises:
@@ -65,6 +65,7 @@ def load_images(
                 "already; set data.binarize=null"
             )
         dynamic = data.binarize == "dynamic"
+        _check_eight_bits(images.train, data)
         train = images.train if dynamic else _binarize(images.train, data, "train")
         test, validation = _binarize(images.test, data, "test"), images.validation
         if validation is not None:
@@ -89,7 +90,7 @@ def load_all_images(path: str | Path, data: DataConfig) -> ImageArray:
             arrays, and how to binarize.
 
     Returns:
-        uint8 ``[n, height, width, channels]``, with values as in ``load_images``; images that are
+        integers ``[n, height, width, channels]``, with values as in ``load_images``; images that are
         binary already stay as they are, and those that take more than ``data.cache_gb`` are
         ``StoredImages``.
 
@@ -132,6 +133,7 @@ def _binarize(images: ImageArray, data: DataConfig, split: str) -> np.ndarray:
 
     Source of the latter, static binarization: Salakhutdinov and Murray 2008.
     """
+    _check_eight_bits(images, data)
     images = np.asarray(images)
     if data.binarize == "threshold":
         return (images >= 128).astype(np.uint8)
@@ -139,6 +141,14 @@ def _binarize(images: ImageArray, data: DataConfig, split: str) -> np.ndarray:
     stream = {"train": 1, "test": 3, "validation": 5}[split]
     rng = np.random.default_rng([data.seed, stream])
     return (rng.random(images.shape, np.float32) < images / np.float32(255)).astype(np.uint8)
+
+
+def _check_eight_bits(images: ImageArray, data: DataConfig) -> None:
+    if images.dtype != np.uint8:
+        raise UserError(
+            f"data.binarize: {data.binarize!r} is for images of 8 bits; those of {data.source} are "
+            f"{images.dtype}"
+        )
 
 
 def _check_size(images: Images, data: DataConfig) -> None:
@@ -170,7 +180,7 @@ def _from_entry(entry: Entry, data: DataConfig) -> Images:
         return hold_out_test(_checked(images, data, where), None, data)
     if not isinstance(images, Images):
         raise UserError(
-            f"{where}: returns {type(images).__name__}; must return uint8 images "
+            f"{where}: returns {type(images).__name__}; must return integer images "
             "[n, height, width, channels], or Images"
         )
     parts = {}

@@ -27,7 +27,7 @@ class Likelihood(keras.losses.Loss):
     faster ways.
 
     Attributes:
-        n_values: sub-pixels take the integer values 0 to ``n_values - 1``; at most 256.
+        n_values: sub-pixels take the integer values 0 to ``n_values - 1``; at most 65,536.
         n_params: number of outputs of the model per sub-pixel.
         units: the units of ``report``, the most important one first.
 
@@ -184,7 +184,7 @@ class Likelihood(keras.losses.Loss):
             images: a tensor of any shape and numeric dtype.
 
         Returns:
-            float32 of the same shape; uint8 if every value of that dtype is valid.
+            float32 of the same shape; uint8 or uint16 if every value of that dtype is valid.
 
         Raises:
             tf.errors.InvalidArgumentError: a value that is not an integer from 0 to
@@ -193,7 +193,7 @@ class Likelihood(keras.losses.Loss):
         images = tf.convert_to_tensor(images)
         if images.dtype == tf.bool:
             images = tf.cast(images, tf.uint8)
-        if images.dtype == tf.uint8 and self.n_values == 256:
+        if images.dtype in (tf.uint8, tf.uint16) and images.dtype.max < self.n_values:
             return images
         values = tf.cast(images, tf.float32)
         if images.dtype.is_integer:

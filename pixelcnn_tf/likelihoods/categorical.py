@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from pixelcnn_tf.likelihoods.base import Likelihood
 from pixelcnn_tf.utils.serialization import PACKAGE
+from pixelcnn_tf.utils.values import checked_n_values
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -15,7 +16,7 @@ class Softmax(Likelihood):
     output per value, ``n_params = n_values``; the order of the values has no influence.
 
     Args:
-        n_values: number of values of a sub-pixel, 2 to 256.
+        n_values: number of values of a sub-pixel, 2 to 65,536.
 
     Raises:
         ValueError: ``n_values`` is out of range.
@@ -32,9 +33,7 @@ class Softmax(Likelihood):
 
     def __init__(self, n_values: int = 256, name: str = "softmax", **kwargs):
         super().__init__(name=name, **kwargs)
-        if not isinstance(n_values, int) or not 2 <= n_values <= 256:
-            raise ValueError(f"n_values={n_values!r}: must be an integer from 2 to 256")
-        self.n_values = self.n_params = n_values
+        self.n_values = self.n_params = checked_n_values(n_values)
 
     def log_probs(self, values, logits) -> tf.Tensor:
         logits = self.checked(logits)

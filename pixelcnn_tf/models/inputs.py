@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.values import dtype_for
 
 
 def check_model(model: PixelModel) -> None:
@@ -54,7 +55,7 @@ def check_images(model: PixelModel, images: npt.ArrayLike, any_size: bool = Fals
         any_size: whether they may have a size that the model cannot take.
 
     Returns:
-        uint8 ``[n, height, width, n_channels]``.
+        ``[n, height, width, n_channels]``: uint8, or uint16 for a model of more than 256 values.
 
     Raises:
         UserError: another shape, no image, a size that the model cannot take, other values.
@@ -77,7 +78,7 @@ def check_images(model: PixelModel, images: npt.ArrayLike, any_size: bool = Fals
     if not any_size:
         check_size(model, *images.shape[1:3])
     model.likelihood.check_values(images)
-    return images.astype(np.uint8)
+    return images.astype(dtype_for(model.likelihood.n_values))
 
 
 def labels_for(model: PixelModel, labels: npt.ArrayLike | None, n: int) -> np.ndarray | None:

@@ -44,7 +44,7 @@ def complete_images(
         settings, progress, overrides: as in ``generate_images``.
 
     Returns:
-        uint8 ``[n, n_completions, height, width, channels]``; what is not hidden is as in
+        integers as ``generate_images`` returns, ``[n, n_completions, height, width, channels]``; what is not hidden is as in
         ``images``.
 
     Raises:

@@ -26,6 +26,7 @@ from pixelcnn_tf.sampling.scheduler import (
 from pixelcnn_tf.sampling.settings import SamplingSettings, check_seed, is_integer
 from pixelcnn_tf.sampling.uniforms import stateless_uniforms
 from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.values import dtype_for
 
 
 def generate_images(
@@ -65,8 +66,8 @@ def generate_images(
             ``settings``.
 
     Returns:
-        uint8 ``[n_images, height, width, channels]``, values 0 to ``n_values - 1``. Each
-        sub-pixel is drawn given exactly the values returned before it.
+        uint8 ``[n_images, height, width, channels]``, uint16 for a model of more than 256 values,
+        0 to ``n_values - 1``. Each sub-pixel is drawn given exactly the values returned before it.
 
     Raises:
         UserError: an argument that is out of range or does not fit the others, or a batch
@@ -91,7 +92,7 @@ def generate_images(
     job = _Job(model, int(seed), images, known, labels, settings)
     weights = split_weights(model) if settings.method == "incremental" else []
 
-    out = np.empty(shape, np.uint8)
+    out = np.empty(shape, dtype_for(model.likelihood.n_values))
     n_pixels = math.prod(shape[1:3])
     with ThreadPoolExecutor(workers) as pool, memory_errors(shape, size):
         for first in range(0, n_images, size * workers):
@@ -252,7 +253,7 @@ def _initial_state(model, shape, initial_images, known) -> tuple[np.ndarray, np.
     if (initial_images is None) != (known is None):
         raise UserError("initial_images and known: give both, or neither")
     if initial_images is None:
-        return np.zeros(shape, np.uint8), np.zeros(shape, bool)
+        return np.zeros(shape, dtype_for(model.likelihood.n_values)), np.zeros(shape, bool)
     try:
         images, known = np.asarray(initial_images), np.asarray(known)
     except ValueError:  # lists of different lengths

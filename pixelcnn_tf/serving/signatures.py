@@ -21,6 +21,7 @@ from pixelcnn_tf.sampling.loops import (
     choose_values,
 )
 from pixelcnn_tf.sampling.uniforms import uniforms_of
+from pixelcnn_tf.utils.values import dtype_for
 
 #: The functions of an exported model.
 SIGNATURES = ("log_prob", "sample", "complete", "draw")
@@ -32,7 +33,8 @@ SCORED_AT_ONCE = 64
 class ExportedModel(tf.Module):
     """The functions of a model, with the checks that graphs compiled by XLA cannot make.
 
-    Images are uint8 ``[n, height, width, channels]``, values 0 to ``n_values - 1``; labels, which
+    Images are uint8 (uint16 for a model of more than 256 values) ``[n, height, width, channels]``,
+    values 0 to ``n_values - 1``; labels, which
     only functions of a class-conditional model take, int32 ``[n]`` or ``[1]``, for all images.
     Scalars are int32 (``n``, ``seed``) and float32 (``temperature``, ``top_p``). Every function
     returns a dictionary with one tensor. A wrong input raises ``tf.errors.InvalidArgumentError``.
@@ -77,14 +79,15 @@ class ExportedModel(tf.Module):
         height, width = image_size
         channels = model.n_channels
         labels = {} if model.n_classes is None else {"labels": ([None], tf.int32)}
-        images = {"images": ([None, height, width, channels], tf.uint8)}
+        dtype = tf.as_dtype(dtype_for(model.likelihood.n_values))
+        images = {"images": ([None, height, width, channels], dtype)}
         known = {"known": ([None, height, width, None], tf.bool)}
         integer, number = ([], tf.int32), ([], tf.float32)
         integers, numbers = ([None], tf.int32), ([None], tf.float32)
         of_each = {"seeds": integers, "indices": integers}
         of_each |= {"temperatures": numbers, "top_ps": numbers}
         settings = {"seed": integer, "temperature": number, "top_p": number}
-        any_size = {"images": ([None, None, None, channels], tf.uint8)}
+        any_size = {"images": ([None, None, None, channels], dtype)}
         graphs = _Graphs(model, image_size, batch_sizes, jit_compile)
         self.log_prob = _function(graphs.log_prob, **any_size, **labels)
         self.draw = graphs.draw = _function(graphs.draw, **images, **known, **of_each, **labels)
@@ -103,6 +106,7 @@ class _Graphs:
 
     def __init__(self, model, image_size, batch_sizes, jit_compile: bool):
         self.model, self.size, self.batch_sizes = model, image_size, batch_sizes
+        self.dtype = tf.as_dtype(dtype_for(model.likelihood.n_values))
 
         def loop(size):
             call = functools.partial(self._loop, size)
@@ -125,7 +129,7 @@ class _Graphs:
     def sample(self, n, seed, temperature, top_p, labels=None):
         with tf.control_dependencies([_check(n >= 1, "n={}: must be from 1 up", n)]):
             n = tf.identity(n)
-        images = tf.zeros([n, *self.size, self.model.n_channels], tf.uint8)
+        images = tf.zeros([n, *self.size, self.model.n_channels], self.dtype)
         known = tf.zeros([1, *self.size, 1], tf.bool)
         settings = tf.fill([n], temperature), tf.fill([n], top_p)
         given = [] if labels is None else [labels]
@@ -174,7 +178,7 @@ class _Graphs:
             ]
             return sizes[choice], tf.switch_case(choice, draws)
 
-        drawn = _in_batches(draw_some, shape[0], tf.uint8)
+        drawn = _in_batches(draw_some, shape[0], self.dtype)
         return {"images": tf.ensure_shape(drawn, [None, *self.size, self.model.n_channels])}
 
     def _draw_batch(self, which: int, first, weights, parts):
@@ -189,7 +193,7 @@ class _Graphs:
         return self.loops[which](*given)[: n - first]
 
     def _loop(self, batch, weights, images, known, uniforms, temperatures, top_ps, *labels):
-        """Draws a batch of images, uint8 ``[batch, height, width, channels]``."""
+        """Draws a batch of images, ``[batch, height, width, channels]``."""
         schedule = Schedule(self.model, batch, *self.size, *labels)
         per_lane = functools.partial(tf.tile, multiples=[schedule.rows])
         tables = Tables(
@@ -210,7 +214,7 @@ class _Graphs:
             chooser=functools.partial(_choose_values, plain),
         )
         table = loop[1].images[:-1]
-        return tf.cast(tf.reshape(tf.transpose(table, [2, 0, 1]), images.shape), tf.uint8)
+        return tf.cast(tf.reshape(tf.transpose(table, [2, 0, 1]), images.shape), self.dtype)
 
     def _checked(self, images, labels):
         """Returns images, and labels ``[n]`` or None, after a check of them."""

@@ -52,7 +52,7 @@ def note_training_images(run: str, images: ImageArray, own: ImageArray | None = 
 
     Args:
         run: the run folder.
-        images: uint8 ``[n, height, width, channels]``.
+        images: uint8 or uint16 ``[n, height, width, channels]``.
         own: the training images of the run; by default, they are loaded.
 
     Example:

@@ -55,7 +55,7 @@ class Sampling(Steps):
             seed: the seed of the config if not given.
 
         Returns:
-            uint8 ``[n_images, height, width, channels]``.
+            integers ``[n_images, height, width, channels]``, as ``generate_images``.
         """
         image_size = self.config.data.image_size
         if image_size is None:

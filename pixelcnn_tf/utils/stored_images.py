@@ -14,17 +14,18 @@ from pixelcnn_tf.utils.progress import progress
 
 class StoredImages:
     """Images on disk, which indexing reads, like a read-only array
-    ``[n, height, width, channels]`` of uint8.
+    ``[n, height, width, channels]`` of integers.
 
     The first index may be an integer, a slice or an array of positions; others are not supported.
 
     Args:
-        read: returns the images at some positions, uint8 ``[k, height, width, channels]``, given
-            int64 ``[k]``. It is called from several threads at once.
+        read: returns the images at some positions, ``[k, height, width, channels]`` of ``dtype``,
+            given int64 ``[k]``. It is called from several threads at once.
         shape: ``[n, height, width, channels]``.
         name: the file or folder, for progress bars.
         figures: the ``ImageFigures`` of all ``n`` images, if they are known; otherwise they are
             computed when they are asked for.
+        dtype: uint8 or uint16.
 
     Attributes:
         shape, ndim, dtype, nbytes: as of an array.
@@ -38,7 +39,6 @@ class StoredImages:
         True
     """
 
-    dtype = np.dtype(np.uint8)
     ndim = 4
 
     def __init__(
@@ -47,15 +47,17 @@ class StoredImages:
         shape: tuple[int, int, int, int],
         name: str,
         figures: "ImageFigures | None" = None,
+        dtype: npt.DTypeLike = np.uint8,
     ):
         self._source = _Source(read, shape, name, figures)
+        self.dtype = np.dtype(dtype)
         self._positions = np.arange(shape[0])
         self.shape = shape
 
     @property
     def nbytes(self) -> int:
         """The number of bytes that the images would take in memory."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
     @property
     def error(self) -> Exception | None:
@@ -79,7 +81,7 @@ class StoredImages:
         """Returns the images at ``positions``, int64 ``[k]``, in this order, without reading
         them."""
         part = object.__new__(StoredImages)
-        part._source = self._source
+        part._source, part.dtype = self._source, self.dtype
         part._positions = self._positions[positions]
         _, height, width, channels = self.shape
         part.shape = (len(part._positions), height, width, channels)
@@ -116,15 +118,15 @@ class ImageFigures:
         >>> figures = ImageFigures()
         >>> figures.add(np.full((8, 8, 1), 7, np.uint8))
         >>> figures.largest
-        array([7], dtype=uint8)
+        array([7], dtype=uint16)
     """
 
     def __init__(self) -> None:
         self._checksums = array.array("L")
-        self._largest = bytearray()
+        self._largest = array.array("H")
 
     def add(self, image: np.ndarray) -> None:
-        """Add an image, uint8."""
+        """Add an image, uint8 or uint16."""
         self._checksums.append(zlib.crc32(np.ascontiguousarray(image).data))
         self._largest.append(int(image.max()))
 
@@ -135,8 +137,8 @@ class ImageFigures:
 
     @property
     def largest(self) -> np.ndarray:
-        """The largest value of each image, uint8 ``[n]``."""
-        return np.frombuffer(self._largest, np.uint8)
+        """The largest value of each image, uint16 ``[n]``."""
+        return np.array(self._largest, np.uint16)
 
 
 class _Source:

@@ -9,6 +9,7 @@ from PIL import Image
 from pixelcnn_tf.layers.schedule import Schedule
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.utils.atomic_files import replacing
+from pixelcnn_tf.utils.values import eight_bits
 from pixelcnn_tf.visualization.plots import chequered, image_grid
 
 #: The most frames before the last one, and how long all of these and the last one are shown.
@@ -21,7 +22,7 @@ def sampling_frames(
     """Yields image grids, from one without any pixel to the finished one.
 
     Args:
-        images: uint8 ``[n, height, width, channels]``, values 0 to ``n_values - 1``.
+        images: integers ``[n, height, width, channels]``, values 0 to ``n_values - 1``.
         lag: how many columns a row is ahead of the row below it: ``lag`` of a ``Schedule``; the
             width of the images shows one pixel after another, in raster order. Pixels that are
             not yet drawn are a grey chequerboard.
@@ -37,7 +38,7 @@ def sampling_frames(
     >>> len(frames), frames[0].shape
     (9, (256, 608, 3))
     """
-    images = np.round(images * (255 / (n_values - 1))).astype(np.uint8)
+    images = eight_bits(images, n_values)
     rows, columns_ = np.indices(images.shape[1:3])
     steps = rows * lag + columns_ + 1
     n_steps = int(steps.max())
@@ -53,7 +54,7 @@ def save_sampling(
 
     Args:
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
-        images: uint8 ``[n, height, width, channels]``, drawn by ``generate_images``.
+        images: integers ``[n, height, width, channels]``, drawn by ``generate_images``.
         path: the file; one that exists is replaced.
         columns: as in ``image_grid``.
 

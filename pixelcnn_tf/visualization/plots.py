@@ -13,6 +13,7 @@ from PIL import Image
 
 from pixelcnn_tf.layers.masks import get_mask
 from pixelcnn_tf.utils.atomic_files import replacing
+from pixelcnn_tf.utils.values import eight_bits
 
 CHANNEL_NAMES = {1: ["grey"], 3: ["red", "green", "blue"]}
 
@@ -24,8 +25,8 @@ def image_grid(images: np.ndarray, n_values: int = 256, columns: int | None = No
     """Arranges many small images in a grid, enlarged so that pixels can be seen.
 
     Args:
-        images: uint8 ``[n, height, width, channels]``, values 0 to ``n_values - 1``. Channels
-            other than one or three are shown side by side in grey.
+        images: integers ``[n, height, width, channels]``, values 0 to ``n_values - 1``, which are
+            scaled to 8 bits. Channels other than one or three are shown side by side in grey.
         n_values: 2 for binary images, 256 for ordinary ones.
         columns: images per row; by default the grid is about square.
 
@@ -38,7 +39,7 @@ def image_grid(images: np.ndarray, n_values: int = 256, columns: int | None = No
     >>> image_grid(np.zeros([6, 100, 100, 1], np.uint8), columns=3).shape
     (403, 604, 3)
     """
-    images = np.round(images * (255 / (n_values - 1))).astype(np.uint8)
+    images = eight_bits(images, n_values)
     n, height, width, channels = images.shape
     if channels not in (1, 3):
         images = images.transpose(0, 1, 3, 2).reshape(n, height, width * channels, 1)
@@ -64,9 +65,9 @@ def completion_grid(
     A row consists of the original, the part of it that the model has seen, and the completions.
 
     Args:
-        originals: uint8 ``[n, height, width, channels]``, values 0 to ``n_values - 1``.
+        originals: integers ``[n, height, width, channels]``, values 0 to ``n_values - 1``.
         hidden: boolean ``[height, width]``; hidden pixels are drawn as a grey chequerboard.
-        completions: uint8 ``[n, k, height, width, channels]``.
+        completions: integers ``[n, k, height, width, channels]``.
         n_values: as in ``image_grid``.
 
     Returns:
@@ -80,7 +81,7 @@ def completion_grid(
     (245, 602, 3)
     """
     rows = np.concatenate([originals[:, None], originals[:, None], completions], axis=1)
-    rows = np.round(rows * (255 / (n_values - 1))).astype(np.uint8)
+    rows = eight_bits(rows, n_values)
     rows[:, 1] = chequered(rows[:, 1], hidden)
     return image_grid(rows.reshape(-1, *rows.shape[2:]), columns=rows.shape[1])
 

@@ -1,5 +1,6 @@
 """Surprise maps: how many bits each pixel of an image costs, as heat maps with one colour scale."""
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,13 +27,13 @@ def surprise_panel(
     """Draws images, each with its surprise map at its right, and the colour bar of all maps.
 
     Args:
-        images: uint8 ``[n, height, width, channels]``, values 0 to ``n_values - 1``. Channels
+        images: integers ``[n, height, width, channels]``, values 0 to ``n_values - 1``. Channels
             other than one or three are shown as their mean, in grey.
         maps: float ``[n, height, width]``, bits per pixel, as ``surprise_maps`` returns.
         n_values: 2 for binary images, 256 for ordinary ones.
         top: bits per pixel at the upper end of the colour scale; pixels above it have the colour
             of the end. By default the largest of ``maps``, but at most 8 bits per sub-pixel, those
-            of a uniform distribution over 256 values, so that one image of noise does not make all
+            of a uniform distribution over 256 values (more for more values), so that one image of noise does not make all
             others dark.
         titles: a text above each image.
         columns: images per row.
@@ -52,7 +53,7 @@ def surprise_panel(
     shown = images.astype(float) / (n_values - 1)
     if channels not in (1, 3):
         shown = shown.mean(axis=-1, keepdims=True)
-    top = _top(maps, channels) if top is None else top
+    top = _top(maps, channels, n_values) if top is None else top
     norm = Normalize(0, top)
     columns = min(columns, n)
     rows, side = -(-n // columns), 1.8  # inches
@@ -78,9 +79,9 @@ def surprise_panel(
     return figure_pixels(figure)
 
 
-def _top(maps: np.ndarray, channels: int) -> float:
+def _top(maps: np.ndarray, channels: int, n_values: int) -> float:
     """Returns the upper end of the colour scale, in bits per pixel."""
-    return min(float(maps.max()), 8.0 * channels)
+    return min(float(maps.max()), max(8.0, math.log2(n_values)) * channels)
 
 
 def map_files(names: Sequence[str]) -> list[str]:
@@ -124,7 +125,7 @@ def save_surprise_maps(
     >>> (folder / "a.png").is_file()
     True
     """
-    top = _top(maps, images.shape[-1])
+    top = _top(maps, images.shape[-1], n_values)
     for i, file in enumerate(progress("drawing", len(files), "map", files)):
         one = slice(i, i + 1)
         panel = surprise_panel(images[one], maps[one], n_values, top, titles[one])
