@@ -218,11 +218,7 @@ def _graph(model) -> Callable:
         def nats(images, labels=None, per_subpixel=False):
             model = reference()
             assert model is not None
-            given = {} if labels is None else {"labels": labels}
-            logits = model(images, **given)
-            if per_subpixel:
-                return -model.likelihood.log_probs(images, logits)
-            return model.likelihood.nll(images, logits)
+            return model.nll(images, labels, per_subpixel=per_subpixel)
 
         _graphs[model] = tf.function(nats, autograph=False)
     return _graphs[model]

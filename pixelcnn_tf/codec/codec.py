@@ -176,6 +176,11 @@ def decode(
     return np.stack(out) if len(container.sizes) == 1 else out
 
 
+#: Settings that models of version 0.2 did not have, and the values that stand for their absence:
+#: files that were compressed with such models can be decompressed.
+_LATER_SETTINGS = {"input": ("value",), "n_values": (None, 256)}
+
+
 def model_digest(model: PixelModel) -> bytes:
     """Returns 16 bytes that identify a built model: a digest of its config and its weights.
 
@@ -187,6 +192,9 @@ def model_digest(model: PixelModel) -> bytes:
     16
     """
     config = {"class": type(model).__name__, **model.get_config(), "name": "", "dtype": ""}
+    for name, values in _LATER_SETTINGS.items():
+        if config.get(name) in values:
+            config.pop(name, None)
     digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
     digest.update(model.dtype_policy.name.encode())
     for weight in model.weights:

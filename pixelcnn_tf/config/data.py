@@ -47,6 +47,11 @@ class DataConfig(Section):
         default=False,
         description="folders: leave out image files that cannot be read, instead of stopping",
     )
+    values: Literal["ordered", "codes"] = Field(
+        default="ordered",
+        description="ordered: intensities, or other numbers of which close ones are alike; codes: "
+        "numbers that stand for something else, such as tiles or the tokens of another model",
+    )
     cache_gb: Annotated[Real, Field(ge=0)] = Field(
         default=0.5,
         description="sets of images that take more gigabytes than this are not kept in memory: "

@@ -81,6 +81,18 @@ def likelihood_values(name: str) -> int | None:
     return getattr(parse_likelihood(name)[1], "n_values", None)
 
 
+def takes_n_values(name: str) -> bool:
+    """Returns whether the number of values is not part of the name, but an argument of its own,
+    ``model.n_values``.
+
+    Example:
+        >>> from pixelcnn_tf.config.names import takes_n_values
+        >>> takes_n_values("logistic-10"), takes_n_values("softmax-16")
+        (True, False)
+    """
+    return getattr(parse_likelihood(name)[1], "any_n_values", False)
+
+
 def example_name(entry: Entry) -> str:
     """Returns the name of a likelihood with its default settings, as ``'softmax-256'``.
 

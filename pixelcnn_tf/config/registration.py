@@ -117,7 +117,7 @@ def register_likelihood(
     Example:
         >>> from pixelcnn_tf.config import registry
         >>> registry.get("likelihood", "logistic").summary
-        'a mixture of as many logistics, over 256 values'
+        'a mixture of as many logistics, over n_values values'
     """
     return _register("likelihood", name, target, settings, summary)
 

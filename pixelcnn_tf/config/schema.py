@@ -17,7 +17,7 @@ from pydantic import (
 from pixelcnn_tf.config import messages, registry
 from pixelcnn_tf.config.data import DataConfig, data_section
 from pixelcnn_tf.config.model import ModelConfig, model_section
-from pixelcnn_tf.config.names import likelihood_values
+from pixelcnn_tf.config.names import likelihood_values, takes_n_values
 from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.config.training import SamplingConfig, TrainingConfig
 from pixelcnn_tf.config.types import FolderName, Section, Seed
@@ -90,6 +90,13 @@ class Config(Section):
             )
         self._check_values()
         self._check_size()
+        return self._with_input()
+
+    def _with_input(self) -> "Config":
+        """Returns this config with ``model.input`` filled in, if the architecture has one."""
+        if "input" in type(self.model).model_fields and self.model.input is None:
+            default = "embedding" if self.data.values == "codes" else "value"
+            self.__dict__["model"] = self.model.model_copy(update={"input": default})
         return self
 
     def _check_values(self) -> None:
@@ -97,7 +104,22 @@ class Config(Section):
         architecture, likelihood = self.model.architecture, self.model.likelihood
         n_values = likelihood_values(likelihood)
         fixed = "likelihood" in getattr(self.model.entries[0].settings, "derived", ())
+        if takes_n_values(likelihood):
+            if self.data.values == "codes":
+                problem = "is for values whose order means something"
+                cure = "choose architecture 'pixel_rnn'" if fixed else "choose 'softmax-N'"
+                raise ValueError(
+                    f"data.values 'codes': model.likelihood {likelihood!r} {problem}; {cure}"
+                )
+            n_values = self.model.n_values or n_values
+        elif self.model.n_values not in (None, n_values):
+            raise ValueError(
+                f"model.n_values {self.model.n_values}: model.likelihood {likelihood!r} has "
+                f"{n_values} values; leave n_values out, it is for 'logistic-K'"
+            )
         binarize = self.data.binarize
+        if binarize and self.data.values == "codes":
+            raise ValueError(f"data.binarize {binarize!r}: is not for data.values 'codes'")
         if binarize and n_values not in (2, None):
             problem = (
                 f"and architecture {architecture!r} is for {n_values} values; leave out either"
@@ -139,12 +161,15 @@ class Config(Section):
         width: int,
         channels: int,
         class_names: Sequence[str] | None = None,
+        largest: int | None = None,
     ) -> "Config":
-        """Returns this config with the image size and channels of its data filled in.
+        """Returns this config with what follows from its data filled in: the size and channels of
+        the images and, for likelihood logistic-K, the number of values.
 
         Args:
             height, width, channels: the shape of the images.
             class_names: the names of the classes of a folder of images, by label.
+            largest: the largest value of the images; None if it is not known.
 
         Raises:
             UserError: the config states another number of channels, or its architecture does not
@@ -165,6 +190,8 @@ class Config(Section):
         values["data"]["image_size"] = (height, width)
         values["data"]["class_names"] = class_names or self.data.class_names
         values["model"]["n_channels"] = channels
+        if values["model"].get("n_values", 0) is None and takes_n_values(self.model.likelihood):
+            values["model"]["n_values"] = max(256, 1 << int(largest or 0).bit_length())
         try:
             return Config.model_validate(values)
         except ValidationError as error:

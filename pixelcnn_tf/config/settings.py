@@ -66,6 +66,8 @@ class LikelihoodSettings(Settings):
 
     Attributes:
         n_values: sub-pixels take the values 0 to ``n_values - 1``; a field, or a constant.
+        any_n_values: whether ``n_values`` is only the default of an argument of the class, which
+            ``model.n_values`` sets.
 
     Example:
         >>> from typing import ClassVar
@@ -75,6 +77,8 @@ class LikelihoodSettings(Settings):
         >>> MySettings().n_bins
         4
     """
+
+    any_n_values: ClassVar[bool] = False
 
 
 class SourceSettings(Settings):

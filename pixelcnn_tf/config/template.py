@@ -118,7 +118,7 @@ def _ordered(section: BaseModel) -> dict[str, FieldInfo]:
     """Returns the fields of a section; in ``model``, the settings of the architecture and the
     block come first."""
     fields = dict(type(section).model_fields)
-    last = [key for key in ("likelihood", "n_classes", "n_channels") if key in fields]
+    last = [key for key in ("likelihood", "n_values", "n_classes", "n_channels") if key in fields]
     return {key: fields[key] for key in [*(k for k in fields if k not in last), *last]}
 
 

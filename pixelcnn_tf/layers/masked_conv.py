@@ -137,13 +137,16 @@ class MaskedConv2D(CausalConv2D):
             inputs = inputs if right >= 0 else inputs[:, :, :right]
             sides = [width // 2, max(right, 0)]
             inputs = tf.pad(inputs, [[0, 0], [height // 2, 0], sides, [0, 0]])
-        kernel = self.kernel
-        if not self.mask.all():
-            kernel = kernel * tf.cast(self.mask, self.compute_dtype)
-        outputs = tf.nn.conv2d(inputs, kernel, strides=1, padding="VALID")
+        outputs = tf.nn.conv2d(inputs, self.used_kernel(), strides=1, padding="VALID")
         if self.use_bias:
             outputs = outputs + self.bias
         return self.activation(outputs)
+
+    def used_kernel(self):
+        """Returns the kernel that is convolved with, without the masked-out weights."""
+        if self.mask.all():
+            return self.kernel
+        return self.kernel * tf.cast(self.mask, self.compute_dtype)
 
     def reach(self, width: int) -> int:
         return (self.kernel_size[1] - 1) // 2

@@ -65,7 +65,12 @@ class LogisticMixture(Likelihood):
     """
 
     def __init__(
-        self, n_mixtures: int = 10, n_values: int = 256, name: str = "logistic_mixture", **kwargs
+        self,
+        n_mixtures: int = 10,
+        name: str = "logistic_mixture",
+        *,
+        n_values: int = 256,
+        **kwargs,
     ):
         super().__init__(name=name, **kwargs)
         self.n_mixtures = count("n_mixtures", n_mixtures, most=100)

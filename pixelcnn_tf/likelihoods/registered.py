@@ -6,6 +6,7 @@ from pydantic import Field
 
 from pixelcnn_tf.config.registration import register_likelihood
 from pixelcnn_tf.config.settings import LikelihoodSettings
+from pixelcnn_tf.utils.values import MOST_VALUES
 
 
 class SoftmaxSettings(LikelihoodSettings):
@@ -17,7 +18,7 @@ class SoftmaxSettings(LikelihoodSettings):
         SoftmaxSettings(n_values=256)
     """
 
-    n_values: Annotated[int, Field(ge=2, le=256)] = Field(
+    n_values: Annotated[int, Field(ge=2, le=MOST_VALUES)] = Field(
         default=256, title="N", description="values"
     )
 
@@ -32,6 +33,7 @@ class LogisticSettings(LikelihoodSettings):
     """
 
     n_values: ClassVar[int] = 256
+    any_n_values: ClassVar[bool] = True
 
     n_mixtures: Annotated[int, Field(ge=1, le=100)] = Field(
         default=10, title="K", description="mixtures"
@@ -54,13 +56,13 @@ register_likelihood(
     "softmax",
     "pixelcnn_tf.likelihoods.categorical:Softmax",
     settings=SoftmaxSettings,
-    summary="a categorical distribution over as many values, 2 to 256",
+    summary="a categorical distribution over as many values, 2 to 65536",
 )
 register_likelihood(
     "logistic",
     "pixelcnn_tf.likelihoods.logistic_mixture:LogisticMixture",
     settings=LogisticSettings,
-    summary="a mixture of as many logistics, over 256 values",
+    summary="a mixture of as many logistics, over n_values values",
 )
 register_likelihood(
     "bernoulli",

@@ -1,6 +1,7 @@
 """The base class of the models."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -83,15 +84,16 @@ class PixelModel(IncrementalModel, keras.Model):
             )
         return images_shape
 
-    def checked_inputs(self, images, labels):
-        """Returns images, and labels as int32 ``[batch]`` or None; raises what ``call`` raises.
+    def checked_inputs(self, images, labels, in_pieces: bool = False):
+        """Returns images, and labels as int32 ``[batch]`` or None; raises what ``call`` raises. The
+        memory of the outputs is not checked where they are evaluated ``in_pieces``.
 
         A graph that XLA compiles cannot raise errors: there, images with wrong values or a wrong
         label become NaN, and so does every loss.
         """
         images, labels = images_and_labels(images, labels)
         self.check_size(*images.shape[1:3])
-        if tf.executing_eagerly():
+        if tf.executing_eagerly() and not in_pieces:
             self._check_memory(np.shape(images))
         images = self.likelihood.checked_values(images)
         n = tf.shape(images)[0] if images.shape[0] is None else images.shape[0]
@@ -102,10 +104,39 @@ class PixelModel(IncrementalModel, keras.Model):
             images = tf.where(right, tf.cast(images, tf.float32), np.nan)
         return images, labels
 
-    def _check_memory(self, shape) -> None:
-        """Raises UserError if the outputs for all of these images at once do not fit the memory:
-        the system may end a process that tries, without a message."""
-        needed = 2 * 4 * math.prod(shape) * self.likelihood.n_params  # of the loss, too
+    def nll(self, images, labels=None, training: bool = False, per_subpixel: bool = False):
+        """Returns the negative log-likelihood of images: ``likelihood.nll`` of the outputs.
+
+        A model whose likelihood has many outputs may evaluate them for a part of the pixels at a
+        time, so that they fit memory; ``PixelRNN`` does.
+
+        Args:
+            images, labels, training: as for ``call``.
+            per_subpixel: whether to return that of every sub-pixel.
+
+        Returns:
+            float32 ``[batch]``, nats per image, or ``[batch, height, width, n_channels]``.
+        """
+        given = {} if labels is None else {"labels": labels}
+        logits = self(images, training=training, **given)
+        if per_subpixel:
+            return -self.likelihood.log_probs(images, logits)
+        return self.likelihood.nll(images, logits)
+
+    def check_memory(self, shape: Sequence[int], backward: bool = False) -> None:
+        """Raises UserError if what ``nll`` computes for so many images at once does not fit the
+        memory: the system may end a process that tries, without a message.
+
+        Args:
+            shape: ``(n, height, width, n_channels)``.
+            backward: whether the gradient is computed, too.
+        """
+        self._check_memory(shape, 3 if backward else 2)
+
+    def _check_memory(self, shape, copies: int = 2) -> None:
+        """Raises UserError if the outputs for all of these images at once do not fit the memory,
+        with so many arrays of their size."""
+        needed = copies * 4 * math.prod(shape) * self.likelihood.n_params
         if needed > memory():
             raise UserError(
                 f"{shape[0]:,} images of {'x'.join(map(str, shape[1:]))} at once: the outputs need "

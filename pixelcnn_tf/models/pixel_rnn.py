@@ -1,28 +1,34 @@
 """PixelRNN: a masked input convolution, a stack of blocks, masked output layers."""
 
-from typing import Any
+from typing import Any, Literal
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.config import registry
+from pixelcnn_tf.layers.embedding import ValueEmbedding
 from pixelcnn_tf.layers.incremental import IncrementalBlock, IncrementalLayer
 from pixelcnn_tf.layers.masked_conv import MaskedConv2D
 from pixelcnn_tf.layers.schedule import ActivePixels
 from pixelcnn_tf.likelihoods.base import Likelihood
+from pixelcnn_tf.likelihoods.in_pieces import log_probs_in_pieces
 from pixelcnn_tf.likelihoods.registry import get_likelihood
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.blocks import Block, PixelCNNResBlock
 from pixelcnn_tf.utils.serialization import PACKAGE
 from pixelcnn_tf.utils.validation import count
 
+#: With more outputs per sub-pixel than this, ``nll`` evaluates a part of the pixels at a time.
+MOST_OUTPUTS = 300
+
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class PixelRNN(PixelModel):
     """A distribution over images, factorized into one conditional distribution per sub-pixel.
 
-    Layers, in order: scaling of the values to [-1, 1]; a 7x7 convolution of type A (or the
-    ``input_layer`` of the block) with ``2 * hidden_dim * n_channels`` features; ``n_layers``
+    Layers, in order: scaling of the values to [-1, 1], or an embedding of them; a 7x7 convolution
+    of type A (or the ``input_layer`` of the block) with ``2 * hidden_dim * n_channels`` features; ``n_layers``
     blocks; twice a ReLU and a 1x1 convolution with ``out_dim * n_channels`` features; a ReLU and a
     last 1x1 convolution to the parameters of the likelihood, in float32 whatever the precision
     policy is. The model is fully convolutional: the same weights take any image size.
@@ -39,6 +45,10 @@ class PixelRNN(PixelModel):
         skip_connections: whether the output of every block is also added, through a 1x1
             convolution of its own, to the input of the output layers (section 3.3 of the paper).
         n_classes: makes the model class-conditional: its blocks depend on the label.
+        input: ``'value'``, the scaled values; or ``'embedding'``, ``hidden_dim`` learned features
+            for every value of every channel, for values whose order means nothing.
+        n_values: number of values of a sub-pixel, 2 to 65,536, for a likelihood whose name does not
+            state it (``'logistic-10'``); None: 256, or those of the likelihood.
 
     Input: images ``[batch, height, width, n_channels]``, values 0 to ``n_values - 1``
     (255 for ``softmax-256``), of any numeric dtype; integer labels ``[batch]`` if ``n_classes`` is
@@ -70,6 +80,8 @@ class PixelRNN(PixelModel):
         likelihood: str | Likelihood = "softmax-256",
         skip_connections: bool = False,
         n_classes: int | None = None,
+        input: Literal["value", "embedding"] = "value",
+        n_values: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -77,7 +89,11 @@ class PixelRNN(PixelModel):
         self.out_dim = out_dim = count("out_dim", out_dim)
         self.n_layers = n_layers = count("n_layers", n_layers)
         self.n_channels = n_channels
-        self.likelihood = get_likelihood(likelihood) if isinstance(likelihood, str) else likelihood
+        if isinstance(likelihood, str):
+            likelihood = get_likelihood(likelihood, n_values)
+        if n_values not in (None, likelihood.n_values):
+            raise ValueError(f"n_values={n_values!r}: the likelihood has {likelihood.n_values}")
+        self.likelihood, self.n_values = likelihood, n_values
         self.skip_connections = skip_connections
         self.n_classes = n_classes
 
@@ -85,6 +101,12 @@ class PixelRNN(PixelModel):
             options = {"dtype": self.dtype_policy, **options}
             return MaskedConv2D(filters, kernel_size, mask_type, n_channels, name=name, **options)
 
+        if input not in ("value", "embedding"):
+            raise ValueError(f"input={input!r}: must be 'value' or 'embedding'")
+        self.embedding = None
+        if input == "embedding":
+            sizes = self.likelihood.n_values, hidden_dim, n_channels
+            self.embedding = ValueEmbedding(*sizes, name="embedding", dtype=self.dtype_policy)
         features = 2 * hidden_dim * n_channels
         options = {"n_channels": n_channels, "dtype": self.dtype_policy}
         if n_classes is not None:
@@ -123,6 +145,9 @@ class PixelRNN(PixelModel):
     def build(self, images_shape, labels_shape=None):
         self.checked_shape(images_shape)
         shape = (None, None, None, self.n_channels)  # images of any size
+        if self.embedding is not None:
+            self.embedding.build(shape)
+            shape = self.embedding.compute_output_shape(shape)
         self.input_conv.build(shape)
         shape = self.input_conv.compute_output_shape(shape)
         for block in self.blocks:
@@ -136,9 +161,12 @@ class PixelRNN(PixelModel):
         self.output_conv.build(shape)
         self.built = True
 
-    def call(self, images, labels=None, training=False):
-        images, labels = self.checked_inputs(images, labels)
-        x = self.input_conv(self.scale(images))
+    def call(self, images, labels=None, training=False, log_probs=False):
+        """Returns the logits or, with ``log_probs``, the log-probabilities of the values of the
+        images themselves, float32 ``[batch, height, width, n_channels]``; those are evaluated for a
+        part of the pixels at a time, see ``nll``."""
+        images, labels = self.checked_inputs(images, labels, log_probs)
+        x = self.input_conv(self.scale(images) if self.embedding is None else self.embedding(images))
         given = {} if labels is None else {"labels": labels}
         skipped = []
         for i, block in enumerate(self.blocks):
@@ -148,9 +176,39 @@ class PixelRNN(PixelModel):
         x = tf.add_n([_horizontal(x), *skipped])
         for conv in self.head:
             x = conv(tf.nn.relu(x))
+        if log_probs:
+            return self._log_probs(tf.nn.relu(x), images)
         outputs = self.output_conv(tf.nn.relu(x))
         shape = tf.concat([tf.shape(images), [self.likelihood.n_params]], axis=0)
         return tf.reshape(outputs, shape)
+
+    def _log_probs(self, x, images):
+        """Returns the log-probabilities of images, given the input of the last layer."""
+        conv = self.output_conv
+        kernel = conv.used_kernel()
+        kernel = tf.reshape(kernel, kernel.shape[2:])
+        features = tf.reshape(tf.cast(x, tf.float32), [-1, x.shape[-1]])
+        values = tf.reshape(images, [-1, self.n_channels])
+        bias = conv.bias_or_zeros(tf.float32)
+        found = log_probs_in_pieces(self.likelihood, features, kernel, bias, values)
+        if values.dtype.is_floating:  # XLA replaces wrong values with NaN, see ``checked_values``
+            found = tf.where(tf.math.is_nan(values), np.nan, found)
+        return tf.reshape(found, tf.shape(images))
+
+    @property
+    def _has_many_outputs(self) -> bool:
+        return self.likelihood.n_params > MOST_OUTPUTS
+
+    def nll(self, images, labels=None, training: bool = False, per_subpixel: bool = False):
+        if not self._has_many_outputs:
+            return super().nll(images, labels, training, per_subpixel)
+        given = {} if labels is None else {"labels": labels}
+        nats = -self(images, training=training, log_probs=True, **given)
+        return nats if per_subpixel else tf.reduce_sum(nats, axis=[1, 2, 3])
+
+    def check_memory(self, shape, backward: bool = False) -> None:
+        if not self._has_many_outputs:
+            super().check_memory(shape, backward)
 
     def naive_parts(self) -> list:
         return [block for block in self.blocks if not isinstance(block, IncrementalBlock)]
@@ -178,7 +236,10 @@ class PixelRNN(PixelModel):
         return self.output_conv.step(tf.nn.relu(x), pixels)
 
     def observe(self, values, pixels: ActivePixels) -> None:
-        x = self.scale(values)[:, None]
+        if self.embedding is None:
+            x = self.scale(values)[:, None]
+        else:
+            x = self.embedding.step(values, pixels)
         for part in [self.input_conv, *self.blocks]:
             part.observe(x, pixels)
 
@@ -191,6 +252,8 @@ class PixelRNN(PixelModel):
             "pixel_layer": keras.saving.serialize_keras_object(self.blocks[0]),
             "likelihood": keras.saving.serialize_keras_object(self.likelihood),
             "skip_connections": self.skip_connections,
+            "input": "value" if self.embedding is None else "embedding",
+            "n_values": self.n_values,
         }
 
     @classmethod

@@ -39,7 +39,7 @@ N_LEVELS = 3
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
-    """A distribution over images of 8-bit values, one pixel after another.
+    """A distribution over images of integers, one pixel after another.
 
     Args:
         n_resnet: blocks per stream and level, in the down path; one more in the up path. 5 in the
@@ -49,9 +49,10 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
         n_channels: channels per pixel; 1 is greyscale.
         n_classes: number of classes of a class-conditional model.
         dropout: dropout rate within every block, in training.
+        n_values: number of values of a sub-pixel, 2 to 65,536; None: 256.
 
-    Input: images ``[batch, height, width, n_channels]``, values 0 to 255 of any numeric dtype,
-    height and width multiples of 4; integer labels ``[batch]`` if ``n_classes`` is given.
+    Input: images ``[batch, height, width, n_channels]``, values 0 to ``n_values - 1`` of any numeric
+    dtype, height and width multiples of 4; integer labels ``[batch]`` if ``n_classes`` is given.
     Output: float32 ``[batch, height, width, n_channels, 3 * n_mix]``, the parameters of a mixture
     for every sub-pixel given all sub-pixels before it, for the likelihood ``logistic-N_MIX``. So
     the model is scored and sampled like any other.
@@ -88,6 +89,7 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
         n_channels: int = 3,
         n_classes: int | None = None,
         dropout: float = 0.5,
+        n_values: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -97,7 +99,7 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
         self.n_channels = n_channels = count("n_channels", n_channels)
         self.n_classes = n_classes
         self.dropout = dropout_rate(dropout)
-        self.likelihood = LogisticMixture(self.n_mix)
+        self.likelihood = LogisticMixture(self.n_mix, n_values=256 if n_values is None else n_values)
         self._mixture = PixelMixture(self.likelihood, n_channels)
 
         def conv(name, size, direction, mask_type="A", filters=self.n_filters, dtype=None):
@@ -253,4 +255,5 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
             "n_filters": self.n_filters,
             "n_mix": self.n_mix,
             "dropout": self.dropout,
+            "n_values": self.likelihood.n_values,
         }

@@ -13,6 +13,7 @@ from pixelcnn_tf.config.registration import register_block, register_model
 from pixelcnn_tf.config.settings import BlockSettings, ModelSettings
 from pixelcnn_tf.config.types import KernelSize, OddSize, Real
 from pixelcnn_tf.utils.validation import check_heads
+from pixelcnn_tf.utils.values import MOST_VALUES
 
 
 class ResBlockSettings(BlockSettings):
@@ -106,6 +107,15 @@ class SnailSettings(BlockSettings):
         return self
 
 
+NumberOfValues = Annotated[int, Field(ge=2, le=MOST_VALUES)] | None
+
+_N_VALUES = Field(
+    default=None,
+    description="for likelihood logistic-K: sub-pixels take the values 0 to n_values - 1; null: 256 "
+    "or, for images with larger values, the next power of two",
+)
+
+
 class PixelRNNSettings(ModelSettings):
     """The settings of ``PixelRNN``, which is a stack of blocks.
 
@@ -131,6 +141,13 @@ class PixelRNNSettings(ModelSettings):
     skip_connections: bool = Field(
         default=False, description="true: every block also feeds the output layers directly"
     )
+    input: Literal["value", "embedding"] | None = Field(
+        default=None,
+        description="what the first layer sees of a sub-pixel. value: the number, scaled; "
+        "embedding: hidden_dim learned features for each value; null: embedding with data.values "
+        "'codes', else value",
+    )
+    n_values: NumberOfValues = _N_VALUES
 
 
 class PixelCNNPPSettings(ModelSettings):
@@ -163,6 +180,7 @@ class PixelCNNPPSettings(ModelSettings):
     likelihood: LikelihoodName = Field(
         default="logistic-10", examples=["logistic-5"], description="logistic-K for n_mix K"
     )
+    n_values: NumberOfValues = _N_VALUES
 
     @model_validator(mode="before")
     @classmethod

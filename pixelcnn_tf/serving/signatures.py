@@ -119,9 +119,8 @@ class _Graphs:
 
         def score(first):
             part = slice(first, first + SCORED_AT_ONCE)
-            given = {} if labels is None else {"labels": labels[part]}
-            logits = self.model(images[part], **given, training=False)
-            return SCORED_AT_ONCE, -self.model.likelihood.nll(images[part], logits)
+            given = None if labels is None else labels[part]
+            return SCORED_AT_ONCE, -self.model.nll(images[part], given)
 
         log_prob = _in_batches(score, tf.shape(images)[0], tf.float32)
         return {"log_prob": tf.ensure_shape(log_prob, [None])}

@@ -137,7 +137,7 @@ class Steps:
         scale = scale_to("bits_per_dim", n_dims) / self._batch_size
         weights = self.model.trainable_weights
         with tf.GradientTape() as tape:
-            nats = tf.reduce_sum(self.run_model(images, labels, training=True)[1])
+            nats = tf.reduce_sum(self.model.nll(images, labels, training=True))
             loss = nats * scale
             if self.model.losses:
                 loss += tf.add_n(self.model.losses) / n_replicas
@@ -152,7 +152,7 @@ class Steps:
         return nats, norm
 
     def _replica_valid_step(self, images, counted, labels):
-        nats = self.run_model(images, labels, training=False)[1]
+        nats = self.model.nll(images, labels)
         return self._sum([tf.reduce_sum(nats * counted)])
 
     def check_interrupted(self) -> None:
