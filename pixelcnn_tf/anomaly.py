@@ -22,6 +22,7 @@ from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.utils.image_formats import available, size_in
 from pixelcnn_tf.utils.progress import progress as progress_bar
 from pixelcnn_tf.utils.stored_images import StoredImages
+from pixelcnn_tf.utils.values import dtype_for
 
 #: Corrections of the plain score.
 Correction = Literal["complexity", "ratio"]
@@ -156,7 +157,8 @@ def complexity(
     Args:
         images: integers ``[n, height, width, channels]``, 0 to ``n_values - 1``. Channels other
             than one or three are coded side by side, in grey.
-        n_values: 2 for binary images, which PNG codes with one bit per sub-pixel.
+        n_values: 2 for binary images, which PNG codes with one bit per sub-pixel; for more than 256
+            it is a PNG file with 16 bits per sub-pixel.
         progress: whether to show a progress bar on standard error after two seconds of work.
 
     Returns:
@@ -190,7 +192,7 @@ def complexity(
     for i in progress_bar(
         "compressing", len(images), "image", range(len(images)), disable=not progress
     ):
-        pixels = np.asarray(images[i]).astype(np.uint8)
+        pixels = np.asarray(images[i]).astype(dtype_for(n_values))
         # More effort takes 25 times as long, for about the same size.
         sizes_in = [size_in(coder, pixels, n_values, effort=False) for coder in coders]
         sizes[i] = min(size for size in sizes_in if size is not None)

@@ -17,6 +17,7 @@ from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.inputs import check_images, check_model, labels_for
 from pixelcnn_tf.sampling.scheduler import memory_errors
 from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.machine import memory
 from pixelcnn_tf.utils.progress import progress as progress_bar
 from pixelcnn_tf.utils.stored_images import StoredImages
 
@@ -86,7 +87,8 @@ def score(
         labels: for a class-conditional model: one integer for all images or ``[n]``, 0 to
             ``n_classes - 1``.
         per_subpixel: whether to return the score of every sub-pixel instead.
-        batch_size: number of images evaluated at once.
+        batch_size: number of images evaluated at once; fewer where the outputs of the model would
+            take more than half of the memory.
         progress: True shows a progress bar on standard error after two seconds of work, False
             shows none; a function is called after each batch with the number of scored images
             and the number of all images.
@@ -116,6 +118,8 @@ def score(
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise UserError(f"batch_size={batch_size!r}: must be an integer from 1 up")
     n, size = len(images), min(batch_size, len(images))
+    while size > 1 and 2 * model.output_bytes((size, *images.shape[1:])) > memory() // 2:
+        size //= 2
     labels = labels_for(model, labels, n)
     out = np.empty(images.shape if per_subpixel else [n])
     graph = _graph(model)

@@ -78,8 +78,9 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     with replacing(out) as temporary:
         temporary.write_bytes(data)
     n_dims = sum(image.size for image in found.images)
+    n_bytes = sum(image.nbytes for image in found.images)
     print(
-        f"{number_of(len(found.images), 'image')}, {n_dims:,} bytes: {len(data):,} bytes, "
+        f"{number_of(len(found.images), 'image')}, {n_bytes:,} bytes: {len(data):,} bytes, "
         f"{8 * len(data) / n_dims:.4f} bits per dim: {out}"
     )
     if args.stats:

@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     startup.find_devices()
     model = load_model(args.run)
     n_values = model.likelihood.n_values
-    if out.suffix.lower() not in ARRAYS and n_values not in (2, 256):
+    if out.suffix.lower() not in ARRAYS and 2 != n_values < 256:
         raise UserError(f"--out {out}: images of {n_values} values; must end in .npy or .npz")
     if out.suffix.lower() in ARRAYS and len(container.sizes) > 1:
         raise UserError(f"--out {out}: the images have several sizes; name a folder")
@@ -78,7 +78,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
             else:
                 np.savez_compressed(stream, x_test=images, **labels)  # pyright: ignore
     else:
-        images = [image * np.uint8(255 // (n_values - 1)) for image in images]
+        if n_values == 2:
+            images = [image * np.uint8(255) for image in images]
         digits = len(str(len(images) - 1))
         names = container.names or [f"{i:0{digits}}" for i in range(len(images))]
         _write_images(images, names, out)
@@ -94,7 +95,8 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         "--out",
         required=True,
         metavar="PATH",
-        help="a new folder for .png files; or, if all images have one size, a .npy or .npz file",
+        help="a new folder for .png files, of 16 bits per channel for more than 256 values; or, "
+        "if all images have one size, a .npy or .npz file",
     )
     parser.add_argument(
         "--force",
@@ -127,10 +129,10 @@ def _check_names(names: list[str], file: Path) -> None:
 
 
 def _write_images(images: "Sequence[np.ndarray]", names: list[str], folder: Path) -> None:
-    from PIL import Image
+    from pixelcnn_tf.visualization.plots import save_image
 
     with filling(folder) as into:
         for image, name in zip(images, names, strict=True):
             path = into / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(path)
+            save_image(image, path)

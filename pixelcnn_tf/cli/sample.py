@@ -1,5 +1,8 @@
 """Draw images from a trained model into a grid (.png), an array (.npy) or an animation (.gif).
 
+A grid shows the values scaled to 8 bits; with --format png16 it is a .png file of 16 bits per
+channel, which holds the values as they are.
+
 The animation shows how the pixels of the grid become known, in the order of the sampler.
 
 examples:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 COMMAND = "pixelcnn-tf sample"
-FORMATS = ("png", "npy", "gif")
+FORMATS = ("png", "npy", "gif", "png16")
 
 
 def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
@@ -43,7 +46,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     """
     args = _arguments(argv, prog)
     load_plugins(args.plugins)
-    endings = [f".{args.format}"] if args.format else [f".{name}" for name in FORMATS]
+    formats = [args.format.removesuffix("16")] if args.format else FORMATS[:3]
+    endings = [f".{name}" for name in formats]
     out = check_writable(args.out or f"sheet{endings[0]}", *endings)
     if out.suffix.lower() == ".gif":  # grids and arrays are overwritten, as they always were
         check_writable(out, force=args.force)
@@ -55,7 +59,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     from pixelcnn_tf.sampling.generate import generate_images
     from pixelcnn_tf.training.run_folder import load_model
     from pixelcnn_tf.visualization.animation import save_sampling
-    from pixelcnn_tf.visualization.plots import image_grid, save_image
+    from pixelcnn_tf.visualization.plots import arranged, image_grid, save_image
 
     startup.find_devices()
     model = load_model(args.run)
@@ -79,6 +83,9 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
             np.save(file, images)
     elif out.suffix.lower() == ".gif":
         save_sampling(model, images, out, args.columns)
+    elif args.format == "png16":
+        white = model.likelihood.n_values - 1
+        save_image(arranged(images.astype(np.uint16), white, args.columns), out)
     else:
         save_image(image_grid(images, model.likelihood.n_values, args.columns), out)
     height, width, channels = images.shape[1:]

@@ -122,8 +122,8 @@ class CodingBatch(IncrementalBatch):
         n_streams: number of streams.
         weights: from ``split_weights``.
         compiled: whether XLA compiles the loop.
-        images: integers ``[height, width, n_channels]``, at most ``schedule.batch``, as large as those
-            of ``schedule`` or smaller; to decode, zeros.
+        images: integers ``[height, width, n_channels]``, at most ``schedule.batch``, as large as
+            those of ``schedule`` or smaller; to decode, zeros.
         labels: int32 ``[n]`` or None.
         coded: what to decode; None to encode.
 

@@ -121,8 +121,9 @@ def decode(
         progress: as in ``encode``.
 
     Returns:
-        integers ``[n, height, width, n_channels]`` if all images have one size, else a list of images
-        ``[height, width, n_channels]``, uint8 or, for more than 256 values, uint16; each exactly as it was encoded.
+        uint8, or uint16 for more than 256 values: ``[n, height, width, n_channels]`` if all images
+        have one size, else a list of images ``[height, width, n_channels]``, each exactly as it was
+        encoded.
 
     Raises:
         UserError: another file or a damaged one, another model, images that do not fit memory, or a
@@ -178,7 +179,7 @@ def decode(
 
 #: Settings that models of version 0.2 did not have, and the values that stand for their absence:
 #: files that were compressed with such models can be decompressed.
-_LATER_SETTINGS = {"input": ("value",), "n_values": (None, 256)}
+_LATER_SETTINGS = {"input": (None, "value"), "n_values": (None, 256)}
 
 
 def model_digest(model: PixelModel) -> bytes:
@@ -264,7 +265,9 @@ def _check_fits(container: Container, model, name: str) -> None:
             f"{container.digest.hex()[:12]}, that of this model {digest.hex()[:12]}"
         )
     n_dims = n_pixels(container) * model.n_channels
-    needed = n_dims * dtype_for(model.likelihood.n_values).itemsize + 500 * (container.n_images + n_tiles(container))
+    needed = n_dims * dtype_for(model.likelihood.n_values).itemsize + 500 * (
+        container.n_images + n_tiles(container)
+    )
     if needed > memory() // 2:
         raise UserError(
             f"{name}: {number_of(container.n_images, 'image')} would take {needed / 1e9:,.1f} GB "

@@ -96,7 +96,7 @@ class Config(Section):
         """Returns this config with ``model.input`` filled in, if the architecture has one."""
         if "input" in type(self.model).model_fields and self.model.input is None:
             default = "embedding" if self.data.values == "codes" else "value"
-            self.__dict__["model"] = self.model.model_copy(update={"input": default})
+            object.__setattr__(self, "model", self.model.model_copy(update={"input": default}))
         return self
 
     def _check_values(self) -> None:

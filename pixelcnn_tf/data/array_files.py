@@ -292,7 +292,7 @@ def _how_to_convert(array: np.ndarray) -> str:
     if array.dtype.kind not in "biuf" or not array.size or not np.isfinite(array).all():
         return ""
     low, high = array.min(), array.max()
-    if low >= 0 and high < MOST_VALUES and (array == np.round(array)).all():
+    if low >= 0 and float(high) < MOST_VALUES and (array == np.round(array)).all():
         cure = f": save x.astype({dtype_for(int(high) + 1).name!r})"
         if array.dtype.kind == "f" and high == 1:
             cure += " if they are binary, (x * 255).astype('uint8') if 1 means white"

@@ -157,7 +157,7 @@ def _fitting(pixels: np.ndarray, file: Path, n_channels: int, n_values: int) -> 
         )
     if pixels.max() >= n_values:
         raise UserError(
-            f"{file}: has values from {pixels.min()} to {pixels.max()}; those of the model are 0 to "
-            f"{n_values - 1}"
+            f"{file}: has values from {pixels.min()} to {pixels.max()}; those of the model are 0 "
+            f"to {n_values - 1}"
         )
     return pixels

@@ -16,8 +16,8 @@ class Images(NamedTuple):
     """A training set and a test set, with labels and a validation set if there are any.
 
     Attributes:
-        train, test: uint8 or uint16 ``[n, height, width, channels]``; ``StoredImages`` where they take more
-            than ``data.cache_gb``.
+        train, test: uint8 or uint16 ``[n, height, width, channels]``; ``StoredImages`` where they
+            take more than ``data.cache_gb``.
         train_labels, test_labels: int32 ``[n]``, from 0 up; None without labels.
         validation, validation_labels: the images that are held out of the training images for
             scores during training (``data.validation_share``), and their labels; None without

@@ -31,8 +31,9 @@ def load_images(
             without test images; otherwise all of them are both the training and the test set.
 
     Returns:
-        uint8 images with values from 0 to 255, or uint16 images, or binary images with ``data.binarize`` (except
-        for the training images with ``'dynamic'``, see ``Images``); int32 labels, or None.
+        uint8 images with values from 0 to 255, uint16 images, or binary images with
+        ``data.binarize`` (except for the training images with ``'dynamic'``, see ``Images``);
+        int32 labels, or None.
 
     Raises:
         UserError: no such source, no network, a damaged file, arrays that are not images,
@@ -90,8 +91,8 @@ def load_all_images(path: str | Path, data: DataConfig) -> ImageArray:
             arrays, and how to binarize.
 
     Returns:
-        integers ``[n, height, width, channels]``, with values as in ``load_images``; images that are
-        binary already stay as they are, and those that take more than ``data.cache_gb`` are
+        integers ``[n, height, width, channels]``, with values as in ``load_images``; images that
+        are binary already stay as they are, and those that take more than ``data.cache_gb`` are
         ``StoredImages``.
 
     Raises:

@@ -1,8 +1,8 @@
 """Mixtures of logistic distributions, discretized to the values of sub-pixels.
 
-A softmax has an output for every value of a sub-pixel and does not use the order of the values. A mixture has
-three outputs per component, and assigns similar probabilities to neighbouring values from the first
-training step on.
+A softmax has an output for every value of a sub-pixel and does not use the order of the values. A
+mixture has three outputs per component, and assigns similar probabilities to neighbouring values
+from the first training step on.
 """
 
 import math
@@ -253,7 +253,9 @@ class PixelMixture:
         log_scales = tf.split(log_scales, self.n_channels, axis=-1)
         n_pairs = self._parts[-1]
         coefficients = iter(tf.split(tf.tanh(pairs), n_pairs, axis=-1) if n_pairs else ())
-        scaled = [tf.cast(value, tf.float32)[..., None] / self.likelihood.half - 1 for value in values]
+        scaled = [
+            tf.cast(value, tf.float32)[..., None] / self.likelihood.half - 1 for value in values
+        ]
         channels = []
         for channel in range(min(len(values) + 1, self.n_channels)):
             if channel:

@@ -123,20 +123,18 @@ class PixelModel(IncrementalModel, keras.Model):
             return -self.likelihood.log_probs(images, logits)
         return self.likelihood.nll(images, logits)
 
-    def check_memory(self, shape: Sequence[int], backward: bool = False) -> None:
-        """Raises UserError if what ``nll`` computes for so many images at once does not fit the
-        memory: the system may end a process that tries, without a message.
+    def output_bytes(self, shape: Sequence[int]) -> int:
+        """Returns the bytes of the outputs that ``nll`` evaluates at once.
 
         Args:
-            shape: ``(n, height, width, n_channels)``.
-            backward: whether the gradient is computed, too.
+            shape: ``(n, height, width, n_channels)`` of the images.
         """
-        self._check_memory(shape, 3 if backward else 2)
+        return 4 * math.prod(shape) * self.likelihood.n_params
 
-    def _check_memory(self, shape, copies: int = 2) -> None:
-        """Raises UserError if the outputs for all of these images at once do not fit the memory,
-        with so many arrays of their size."""
-        needed = copies * 4 * math.prod(shape) * self.likelihood.n_params
+    def _check_memory(self, shape) -> None:
+        """Raises UserError if the outputs for all of these images at once do not fit the memory:
+        the system may end a process that tries, without a message."""
+        needed = 2 * PixelModel.output_bytes(self, shape)  # of the loss, too
         if needed > memory():
             raise UserError(
                 f"{shape[0]:,} images of {'x'.join(map(str, shape[1:]))} at once: the outputs need "

@@ -12,7 +12,7 @@ from pixelcnn_tf.layers.incremental import IncrementalBlock, IncrementalLayer
 from pixelcnn_tf.layers.masked_conv import MaskedConv2D
 from pixelcnn_tf.layers.schedule import ActivePixels
 from pixelcnn_tf.likelihoods.base import Likelihood
-from pixelcnn_tf.likelihoods.in_pieces import log_probs_in_pieces
+from pixelcnn_tf.likelihoods.in_pieces import MOST_LOGITS, log_probs_in_pieces
 from pixelcnn_tf.likelihoods.registry import get_likelihood
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.blocks import Block, PixelCNNResBlock
@@ -28,10 +28,10 @@ class PixelRNN(PixelModel):
     """A distribution over images, factorized into one conditional distribution per sub-pixel.
 
     Layers, in order: scaling of the values to [-1, 1], or an embedding of them; a 7x7 convolution
-    of type A (or the ``input_layer`` of the block) with ``2 * hidden_dim * n_channels`` features; ``n_layers``
-    blocks; twice a ReLU and a 1x1 convolution with ``out_dim * n_channels`` features; a ReLU and a
-    last 1x1 convolution to the parameters of the likelihood, in float32 whatever the precision
-    policy is. The model is fully convolutional: the same weights take any image size.
+    of type A (or the ``input_layer`` of the block) with ``2 * hidden_dim * n_channels`` features;
+    ``n_layers`` blocks; twice a ReLU and a 1x1 convolution with ``out_dim * n_channels`` features;
+    a ReLU and a last 1x1 convolution to the parameters of the likelihood, in float32 whatever the
+    precision policy is. The model is fully convolutional: the same weights take any image size.
 
     Args:
         hidden_dim: half the features per channel between blocks ("h" in the paper).
@@ -45,8 +45,9 @@ class PixelRNN(PixelModel):
         skip_connections: whether the output of every block is also added, through a 1x1
             convolution of its own, to the input of the output layers (section 3.3 of the paper).
         n_classes: makes the model class-conditional: its blocks depend on the label.
-        input: ``'value'``, the scaled values; or ``'embedding'``, ``hidden_dim`` learned features
-            for every value of every channel, for values whose order means nothing.
+        input: ``'value'``, the scaled values, which None is, too; or ``'embedding'``,
+            ``hidden_dim`` learned features for every value of every channel, for values whose order
+            means nothing.
         n_values: number of values of a sub-pixel, 2 to 65,536, for a likelihood whose name does not
             state it (``'logistic-10'``); None: 256, or those of the likelihood.
 
@@ -80,7 +81,7 @@ class PixelRNN(PixelModel):
         likelihood: str | Likelihood = "softmax-256",
         skip_connections: bool = False,
         n_classes: int | None = None,
-        input: Literal["value", "embedding"] = "value",
+        input: Literal["value", "embedding"] | None = None,
         n_values: int | None = None,
         **kwargs,
     ):
@@ -101,8 +102,9 @@ class PixelRNN(PixelModel):
             options = {"dtype": self.dtype_policy, **options}
             return MaskedConv2D(filters, kernel_size, mask_type, n_channels, name=name, **options)
 
-        if input not in ("value", "embedding"):
+        if input not in (None, "value", "embedding"):
             raise ValueError(f"input={input!r}: must be 'value' or 'embedding'")
+        self._input = input
         self.embedding = None
         if input == "embedding":
             sizes = self.likelihood.n_values, hidden_dim, n_channels
@@ -166,7 +168,9 @@ class PixelRNN(PixelModel):
         images themselves, float32 ``[batch, height, width, n_channels]``; those are evaluated for a
         part of the pixels at a time, see ``nll``."""
         images, labels = self.checked_inputs(images, labels, log_probs)
-        x = self.input_conv(self.scale(images) if self.embedding is None else self.embedding(images))
+        x = self.input_conv(
+            self.scale(images) if self.embedding is None else self.embedding(images)
+        )
         given = {} if labels is None else {"labels": labels}
         skipped = []
         for i, block in enumerate(self.blocks):
@@ -206,9 +210,9 @@ class PixelRNN(PixelModel):
         nats = -self(images, training=training, log_probs=True, **given)
         return nats if per_subpixel else tf.reduce_sum(nats, axis=[1, 2, 3])
 
-    def check_memory(self, shape, backward: bool = False) -> None:
-        if not self._has_many_outputs:
-            super().check_memory(shape, backward)
+    def output_bytes(self, shape) -> int:
+        everything = super().output_bytes(shape)
+        return min(everything, 4 * MOST_LOGITS) if self._has_many_outputs else everything
 
     def naive_parts(self) -> list:
         return [block for block in self.blocks if not isinstance(block, IncrementalBlock)]
@@ -252,7 +256,7 @@ class PixelRNN(PixelModel):
             "pixel_layer": keras.saving.serialize_keras_object(self.blocks[0]),
             "likelihood": keras.saving.serialize_keras_object(self.likelihood),
             "skip_connections": self.skip_connections,
-            "input": "value" if self.embedding is None else "embedding",
+            "input": self._input,
             "n_values": self.n_values,
         }
 

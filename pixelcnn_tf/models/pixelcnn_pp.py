@@ -51,8 +51,9 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
         dropout: dropout rate within every block, in training.
         n_values: number of values of a sub-pixel, 2 to 65,536; None: 256.
 
-    Input: images ``[batch, height, width, n_channels]``, values 0 to ``n_values - 1`` of any numeric
-    dtype, height and width multiples of 4; integer labels ``[batch]`` if ``n_classes`` is given.
+    Input: images ``[batch, height, width, n_channels]``, values 0 to ``n_values - 1`` of any
+    numeric dtype, height and width multiples of 4; integer labels ``[batch]`` if ``n_classes`` is
+    given.
     Output: float32 ``[batch, height, width, n_channels, 3 * n_mix]``, the parameters of a mixture
     for every sub-pixel given all sub-pixels before it, for the likelihood ``logistic-N_MIX``. So
     the model is scored and sampled like any other.
@@ -99,7 +100,10 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
         self.n_channels = n_channels = count("n_channels", n_channels)
         self.n_classes = n_classes
         self.dropout = dropout_rate(dropout)
-        self.likelihood = LogisticMixture(self.n_mix, n_values=256 if n_values is None else n_values)
+        self.likelihood = LogisticMixture(
+            self.n_mix, n_values=256 if n_values is None else n_values
+        )
+        self.n_values = n_values
         self._mixture = PixelMixture(self.likelihood, n_channels)
 
         def conv(name, size, direction, mask_type="A", filters=self.n_filters, dtype=None):
@@ -255,5 +259,5 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
             "n_filters": self.n_filters,
             "n_mix": self.n_mix,
             "dropout": self.dropout,
-            "n_values": self.likelihood.n_values,
+            "n_values": self.n_values,
         }

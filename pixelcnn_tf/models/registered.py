@@ -111,8 +111,8 @@ NumberOfValues = Annotated[int, Field(ge=2, le=MOST_VALUES)] | None
 
 _N_VALUES = Field(
     default=None,
-    description="for likelihood logistic-K: sub-pixels take the values 0 to n_values - 1; null: 256 "
-    "or, for images with larger values, the next power of two",
+    description="for likelihood logistic-K: sub-pixels take the values 0 to n_values - 1; null: "
+    "256 or, for images with larger values, the next power of two",
 )
 
 

@@ -44,8 +44,8 @@ def complete_images(
         settings, progress, overrides: as in ``generate_images``.
 
     Returns:
-        integers as ``generate_images`` returns, ``[n, n_completions, height, width, channels]``; what is not hidden is as in
-        ``images``.
+        integers as ``generate_images`` returns, ``[n, n_completions, height, width, channels]``;
+        what is not hidden is as in ``images``.
 
     Raises:
         UserError: an argument that is out of range or does not fit the others, or images that do

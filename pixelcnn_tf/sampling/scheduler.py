@@ -28,6 +28,9 @@ from pixelcnn_tf.utils.machine import cores, memory
 #: Rows of one matrix product: fewer are not worth another core, and more gain nothing.
 FEWEST_LANES, MOST_LANES = 8, 512
 
+#: Outputs of one step: more take time for memory, and gain nothing.
+MOST_NUMBERS = 1 << 23
+
 
 def table_of(images: np.ndarray, batch: int) -> np.ndarray:
     """Converts images to a table of the loops.
@@ -247,7 +250,7 @@ def plan_batches(
     3
     """
     n = shape[0]
-    cost = _cost(model, shape, settings.method)
+    cost = _cost(model, shape, settings)
     wanted = settings.batch_size and min(settings.batch_size, n)
     room = _room(shape, cost, at_once=wanted or 1)
     size = min(wanted or _fast_size(n, cost, room), n)
@@ -261,25 +264,32 @@ class _Cost(NamedTuple):
     Attributes:
         n_bytes: memory.
         lanes: rows that it adds to every product.
+        numbers: outputs and probabilities that it adds to every step.
         workers: batches that the device can run at the same time.
     """
 
     n_bytes: int
     lanes: int
+    numbers: int
     workers: int
 
 
-def _cost(model, shape, method: str) -> _Cost:
-    _, height, width, _ = shape
+def _cost(model, shape, settings: SamplingSettings) -> _Cost:
+    _, height, width, channels = shape
     n_dims = math.prod(shape[1:])
     tables = 32 * n_dims  # and copies of them
-    if method == "naive":
+    numbers = channels * model.likelihood.n_params
+    if settings.temperature != 1 or settings.top_p != 1:  # probabilities of all values
+        numbers = max(numbers, model.likelihood.n_values)
+    if settings.method == "naive":
         logits = 16 * n_dims * model.likelihood.n_params
-        return _Cost(logits + tables, max(1, height * width // 128), 1)
+        return _Cost(logits + tables, max(1, height * width // 128), numbers, 1)
     schedule = Schedule(model, 1, height, width)
     states = 16 * sum(math.prod(s.shape) for s in tf.nest.flatten(schedule.init_states()))
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
-    return _Cost(states + tables, schedule.rows, 1 if on_gpu else cores())
+    numbers *= schedule.rows
+    n_bytes = states + tables + 16 * numbers
+    return _Cost(n_bytes, schedule.rows, numbers, 1 if on_gpu else cores())
 
 
 def _room(shape, cost: _Cost, at_once: int) -> int:
@@ -300,6 +310,8 @@ def _fast_size(n: int, cost: _Cost, room: int) -> int:
     """The batch size that is fast for ``n`` images: products neither small nor too large, all
     batches of the same size, in as few rounds as possible."""
     fewest, most = (max(1, lanes // cost.lanes) for lanes in (FEWEST_LANES, MOST_LANES))
+    most = max(1, min(most, MOST_NUMBERS // cost.numbers))
+    fewest = min(fewest, most)
     per_worker = -(-n // cost.workers)
     rounds = -(-per_worker // most)
     return max(1, min(max(-(-per_worker // rounds), fewest), room // (cost.n_bytes * cost.workers)))

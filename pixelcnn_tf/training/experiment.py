@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pixelcnn_tf.config.plugins import errors_in_plugins
 from pixelcnn_tf.config.schema import Config
-from pixelcnn_tf.data.images import Images
+from pixelcnn_tf.data.images import ImageArray, Images
 from pixelcnn_tf.data.paths import path_classes
 from pixelcnn_tf.data.pipeline import load_for
 from pixelcnn_tf.likelihoods.base import Likelihood
@@ -66,9 +66,9 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
         images = load_for(config.data, config.model.n_classes)
         names = path_classes(config.data) if config.model.n_classes is not None else None
         height, width, channels = images.train.shape[1:]
-        config = config.resolved(height, width, channels, names)
-        likelihood = get_likelihood(config.model.likelihood)
-        check_values(images, likelihood)
+        config = config.resolved(height, width, channels, names, largest_value(images))
+        likelihood = get_likelihood(config.model.likelihood, config.model.n_values)
+        check_values(images, likelihood, config.data.source)
         check_choice(images, likelihood)
     check_same_run(cluster, config, images, fresh)
     run = RunFolder(config.run_dir)
@@ -141,7 +141,7 @@ def _train(
     is_new = True
     with cluster.joint_errors():
         if cluster.is_chief:
-            trainer.check_samples(images)
+            trainer.check_room(images)
             old = run.set_aside() if fresh else None
             if old:
                 print(f"the old run is now {old}")
@@ -186,12 +186,13 @@ def _print_stopped(trainer: Trainer, stop: Interrupted, fresh: bool) -> None:
     )
 
 
-def check_values(images: Images, likelihood: Likelihood) -> None:
+def check_values(images: Images, likelihood: Likelihood, source: str = "the source") -> None:
     """Make sure that the likelihood assigns a probability to every image.
 
     Args:
         images: those to be trained on and scored.
         likelihood: of the model.
+        source: where they come from, for the error message.
 
     Raises:
         UserError: there is a value that the likelihood does not have.
@@ -202,12 +203,20 @@ def check_values(images: Images, likelihood: Likelihood) -> None:
     >>> likelihood = pixelcnn_tf.get_likelihood("softmax-256")
     >>> pixelcnn_tf.training.experiment.check_values(images, likelihood)
     """
-    n_values, largest = likelihood.n_values, _largest(images)
-    if largest >= n_values:
-        cure = "set data.binarize" if n_values == 2 else "choose 'softmax-256'"
+    n_values = likelihood.n_values
+    for name, part in _parts(images).items():
+        largest = int(part.max())
+        if largest < n_values:
+            continue
+        cure = f"choose 'softmax-{max(256, largest + 1)}'"
+        if n_values == 2:
+            cure = "set data.binarize"
+        elif isinstance(likelihood, LogisticMixture):
+            cure = f"set model.n_values={1 << largest.bit_length()}, or leave it out"
+        least = min(int(part[i : i + 256].min()) for i in range(0, len(part), 256))
         raise UserError(
-            f"model.likelihood: {likelihood.name} has values up to {n_values - 1}, the images go "
-            f"up to {largest}; {cure}"
+            f"model.likelihood: {likelihood.name} has values from 0 to {n_values - 1}, the {name} "
+            f"images of {source} go from {least} to {largest}; {cure}"
         )
 
 
@@ -228,7 +237,7 @@ def check_choice(images: Images, likelihood: Likelihood) -> None:
     >>> likelihood = pixelcnn_tf.get_likelihood("softmax-256")
     >>> pixelcnn_tf.training.experiment.check_choice(images, likelihood)
     """
-    largest, name, mixture = _largest(images), "softmax-256", False
+    largest, name, mixture = largest_value(images), "softmax-256", False
     if isinstance(likelihood, LogisticMixture):
         name, mixture = f"logistic-{likelihood.n_mixtures}", True
     if likelihood.n_values == 256 and largest < (16 if mixture else 2):
@@ -239,13 +248,25 @@ def check_choice(images: Images, likelihood: Likelihood) -> None:
         )
 
 
-def _largest(images: Images) -> int:
-    """Returns the largest value that a model is trained on or scores."""
+def largest_value(images: Images) -> int:
+    """Returns the largest value that a model is trained on or scores.
+
+    Example:
+        >>> pixelcnn_tf.training.experiment.largest_value(pixelcnn_tf.load_images("digits_grey"))
+        255
+    """
+    return max(int(part.max()) for part in _parts(images).values())
+
+
+def _parts(images: Images) -> dict[str, ImageArray]:
+    """Returns the images that a model is trained on or scores, by the names of the sets."""
     # With images.dynamic the training images are intensities; zeros and ones are drawn from them.
-    parts = [images.test] if images.dynamic else [images.train, images.test]
-    if images.validation is not None:
-        parts.append(images.validation)
-    return max(int(part.max()) for part in parts)
+    parts = {"training": images.train, "test": images.test, "validation": images.validation}
+    return {
+        name: part
+        for name, part in parts.items()
+        if part is not None and not (images.dynamic and name == "training")
+    }
 
 
 def _print_header(config: Config, images: Images, model, trainer: Trainer) -> None:

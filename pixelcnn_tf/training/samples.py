@@ -13,6 +13,7 @@ from pixelcnn_tf.training.run_folder import RunFolder
 from pixelcnn_tf.training.steps import Steps
 from pixelcnn_tf.training.tensorboard import Summaries
 from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.machine import memory
 from pixelcnn_tf.utils.progress import sampling_progress
 from pixelcnn_tf.visualization.plots import image_grid, save_image
 
@@ -88,9 +89,18 @@ class Sampling(Steps):
         save_image(grid, path)
         return path
 
-    def check_samples(self, images: Images) -> None:
-        """Raises UserError if the samples, of the size of these images, do not fit the memory."""
+    def check_room(self, images: Images) -> None:
+        """Raises UserError if the outputs of a training step, or the samples, of the size of these
+        images, do not fit the memory."""
         height, width, channels = images.train.shape[1:]
+        batch = self.config.training.batch_size // self.cluster.n_workers
+        needed = 3 * self.model.output_bytes((batch, height, width, channels))  # and gradients
+        if needed > memory():
+            raise UserError(
+                f"training.batch_size: the outputs for {batch} images of "
+                f"{height}x{width}x{channels} need {needed / 1e9:,.1f} GB of memory, of "
+                f"{memory() / 1e9:,.1f} GB here; lower it"
+            )
         shape = self.config.sampling.n_images, height, width, channels
         plan_batches(self.model, shape, self._sampling_settings())
 

@@ -139,7 +139,7 @@ class Trainer(Sampling):
         with contextlib.ExitStack() as stack:
             with self.cluster.joint_errors():
                 if self.cluster.is_chief:
-                    self.check_samples(images)
+                    self.check_room(images)
                     stack.enter_context(self.run.opened(self.config, images=images.arrays()))
                     self.run.check_images(*images.arrays())
                     self.run.create(self.config)

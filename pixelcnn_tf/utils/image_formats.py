@@ -56,21 +56,23 @@ def available() -> list[str]:
 
 
 def size_in(name: str, image: np.ndarray, n_values: int = 256, effort: bool = True) -> int | None:
-    """Returns the size of an image in a format, in bytes; None if it is too large for it.
+    """Returns the size of an image in a format, in bytes; None if the format has no room for it.
 
     Args:
         name: one of ``available()``.
-        image: uint8 ``[height, width, channels]``. The channels are written side by side, in grey,
-            unless they are one or three.
+        image: uint8 or uint16 ``[height, width, channels]``. The channels are written side by side,
+            in grey, unless they are one or three of 8 bits.
         n_values: 2 for binary images, which PNG writes with one bit per sub-pixel if they have one
-            channel.
+            channel; above 256 only PNG has room for them, with 16 bits per sub-pixel.
         effort: whether to take time for a smaller file.
 
     Example:
         >>> size_in("PNG", np.zeros([100, 100, 3], np.uint8)) < 1000
         True
     """
-    if image.shape[2] not in (1, 3):
+    if n_values > 256 and name != "PNG":
+        return None
+    if image.shape[2] not in ((1, 3) if n_values <= 256 else (1,)):
         image = image.transpose(0, 2, 1).reshape(len(image), -1, 1)
     about = FORMATS[name]
     if max(image.shape) > about.most:

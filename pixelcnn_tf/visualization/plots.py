@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.figure import Figure
@@ -39,7 +40,26 @@ def image_grid(images: np.ndarray, n_values: int = 256, columns: int | None = No
     >>> image_grid(np.zeros([6, 100, 100, 1], np.uint8), columns=3).shape
     (403, 604, 3)
     """
-    images = eight_bits(images, n_values)
+    return arranged(eight_bits(images, n_values), 255, columns)
+
+
+def arranged(images: np.ndarray, white: int, columns: int | None = None) -> np.ndarray:
+    """Arranges images in a grid as ``image_grid`` does, with their values as they are.
+
+    Args:
+        images: uint8 or uint16 ``[n, height, width, channels]``.
+        white: the value between the images.
+        columns: as in ``image_grid``.
+
+    Returns:
+        ``[grid height, grid width, 3]``, of the dtype of the images.
+
+    Example:
+
+    >>> from pixelcnn_tf.visualization.plots import arranged
+    >>> arranged(np.full([1, 200, 700, 1], 4000, np.uint16), white=4095)[0:2, 1, 0].tolist()
+    [4095, 4000]
+    """
     n, height, width, channels = images.shape
     if channels not in (1, 3):
         images = images.transpose(0, 1, 3, 2).reshape(n, height, width * channels, 1)
@@ -50,7 +70,7 @@ def image_grid(images: np.ndarray, n_values: int = 256, columns: int | None = No
     gap = max(1, scale // 2)
     large = images.repeat(scale, axis=1).repeat(scale, axis=2)
     cell_height, cell_width = height * scale + gap, width * scale + gap
-    grid = np.full((rows * cell_height + gap, n_columns * cell_width + gap, 3), 255, np.uint8)
+    grid = np.full((rows * cell_height + gap, n_columns * cell_width + gap, 3), white, images.dtype)
     for i, image in enumerate(large):
         top, left = (i // n_columns) * cell_height + gap, (i % n_columns) * cell_width + gap
         grid[top : top + height * scale, left : left + width * scale] = image
@@ -107,7 +127,8 @@ def save_image(image: np.ndarray, path: str | Path) -> None:
     """Writes an image as a PNG file; a file that exists is replaced.
 
     Args:
-        image: uint8 ``[height, width, 3]``.
+        image: uint8 or uint16 ``[height, width]``, ``[height, width, 1]`` (grey) or
+            ``[height, width, 3]``; a file of uint16 has 16 bits per channel.
         path: the file.
 
     Raises:
@@ -121,7 +142,12 @@ def save_image(image: np.ndarray, path: str | Path) -> None:
     ...     save_image(np.zeros([4, 4, 3], np.uint8), pathlib.Path(folder, "black.png"))
     """
     with replacing(path) as temporary:
-        Image.fromarray(image).save(temporary, format="PNG")
+        if image.dtype == np.uint16:  # in colour, Pillow writes 8 bits
+            image = image[..., None] if image.ndim == 2 else image
+            temporary.write_bytes(tf.io.encode_png(image).numpy())
+        else:
+            image = image[..., 0] if image.shape[2:] == (1,) else image
+            Image.fromarray(image).save(temporary, format="PNG")
 
 
 def mask_panel(

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.models.inputs import check_model, check_size
+from pixelcnn_tf.utils.errors import UserError
 
 
 def receptive_field(
@@ -31,7 +32,7 @@ def receptive_field(
         float64 ``[height, width, channels]``; exactly 0 where a sub-pixel has no influence.
 
     Raises:
-        UserError: the model does not accept the size.
+        UserError: the model does not accept the size, or embeds the values.
 
     Example: the prediction of a pixel depends on its left neighbour, not on itself.
 
@@ -44,6 +45,11 @@ def receptive_field(
     """
     check_model(model)
     check_size(model, *image_size)
+    if getattr(model, "embedding", None) is not None:
+        raise UserError(
+            "model: has input 'embedding', through which the influence of a value has no gradient; "
+            "must have 'value'"
+        )
     rng = np.random.default_rng(seed)
     height, width = image_size
     shape = (1, height, width, model.n_channels)

@@ -33,8 +33,8 @@ def surprise_panel(
         n_values: 2 for binary images, 256 for ordinary ones.
         top: bits per pixel at the upper end of the colour scale; pixels above it have the colour
             of the end. By default the largest of ``maps``, but at most 8 bits per sub-pixel, those
-            of a uniform distribution over 256 values (more for more values), so that one image of noise does not make all
-            others dark.
+            of a uniform distribution over 256 values (more for more values), so that one image of
+            noise does not make all others dark.
         titles: a text above each image.
         columns: images per row.
 
