@@ -174,6 +174,12 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
             f"{number_of(channels, 'channel')}; must be {model.n_channels}, like the training "
             f"images of {args.run}"
         )
+    n_values, largest = model.likelihood.n_values, int(images.test.max())
+    if largest >= n_values:
+        raise UserError(
+            f"data.source: {config.data.source!r} has images with values up to {largest}; must be "
+            f"0 to {n_values - 1}, like the training images of {args.run}"
+        )
     if other is not None and other.n_channels != channels:
         raise UserError(
             f"--compare {args.against}: is for images of "
