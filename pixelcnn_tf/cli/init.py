@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     parser.add_argument(
         "--source",
         default="digits",
-        help=f"{', '.join(sources)}; or a path: a .npz or .npy file of uint8 images, a folder or "
+        help=f"{', '.join(sources)}; or a path: a .npz or .npy file of integer images, a folder or "
         "an archive of images, or the files of MNIST or CIFAR (default digits)",
     )
     parser.add_argument(

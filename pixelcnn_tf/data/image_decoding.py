@@ -149,7 +149,10 @@ def decode(file: ImageFile, data: DataConfig) -> DecodedImage:
         if sixteen and data.sixteen_bit is None:
             raise DeepImage
         if sixteen and data.sixteen_bit == "keep":
-            return DecodedImage(_resized_deep(_deep_pixels(file, opened), data), notes)
+            pixels = _deep_pixels(file, opened)
+            if _is_resized(file, pixels.shape[:2], data):
+                pixels = _resized_deep(pixels, data)
+            return DecodedImage(pixels, notes)
         image = ImageOps.exif_transpose(opened)
         mode = image.mode
         if sixteen:
@@ -163,11 +166,23 @@ def decode(file: ImageFile, data: DataConfig) -> DecodedImage:
             paper.alpha_composite(image.convert("RGBA"))
             image = paper
         image = image.convert("L" if mode in ("1", "L", "LA", "La") else "RGB")
-    if data.image_size:
+    if _is_resized(file, (image.height, image.width), data):
         height, width = data.image_size
         resize = ImageOps.fit if data.fit == "crop" else Image.Image.resize
         image = resize(image, (width, height), Image.Resampling.LANCZOS)
     return DecodedImage(np.asarray(image), notes)
+
+
+def _is_resized(file: ImageFile, size: tuple[int, ...], data: DataConfig) -> bool:
+    """Whether an image of ``size`` has to be resized; UserError for one of codes."""
+    if data.image_size in (None, size):
+        return False
+    if data.values == "codes":
+        raise UserError(
+            f"{file}: is {size[0]}x{size[1]}; codes are not resized, as data.image_size "
+            f"{list(data.image_size)} says"
+        )
+    return True
 
 
 def _deep_pixels(file: ImageFile, opened: Image.Image) -> np.ndarray:
@@ -187,8 +202,6 @@ def _deep_pixels(file: ImageFile, opened: Image.Image) -> np.ndarray:
 
 def _resized_deep(pixels: np.ndarray, data: DataConfig) -> np.ndarray:
     """Returns uint16 pixels, resized as ``data`` says; channel by channel, as floats."""
-    if not data.image_size or pixels.shape[:2] == data.image_size:
-        return pixels
     height, width = data.image_size
     resize = ImageOps.fit if data.fit == "crop" else Image.Image.resize
     channels = np.moveaxis(pixels.astype(np.float32).reshape(*pixels.shape[:2], -1), 2, 0)
