@@ -150,8 +150,8 @@ def decode(file: ImageFile, data: DataConfig) -> DecodedImage:
             raise DeepImage
         if sixteen and data.sixteen_bit == "keep":
             pixels = _deep_pixels(file, opened)
-            if _is_resized(file, pixels.shape[:2], data):
-                pixels = _resized_deep(pixels, data)
+            if size := _new_size(file, pixels.shape[:2], data):
+                pixels = _resized_deep(pixels, size, data.fit)
             return DecodedImage(pixels, notes)
         image = ImageOps.exif_transpose(opened)
         mode = image.mode
@@ -166,23 +166,24 @@ def decode(file: ImageFile, data: DataConfig) -> DecodedImage:
             paper.alpha_composite(image.convert("RGBA"))
             image = paper
         image = image.convert("L" if mode in ("1", "L", "LA", "La") else "RGB")
-    if _is_resized(file, (image.height, image.width), data):
-        height, width = data.image_size
+    if size := _new_size(file, (image.height, image.width), data):
+        height, width = size
         resize = ImageOps.fit if data.fit == "crop" else Image.Image.resize
         image = resize(image, (width, height), Image.Resampling.LANCZOS)
     return DecodedImage(np.asarray(image), notes)
 
 
-def _is_resized(file: ImageFile, size: tuple[int, ...], data: DataConfig) -> bool:
-    """Whether an image of ``size`` has to be resized; UserError for one of codes."""
-    if data.image_size in (None, size):
-        return False
+def _new_size(file: ImageFile, size: tuple[int, ...], data: DataConfig) -> tuple[int, int] | None:
+    """Returns the (height, width) to which an image of ``size`` has to be resized, or None;
+    UserError for one of codes."""
+    if data.image_size is None or data.image_size == size:
+        return None
     if data.values == "codes":
         raise UserError(
             f"{file}: is {size[0]}x{size[1]}; codes are not resized, as data.image_size "
             f"{list(data.image_size)} says"
         )
-    return True
+    return data.image_size
 
 
 def _deep_pixels(file: ImageFile, opened: Image.Image) -> np.ndarray:
@@ -200,10 +201,10 @@ def _deep_pixels(file: ImageFile, opened: Image.Image) -> np.ndarray:
     return tf.io.decode_png(file.read_bytes(), dtype=tf.uint16).numpy()
 
 
-def _resized_deep(pixels: np.ndarray, data: DataConfig) -> np.ndarray:
-    """Returns uint16 pixels, resized as ``data`` says; channel by channel, as floats."""
-    height, width = data.image_size
-    resize = ImageOps.fit if data.fit == "crop" else Image.Image.resize
+def _resized_deep(pixels: np.ndarray, size: tuple[int, int], fit: str) -> np.ndarray:
+    """Returns uint16 pixels, resized to (height, width); channel by channel, as floats."""
+    height, width = size
+    resize = ImageOps.fit if fit == "crop" else Image.Image.resize
     channels = np.moveaxis(pixels.astype(np.float32).reshape(*pixels.shape[:2], -1), 2, 0)
     resized = [
         np.asarray(resize(Image.fromarray(channel), (width, height), Image.Resampling.LANCZOS))

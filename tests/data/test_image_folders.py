@@ -314,6 +314,16 @@ def test_sixteen_bits_have_one_answer(kind, tmp_path, rng, capsys):
     images = np.concatenate(load(tmp_path, sixteen_bit="scale")[:2])
     assert sorted(images.tolist()) == sorted((values >> 8).tolist())
     assert "kept the upper 8 bits per channel of 2 files" in capsys.readouterr().err
+    if kind == "colour TIFF":
+        with pytest.raises(UserError, match="in a TIFF file of mode RGB, of which Pillow keeps 8"):
+            load(tmp_path, sixteen_bit="keep")
+        return
+    for gb in (0, 1):
+        images = np.concatenate(
+            [part[:] for part in load(tmp_path, sixteen_bit="keep", cache_gb=gb)[:2]]
+        )
+        assert images.dtype == np.uint16
+        assert sorted(images.tolist()) == sorted(values.tolist())
 
 
 def write_png_of_16_bits(path, image):

@@ -42,6 +42,9 @@ def stored_and_loaded(tmp_path, request):
     elif request.param == "npy, Fortran order":
         source = tmp_path / "a.npy"
         np.save(source, np.asfortranarray(array))
+    elif request.param == "npy, int32":
+        source = tmp_path / "a.npy"
+        np.save(source, 20_000 * array.astype(np.int32))
     else:
         source = tmp_path / "a.npz"
         labels = np.arange(40) % 2
@@ -52,7 +55,7 @@ def stored_and_loaded(tmp_path, request):
 
 EVERY_KIND = pytest.mark.parametrize(
     "stored_and_loaded",
-    ["folder", "folder, grey", "folder, mixed", "npy", "npy, Fortran order", "npz"],
+    ["folder", "folder, grey", "folder, mixed", "npy", "npy, Fortran order", "npy, int32", "npz"],
     indirect=True,
 )
 
