@@ -11,7 +11,7 @@ from pixelcnn_tf.layers.embedding import ValueEmbedding
 from pixelcnn_tf.models import pixel_rnn
 from pixelcnn_tf.testing import check_causal, check_incremental
 
-BLOCKS = ("resblock", "gated", "row_lstm", "diagonal_bilstm")
+BLOCKS = ("resblock", "gated", "row_lstm", "diagonal_bilstm", "snail")
 
 
 def embedding_model(n_channels=3, likelihood="softmax-300", **options):
