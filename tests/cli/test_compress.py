@@ -190,11 +190,11 @@ def test_images_that_cannot_be_written_among_files_leave_them_as_they_are(model_
     full = OSError(errno.ENOSPC, "No space left on device")
     save, calls = Image.Image.save, []
 
-    def fails_at_last(image, path):
+    def fails_at_last(image, path, **options):
         calls.append(path)
         if len(calls) == 3:
             raise full
-        save(image, path)
+        save(image, path, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Image.Image, "save", fails_at_last)

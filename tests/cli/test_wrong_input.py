@@ -70,7 +70,7 @@ WRONG = [
     ),
     (train_command, ["{new}", "--set", "data.image_size=9"], "holds images of [8, 8]"),
     (train_command, ["{new}", "--set", "model.n_channels=3"], "model.n_channels: 3"),
-    (train_command, ["{new}", "--set", "model.likelihood=softmax-4"], "has values up to 3"),
+    (train_command, ["{new}", "--set", "model.likelihood=softmax-4"], "has values from 0 to 3"),
     (train_command, ["{new}", "--set", "model.likelihood=bernoulli"], "set data.binarize"),
     (train_command, ["{new}", "--set", "model.likelihood=logistic-0"], "K mixtures from 1 to 100"),
     (
