@@ -15,7 +15,7 @@ NEVER = -1e30
 _MOST_PARTS = 32
 
 
-def check_memory(n_heads: int, height, width) -> None:
+def check_memory(n_heads: int, height: int | tf.Tensor, width: int | tf.Tensor) -> None:
     """Raises UserError if the scores of one image are too large; see ``CausalAttention``.
 
     Example:
