@@ -9,6 +9,7 @@ examples:
   python -m benchmarks sample --batches 16 --sides 32 --whole-naive
   python -m benchmarks family            training, scoring and sampling of each model, on MNIST
   python -m benchmarks colour            the same on colour images, with PixelCNN++
+  python -m benchmarks conditional       the same models with and without a condition
   python -m benchmarks tfp               PixelCNN++ of this package and of TensorFlow Probability
   python -m benchmarks torch             training and scoring beside the same models in PyTorch
   python -m benchmarks data --set model.n_layers=2   a folder of images, read on the way and kept
@@ -29,6 +30,7 @@ import numpy as np
 
 from benchmarks.checkouts import checkouts
 from benchmarks.codec import codec
+from benchmarks.conditional import conditional
 from benchmarks.data import data
 from benchmarks.measuring import (
     channels_of,
@@ -65,7 +67,10 @@ USERS |= {
     "other": "checkouts",
     "features": "torch",
 }
-USERS |= {"side": "train conv sample tfp data family colour codec checkouts", "images": "data"}
+USERS |= {
+    "side": "train conv sample tfp data family colour conditional codec checkouts",
+    "images": "data",
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -108,15 +113,16 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     parser.refuse_unused(args, [args.job], USERS)
     out = check_writable(args.json) if args.json else None
-    if args.job in TABLES:
-        config = next(iter(configs_of(TABLES[args.job], args.overrides).values()))
+    table = TABLES.get(args.job, "cifar10_small" if args.job == "conditional" else None)
+    if table:
+        config = next(iter(configs_of(table, args.overrides).values()))
     else:
         default = JOB_CONFIGS.get(args.job, CONFIGS / "cifar10_pixelcnn.yml")
         config = load_config(args.config or default, args.overrides)
     if config.model.n_classes is not None:
         raise UserError(f"{args.job}: n_classes {config.model.n_classes}: must be without classes")
     args.side = args.side or JOB_SIDES.get(args.job, 32)
-    if args.job in ("codec", "colour", "tfp") and args.side % 4:
+    if args.job in ("codec", "colour", "conditional", "tfp") and args.side % 4:
         fits = -(-args.side // 4) * 4
         raise UserError(
             f"--side {args.side}: must be a multiple of 4 for PixelCNN++, for example {fits}"
@@ -261,6 +267,7 @@ JOBS = {
     "conv": conv,
     "sample": sample,
     **{job: models_of(table) for job, table in TABLES.items()},
+    "conditional": conditional,
     "tfp": tfp,
     "torch": torch_peer,
     "data": data,

@@ -60,6 +60,7 @@ _HOME_OF = {
     "Images": "data.images",
     "get_dataset": "data.pipeline",
     "load_images": "data.sources",
+    "make_condition": "data.conditions",
     "Trainer": "training.trainer",
     "load_model": "training.run_folder",
     "UserError": "utils.errors",

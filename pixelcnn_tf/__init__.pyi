@@ -17,6 +17,7 @@ from pixelcnn_tf.config.settings import LikelihoodSettings as LikelihoodSettings
 from pixelcnn_tf.config.settings import ModelSettings as ModelSettings
 from pixelcnn_tf.config.settings import SourceSettings as SourceSettings
 from pixelcnn_tf.config.template import config_template as config_template
+from pixelcnn_tf.data.conditions import make_condition as make_condition
 from pixelcnn_tf.data.images import Images as Images
 from pixelcnn_tf.data.pipeline import get_dataset as get_dataset
 from pixelcnn_tf.data.sources import load_images as load_images

@@ -71,6 +71,8 @@ def anomaly_scores(
     labels: npt.ArrayLike | None = None,
     reference_labels: npt.ArrayLike | None = None,
     *,
+    condition: "npt.ArrayLike | StoredImages | None" = None,
+    reference_condition: "npt.ArrayLike | StoredImages | None" = None,
     correct: Correction | None = None,
     background: PixelModel | None = None,
     batch_size: int = 64,
@@ -93,6 +95,8 @@ def anomaly_scores(
         reference: images that are not anomalous and that the model was not trained on, such as the
             test images of its run; at least two, of the same height, width and channels.
         labels, reference_labels: as in ``score``, for a class-conditional model.
+        condition, reference_condition: as in ``score``, for a conditional model. A background
+            model gets the same if it is conditional.
         correct: ``'complexity'``, ``'ratio'`` or None for the plain score.
         background: a model of the same channels and values, for ``correct='ratio'``. Where it is
             class-conditional, ``model`` must be so, too.
@@ -135,8 +139,10 @@ def anomaly_scores(
         )
     options = {"batch_size": batch_size, "progress": progress}
     models = model, background, correct
-    own, subtracted = _bits(*models, images, labels, **options)
-    others_own, others_subtracted = _bits(*models, reference, reference_labels, **options)
+    own, subtracted = _bits(*models, images, labels, condition, **options)
+    others_own, others_subtracted = _bits(
+        *models, reference, reference_labels, reference_condition, **options
+    )
     scores, others = own - subtracted, np.sort(others_own - others_subtracted)
     mean, deviation = float(others.mean()), float(others.std(ddof=1))
     if others[0] == others[-1]:  # the rounded mean may differ from them
@@ -204,6 +210,7 @@ def surprise_maps(
     images: "npt.ArrayLike | StoredImages",
     labels: npt.ArrayLike | None = None,
     *,
+    condition: "npt.ArrayLike | StoredImages | None" = None,
     batch_size: int = 64,
     progress: bool = True,
 ) -> np.ndarray:
@@ -211,7 +218,7 @@ def surprise_maps(
     pixels before it.
 
     Args:
-        model, images, labels, batch_size: as in ``score``.
+        model, images, labels, condition, batch_size: as in ``score``.
         progress: whether to show a progress bar on standard error after two seconds of work.
 
     Returns:
@@ -227,7 +234,8 @@ def surprise_maps(
     >>> pixelcnn_tf.surprise_maps(model, np.zeros([5, 6, 7, 1], np.uint8)).shape
     (5, 6, 7)
     """
-    nats = score(model, images, labels, per_subpixel=True, batch_size=batch_size, progress=progress)
+    options = {"condition": condition, "batch_size": batch_size, "progress": progress}
+    nats = score(model, images, labels, per_subpixel=True, **options)
     return nats.sum(axis=-1) * scale_to("bits_per_dim", 1)
 
 
@@ -237,14 +245,16 @@ def _bits(
     correct: Correction | None,
     images: np.ndarray | StoredImages,
     labels: npt.ArrayLike | None,
+    condition: "npt.ArrayLike | StoredImages | None",
     **options,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the bits per dimension of each image, and those that the correction subtracts."""
     scale = scale_to("bits_per_dim", int(np.prod(images.shape[1:])))
-    bits = score(model, images, labels, **options) * scale
+    bits = score(model, images, labels, condition=condition, **options) * scale
     if background is not None:
         given = None if background.n_classes is None else labels
-        return bits, score(background, images, given, **options) * scale
+        of_it = None if background.condition_spec is None else condition
+        return bits, score(background, images, given, condition=of_it, **options) * scale
     if correct == "complexity":
         values = model.likelihood.n_values
         return bits, complexity(images, values, progress=options["progress"])

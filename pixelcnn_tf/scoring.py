@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from pixelcnn_tf.likelihoods.base import scale_to
 from pixelcnn_tf.models.base import PixelModel
-from pixelcnn_tf.models.inputs import check_images, check_model, labels_for
+from pixelcnn_tf.models.inputs import check_images, check_model, condition_for, labels_for
 from pixelcnn_tf.sampling.scheduler import memory_errors
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.machine import memory
@@ -73,6 +73,7 @@ def score(
     images: "npt.ArrayLike | StoredImages",
     labels: npt.ArrayLike | None = None,
     *,
+    condition: "npt.ArrayLike | StoredImages | None" = None,
     per_subpixel: bool = False,
     batch_size: int = 64,
     progress: bool | Callable[[int, int], None] = True,
@@ -86,6 +87,8 @@ def score(
             likelihood, in any numeric dtype and any size that the model accepts.
         labels: for a class-conditional model: one integer for all images or ``[n]``, 0 to
             ``n_classes - 1``.
+        condition: for a conditional model: integers ``[n, height, width, channels]``, or without
+            ``n`` one for all images, as in ``generate_images``.
         per_subpixel: whether to return the score of every sub-pixel instead.
         batch_size: number of images evaluated at once; fewer where the outputs of the model would
             take more than half of the memory.
@@ -100,7 +103,7 @@ def score(
 
     Raises:
         UserError: images of another shape or with other values; missing, unexpected or wrong
-            labels; or a batch that does not fit in memory.
+            labels or condition; or a batch that does not fit in memory.
 
     Example:
 
@@ -121,6 +124,7 @@ def score(
     while size > 1 and 2 * model.output_bytes((size, *images.shape[1:])) > memory() // 2:
         size //= 2
     labels = labels_for(model, labels, n)
+    condition = condition_for(model, condition, n, images.shape[1:3])
     out = np.empty(images.shape if per_subpixel else [n])
     graph = _graph(model)
     with (
@@ -130,9 +134,15 @@ def score(
         for first in range(0, n, size):
             part = slice(first, first + size)
             chosen = check_images(model, images[part]) if stored else images[part]
-            parts = [chosen] if labels is None else [chosen, labels[part]]
-            count = len(parts[0])
-            nats = graph(*(_filled_up(array, size) for array in parts), per_subpixel=per_subpixel)
+            given = {"images": chosen}
+            given |= {} if labels is None else {"labels": labels[part]}
+            if condition is not None:
+                own = np.asarray(condition[part])
+                checked = condition_for(model, own, len(own), images.shape[1:3])
+                given["condition"] = np.asarray(checked)
+            count = len(chosen)
+            given = {name: _filled_up(array, size) for name, array in given.items()}
+            nats = graph(**given, per_subpixel=per_subpixel)
             out[part] = nats.numpy()[:count]
             bar.update(count)
             if callable(progress):
@@ -146,6 +156,7 @@ def compare(
     images: "npt.ArrayLike | StoredImages",
     labels: npt.ArrayLike | None = None,
     *,
+    condition: "npt.ArrayLike | StoredImages | None" = None,
     batch_size: int = 64,
     progress: bool | Callable[[int, int], None] = True,
 ) -> Comparison:
@@ -156,8 +167,8 @@ def compare(
 
     Args:
         model_a, model_b: as ``model`` in ``score``; if only one of them is class-conditional, the
-            other one ignores the labels.
-        images, labels, batch_size: as in ``score``.
+            other one ignores the labels; likewise for the condition.
+        images, labels, condition, batch_size: as in ``score``.
         progress: as in ``score``; it counts the images of both models.
 
     Returns:
@@ -185,15 +196,17 @@ def compare(
     """
     models = model_a, model_b
     some_classes = any(model.n_classes is not None for model in models)
+    some_conditional = any(model.condition_spec is not None for model in models)
     nats = []
     for i, model in enumerate(models):
-        ignored = some_classes and model.n_classes is None
         shown = progress
         if callable(progress):
             shown = lambda done, n, i=i: progress(i * n + done, 2 * n)  # noqa: E731
-        given = None if ignored else labels
+        given = None if some_classes and model.n_classes is None else labels
+        of_model = None if some_conditional and model.condition_spec is None else condition
+        options = {"condition": of_model, "batch_size": batch_size, "progress": shown}
         try:
-            nats.append(score(model, images, given, batch_size=batch_size, progress=shown))
+            nats.append(score(model, images, given, **options))
         except UserError as error:
             raise UserError(f"model_{'ab'[i]}: {error}") from None
     a, b = nats
@@ -215,14 +228,14 @@ _graphs: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def _graph(model) -> Callable:
-    """Returns a ``tf.function`` from images and labels to nats, kept for the next call."""
+    """Returns a ``tf.function`` from what ``call`` takes to nats, kept for the next call."""
     if model not in _graphs:
         reference = weakref.ref(model)  # the dictionary must not keep the model in memory
 
-        def nats(images, labels=None, per_subpixel=False):
+        def nats(images, labels=None, condition=None, per_subpixel=False):
             model = reference()
             assert model is not None
-            return model.nll(images, labels, per_subpixel=per_subpixel)
+            return model.nll(images, labels, per_subpixel=per_subpixel, condition=condition)
 
         _graphs[model] = tf.function(nats, autograph=False)
     return _graphs[model]

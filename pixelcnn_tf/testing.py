@@ -149,18 +149,26 @@ class _Subject(NamedTuple):
             return rng.normal(size=shape).astype("float32")
         return rng.integers(self.n_values, size=shape).astype(dtype_for(self.n_values))
 
-    def _labels(self, n: int) -> dict:
-        n_classes = self.layer.n_classes if isinstance(self.layer, PixelModel) else None
-        return {} if n_classes is None else {"labels": np.arange(n) * 0}
+    def _given(self, inputs: np.ndarray) -> dict:
+        """The labels and the condition, the same for all inputs."""
+        if not isinstance(self.layer, PixelModel):
+            return {}
+        given, spec = {}, self.layer.condition_spec
+        if self.layer.n_classes is not None:
+            given["labels"] = np.arange(len(inputs)) * 0
+        if spec is not None:
+            shape = spec.shape_for(*inputs.shape[1:3])
+            condition = np.random.default_rng(0).integers(spec.n_values, size=(1, *shape))
+            given["condition"] = condition.repeat(len(inputs), axis=0)
+        return given
 
     def call(self, inputs: np.ndarray):
-        return np.asarray(self.layer(inputs, **self._labels(len(inputs))))
+        return np.asarray(self.layer(inputs, **self._given(inputs)))
 
     def step(self, inputs: np.ndarray):
         if self.n_values is None:
             return incremental_outputs(self.layer, inputs, self.groups)
-        labels = self._labels(len(inputs))
-        return teacher_forced_logits(self.layer, inputs, jit_compile=False, **labels)
+        return teacher_forced_logits(self.layer, inputs, jit_compile=False, **self._given(inputs))
 
     def by_group(self, outputs) -> np.ndarray:
         """``[n, height * width * groups, ...]``."""
@@ -202,6 +210,8 @@ def _model_of(block, features: int | None) -> PixelRNN:
     if features % (2 * n_channels):
         raise ValueError(f"features={features}: must be a multiple of 2 * n_channels")
     options = {"likelihood": "softmax-4", "n_classes": block.n_classes}
+    if getattr(block, "condition_features", None) is not None:
+        options["n_condition_channels"] = 1
     hidden_dim = features // (2 * n_channels)
     return PixelRNN(hidden_dim, 4, 2, pixel_layer=block, n_channels=n_channels, **options)
 

@@ -68,7 +68,9 @@ def conv2d_reference(x, kernel, bias):
     return out + bias
 
 
-def assert_same_but_for_ties(model, some, others, seed, labels=None, temperature=1, top_p=None):
+def assert_same_but_for_ties(
+    model, some, others, seed, labels=None, temperature=1, top_p=None, condition=None
+):
     """Images that two samplers drew with one seed. Where the first difference of an image is, the
     uniform number lies on the border between two values, within float rounding, and what is drawn
     after it follows.
@@ -82,6 +84,7 @@ def assert_same_but_for_ties(model, some, others, seed, labels=None, temperature
     for i in differ:
         first = np.flatnonzero((some[i] != others[i]).ravel())[0]
         given = {} if labels is None else {"labels": np.asarray(labels)[i : i + 1]}
+        given |= {} if condition is None else {"condition": condition[i : i + 1]}
         logits = tf.reshape(model(some[i : i + 1], **given), [-1, model.likelihood.n_params])
         p = model.likelihood.probabilities(logits[first][None]) ** (1 / temperature)
         p /= tf.reduce_sum(p)

@@ -15,8 +15,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixelcnn_tf.cli.conditions import add_condition, condition_for_images
 from pixelcnn_tf.cli.parsing import Parser, check_label, check_run, label, size, whole_number
 from pixelcnn_tf.config import registry
+from pixelcnn_tf.config.conditions import PAIRED
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.config.schema import DataConfig
@@ -56,6 +58,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     startup.find_devices()
     model = load_model(args.run)
     originals, labels = _originals(args, data, model)
+    condition = _condition(args, data, model, originals)
     n, height, width, _ = originals.shape
     hidden = _hidden(args.hide, height, width)
     with sampling_progress(n * args.completions, (height, width)) as show:
@@ -66,6 +69,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
             args.completions,
             args.seed,
             labels,
+            condition=condition,
             progress=show,
             temperature=args.temperature,
             top_p=args.top_p,
@@ -120,6 +124,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         help="for a class-conditional model: the class of all images (default: their labels in "
         "the test set)",
     )
+    add_condition(parser, "default: made from the images, or those of the test set")
     parser.add_sampling()
     parser.add_plugins()
     return parser.parse_args(argv)
@@ -205,6 +210,24 @@ def _given_images(args: argparse.Namespace, data: DataConfig, model):
             images = (images >= 128).astype(np.uint8)
         return images, None
     every = load_for(data, model.n_classes if args.label is None else None)
-    order = np.random.default_rng(args.seed % 2**32).permutation(len(every.test))
-    chosen = np.sort(order[: args.n])
+    chosen = _chosen(args, len(every.test))
     return every.test[chosen], None if every.test_labels is None else every.test_labels[chosen]
+
+
+def _chosen(args: argparse.Namespace, n: int) -> "np.ndarray":
+    """Returns the positions of the images of the test set of ``n``."""
+    import numpy as np
+
+    order = np.random.default_rng(args.seed % 2**32).permutation(n)
+    return np.sort(order[: args.n])
+
+
+def _condition(args: argparse.Namespace, data: DataConfig, model, images):
+    """Returns the conditions of the images."""
+    paired = model.condition_spec is not None and data.condition == PAIRED
+    if paired and args.images is None and args.condition is None:
+        from pixelcnn_tf.data.sources import load_images
+
+        condition = load_images(data).test_condition
+        return condition[_chosen(args, len(condition))]  # type: ignore
+    return condition_for_images(args.condition, data, model, images)

@@ -48,6 +48,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     config = load_config(Path(args.run) / "config.yml", args.overrides)
 
     startup.import_tensorflow()
+    from pixelcnn_tf.data.conditions import condition_of
     from pixelcnn_tf.likelihoods.base import format_report
     from pixelcnn_tf.scoring import compare, score
     from pixelcnn_tf.training.run_folder import load_model
@@ -56,15 +57,16 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     model = load_model(args.run)
     other = load_model(args.against) if args.against else None
     images = _test_set(args, config, model, other)
-    test, labels = images.test, images.test_labels
+    test, labels, condition = images.test, images.test_labels, condition_of(images, "test")
     n, n_dims = len(test), test[0].size
     if other is None:
-        scores = score(model, test, labels, batch_size=args.batch_size)
+        scores = score(model, test, labels, condition=condition, batch_size=args.batch_size)
         figures = format_report(model.likelihood.report(scores.mean(), n_dims))
         print(f"{config.data.source}: {figures} ({n:,} images)")
         _write(out, scores[None], labels, n_dims)
         return 0
-    result = compare(model, other, test, labels, batch_size=args.batch_size)
+    options = {"condition": condition, "batch_size": args.batch_size}
+    result = compare(model, other, test, labels, **options)
     nats = result.nats_per_image
     own = format_report(model.likelihood.report(nats.mean_a, n_dims))
     others = format_report(other.likelihood.report(nats.mean_b, n_dims))
@@ -160,11 +162,14 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
             f"--compare {args.against}: has {other.n_classes} classes, {args.run} has "
             f"{model.n_classes}; must be equal"
         )
+    config = _with_condition(args, config, model, other)
     hold_out = not _is_new_data(args.run, config, args.given)
     images = load_for(config.data, next(iter(classes), None), hold_out=hold_out)
     if not args.given - _SPLIT:
         advice = "restore them, or score other images with --set data.source=PATH"
-        check_same_images(args.run, images, model.n_classes, advice)
+        none = {"train_condition": None, "test_condition": None, "validation_condition": None}
+        own = images._replace(**none) if model.condition_spec is None else images
+        check_same_images(args.run, own, model.n_classes, advice)
     elif not hold_out:
         note_training_images(args.run, images.test)
     channels = images.test.shape[-1]
@@ -186,6 +191,28 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
             f"{number_of(other.n_channels, 'channel')}; those of {args.run} have {channels}"
         )
     return images
+
+
+def _with_condition(args: argparse.Namespace, config: Config, model, other) -> Config:
+    """Returns the config with the condition of the models; that of ``--compare`` if only that one
+    is conditional.
+
+    Raises:
+        UserError: their conditions differ.
+    """
+    if other is None or other.condition_spec is None:
+        return config
+    others = load_config(Path(args.against) / "config.yml").data
+    own = config.data
+    if model.condition_spec is None:
+        update = {"condition": others.condition, "condition_source": others.condition_source}
+        return config.model_copy(update={"data": own.model_copy(update=update)})
+    if own.condition != others.condition:
+        raise UserError(
+            f"--compare {args.against}: has data.condition {others.condition!r}, {args.run} has "
+            f"{own.condition!r}; must be equal"
+        )
+    return config
 
 
 #: Settings that change which images are in the test set, or nothing.

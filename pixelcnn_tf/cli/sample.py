@@ -12,12 +12,25 @@ examples:
   pixelcnn-tf sample --run runs/by_class --label all    one row per class
   pixelcnn-tf sample --run model.keras --size 12 --n 4 --out four.npy
   pixelcnn-tf sample --run runs/digits --n 24 --format gif
+  pixelcnn-tf sample --run runs/colors --split test --n 8 --draws 4    conditions of test images
+  pixelcnn-tf sample --run runs/colors --condition grey.png --draws 6
+
+The grid of a conditional model has one row per condition: the condition, the images that are drawn
+for it, and the image that it belongs to, if that is known.
 """
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixelcnn_tf.cli.conditions import (
+    Conditions,
+    add_condition,
+    check_unconditional,
+    data_of,
+    held_out,
+    read_conditions,
+)
 from pixelcnn_tf.cli.parsing import Parser, label, size, whole_number
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.plugins import load_plugins
@@ -59,11 +72,18 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     from pixelcnn_tf.sampling.generate import generate_images
     from pixelcnn_tf.training.run_folder import load_model
     from pixelcnn_tf.visualization.animation import save_sampling
-    from pixelcnn_tf.visualization.plots import arranged, image_grid, save_image
+    from pixelcnn_tf.visualization.plots import (
+        arranged,
+        condition_grid,
+        image_grid,
+        save_image,
+    )
 
     startup.find_devices()
     model = load_model(args.run)
-    n, labels = _number_and_labels(args, model.n_classes)
+    given = _conditions(args, model, image_size)
+    n, labels = _number_and_labels(args, model.n_classes, given)
+    condition = None if given is None else given.condition.repeat(args.draws, axis=0)
     if args.label == "all" and args.columns is None and model.n_classes is not None:
         args.columns = n // model.n_classes
     with sampling_progress(n, image_size) as show:
@@ -77,6 +97,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
             batch_size=args.batch_size,
             progress=show,
             labels=labels,
+            condition=condition,
         )
     if out.suffix.lower() == ".npy":
         with replacing(out) as temporary, temporary.open("wb") as file:
@@ -86,6 +107,11 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     elif args.format == "png16":
         white = model.likelihood.n_values - 1
         save_image(arranged(images.astype(np.uint16), white, args.columns), out)
+    elif given is not None and model.condition_spec is not None:
+        drawn = images.reshape(len(given.condition), args.draws, *images.shape[1:])
+        n_values, n_codes = model.likelihood.n_values, model.condition_spec.n_codes
+        grid = condition_grid(given.condition, drawn, given.images, n_values, n_codes)
+        save_image(grid, out)
     else:
         save_image(image_grid(images, model.likelihood.n_values, args.columns), out)
     height, width, channels = images.shape[1:]
@@ -100,13 +126,26 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         "--n",
         type=whole_number,
         metavar="N",
-        help="number of images (default 64); with --label all, per class (default 8)",
+        help="number of images (default 64); with --label all, per class (default 8); of a "
+        "conditional model, number of conditions (default 8)",
     )
     parser.add_argument(
         "--label",
         type=label,
         metavar="N or all",
         help="for a class-conditional model: the class to draw, from 0 up, or all",
+    )
+    add_condition(parser, "or --split")
+    parser.add_argument(
+        "--split",
+        choices=("test", "validation", "train"),
+        help="for a conditional model: draw for the conditions of images of this set of the run",
+    )
+    parser.add_argument(
+        "--draws",
+        type=whole_number,
+        metavar="N",
+        help="for a conditional model: images per condition (default 4)",
     )
     parser.add_argument(
         "--out",
@@ -133,8 +172,31 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def _conditions(args: argparse.Namespace, model, image_size) -> "Conditions | None":
+    """Returns the conditions to draw for, and sets ``args.draws``; None for a model without.
+
+    Raises:
+        UserError: there are none, or the model takes none; as ``read_conditions``.
+    """
+    if model.condition_spec is None:
+        check_unconditional(args, "condition", "split", "draws")
+        return None
+    if (args.condition is None) == (args.split is None):
+        raise UserError(
+            "--condition, --split: the model is conditional; give one of them, such as --split test"
+        )
+    args.draws = args.draws or 4
+    if args.columns is None:
+        args.columns = args.draws
+    if args.split is not None:
+        return held_out(args, model)
+    found = read_conditions(args.condition, data_of(args.run), model, image_size)
+    n = args.n or 8
+    return Conditions(found.condition[:n], None if found.images is None else found.images[:n])
+
+
 def _number_and_labels(
-    args: argparse.Namespace, n_classes: int | None
+    args: argparse.Namespace, n_classes: int | None, given: "Conditions | None"
 ) -> "tuple[int, np.ndarray | None]":
     """Returns the number of images to draw, and their labels.
 
@@ -143,6 +205,14 @@ def _number_and_labels(
     """
     import numpy as np
 
+    if given is not None:
+        n = len(given.condition) * args.draws
+        if n_classes is None or args.label is not None or given.labels is None:
+            if args.label == "all":
+                raise UserError("--label all: the model is conditional; must be one class")
+            args = argparse.Namespace(**{**vars(args), "n": n})
+        else:
+            return n, given.labels.repeat(args.draws)
     if n_classes is None:
         if args.label is not None:
             raise UserError(

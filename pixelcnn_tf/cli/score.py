@@ -18,6 +18,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixelcnn_tf.cli.conditions import add_condition, condition_for_images
 from pixelcnn_tf.cli.parsing import (
     Parser,
     check_images_exist,
@@ -64,6 +65,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     import numpy as np
 
     from pixelcnn_tf.anomaly import anomaly_scores, surprise_maps
+    from pixelcnn_tf.data.conditions import condition_of
     from pixelcnn_tf.data.pipeline import load_for
     from pixelcnn_tf.training.run_folder import load_model
     from pixelcnn_tf.training.run_images import check_same_images, note_training_images
@@ -78,12 +80,15 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     images, names = _given_images(args, config, model, own.test.shape[1:])
     note_training_images(args.run, images, own.train)
     labels = None if args.label is None else np.full(len(images), args.label)
+    condition = condition_for_images(args.condition, config.data, model, images)
     scores = anomaly_scores(
         model,
         images,
         own.test,
         labels,
         own.test_labels,
+        condition=condition,
+        reference_condition=condition_of(own, "test"),
         correct=args.correct,
         background=background,
         batch_size=args.batch_size,
@@ -91,7 +96,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     columns = _columns(args.correct, names, scores)
     maps = None
     if args.maps:
-        maps = surprise_maps(model, images, labels, batch_size=args.batch_size)
+        options = {"condition": condition, "batch_size": args.batch_size}
+        maps = surprise_maps(model, images, labels, **options)
         files = map_files(names)
         columns["map"] = [str(Path(args.maps) / file) for file in files]
     with contextlib.ExitStack() as outputs:  # all of them, or none
@@ -158,6 +164,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         metavar="N",
         help="for a class-conditional model: the class of all images",
     )
+    add_condition(parser, "default: made from the images")
     parser.add_scoring_batch()
     parser.add_argument(
         "--force", action="store_true", help="overwrite --out, and files in --maps, if they exist"
@@ -328,6 +335,7 @@ def _settings(
         "coders": CODERS if args.correct == "complexity" else None,
         "background": args.background,
         "label": args.label,
+        "condition": args.condition,
         "data": config.data.model_dump(mode="json"),
         "test_images": n_reference,
         "mean": scores.mean,

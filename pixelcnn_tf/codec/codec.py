@@ -29,7 +29,7 @@ from pixelcnn_tf.codec.container import (
 from pixelcnn_tf.codec.entropy_coding import PRECISION, push
 from pixelcnn_tf.codec.layout import Size, Tile, image_sizes, layout_of, n_pixels, n_tiles
 from pixelcnn_tf.models.base import PixelModel
-from pixelcnn_tf.models.inputs import check_images, check_model, labels_for
+from pixelcnn_tf.models.inputs import check_images, check_model, labels_for, refuse_condition
 from pixelcnn_tf.sampling.generate import check_method
 from pixelcnn_tf.sampling.loops import XLA_ERRORS, compiles, give_up_compiling
 from pixelcnn_tf.sampling.settings import is_integer
@@ -78,6 +78,7 @@ def encode(
     True
     """
     check_model(model)
+    refuse_condition(model, "compression")
     check_method(model, "incremental")
     arrays = _checked_arrays(model, images)
     labels = labels_for(model, labels, len(arrays))

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from pixelcnn_tf.config import registry
+from pixelcnn_tf.config.conditions import ConditionName
 from pixelcnn_tf.config.names import NameOf
 from pixelcnn_tf.config.sections import combined
 from pixelcnn_tf.config.types import Real, Section, Seed, Size
@@ -67,6 +68,19 @@ class DataConfig(Section):
         description="each sub-pixel of a training image is replaced by a random value with this "
         "probability, again each time it is seen, for the background models of anomaly scores "
         "(docs/anomaly.md); null: none",
+    )
+    condition: ConditionName | None = Field(
+        default=None,
+        description="what the model is given with each image (docs/conditioning.md): "
+        "grey (colorization), downK, K times smaller (super-resolution), or edges, all made from "
+        "the images; or paired: the arrays c_train, c_val and c_test of a .npz file, or "
+        "condition_source; null: none",
+    )
+    condition_source: str | None = Field(
+        default=None,
+        description="condition paired: a file or folder with the conditions, as source has the "
+        "images: the same number in each set, in the same order, of the same names in folders; "
+        "null: the arrays of source",
     )
     train_key: str = Field(default="x_train", description=".npz: the name of the training images")
     validation_key: str = Field(

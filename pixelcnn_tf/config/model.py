@@ -39,6 +39,22 @@ class ModelConfig(Section):
         default=None, description="channels per pixel; null: as many as the images have"
     )
 
+    n_condition_channels: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        default=None,
+        description="with data.condition: channels of the condition; null: as many as it has",
+    )
+    condition_factor: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        default=None,
+        description="with data.condition: images are this many times as high and as wide as their "
+        "condition; null: as many as they are",
+    )
+    n_condition_codes: Annotated[int, Field(ge=2, le=100_000)] | None = Field(
+        default=None,
+        description="with data.condition paired: the condition holds codes from 0 to "
+        "n_condition_codes - 1, which are embedded, such as labels of pixels; null: values from 0 "
+        "to 255",
+    )
+
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and having(name, _KINDS):
             return None

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from pixelcnn_tf.config import messages, registry
+from pixelcnn_tf.config.conditions import PAIRED, factor_of_kind, made_channels
 from pixelcnn_tf.config.data import DataConfig, data_section
 from pixelcnn_tf.config.model import ModelConfig, model_section
 from pixelcnn_tf.config.names import likelihood_values, takes_n_values
@@ -90,6 +91,7 @@ class Config(Section):
             )
         self._check_values()
         self._check_size()
+        self._check_condition()
         return self._with_input()
 
     def _with_input(self) -> "Config":
@@ -145,6 +147,60 @@ class Config(Section):
                 f"data.image_size sets them ({fits}, for example)"
             )
 
+    def _check_condition(self) -> None:
+        """Raises ValueError if the settings of a condition do not fit each other."""
+        data, model = self.data, self.model
+        keys = ("n_condition_channels", "condition_factor", "n_condition_codes")
+        given = [key for key in keys if getattr(model, key) is not None]
+        if data.condition is None and given:
+            raise ValueError(f"model.{given[0]}: needs data.condition, which is null")
+        if data.condition_source is not None and data.condition != PAIRED:
+            raise ValueError("data.condition_source: needs data.condition 'paired'")
+        if data.condition is None:
+            return
+        if data.condition != PAIRED and model.n_condition_codes is not None:
+            raise ValueError(
+                f"model.n_condition_codes: data.condition {data.condition!r} has values, not "
+                "codes; leave it out"
+            )
+        if data.condition != PAIRED and data.values == "codes":
+            raise ValueError(
+                f"data.condition: {data.condition!r} is not made from codes (data.values); must be "
+                "'paired'"
+            )
+        if data.condition == PAIRED and data.skip_broken:
+            raise ValueError("data.skip_broken: true would separate images from their conditions")
+        factor = factor_of_kind(data.condition)
+        if data.image_size and any(side % factor for side in data.image_size):
+            height, width = data.image_size
+            raise ValueError(
+                f"data.condition {data.condition!r}: {factor} must divide both sides of the "
+                f"images, which are {height}x{width}"
+            )
+
+    def condition_sizes(self, n_channels: int) -> tuple[int, int] | None:
+        """Returns the channels of the condition, and how many times larger images of
+        ``n_channels`` are; None without one.
+
+        Raises:
+            UserError: they are not known before the data are loaded.
+
+        Example:
+            >>> pixelcnn_tf.Config(data={"condition": "down4"}).condition_sizes(3)
+            (3, 4)
+        """
+        condition, model = self.data.condition, self.model
+        if condition is None:
+            return None
+        if condition != PAIRED:
+            return made_channels(condition, n_channels), factor_of_kind(condition)
+        if model.n_condition_channels is None:
+            raise UserError(
+                "model.n_condition_channels: not set, and not known before the conditions of "
+                f"data.source {self.data.source!r} are loaded; set it"
+            )
+        return model.n_condition_channels, model.condition_factor or 1
+
     @property
     def run_dir(self) -> Path:
         """The folder of the run, ``runs_dir/name``."""
@@ -162,6 +218,7 @@ class Config(Section):
         channels: int,
         class_names: Sequence[str] | None = None,
         largest: int | None = None,
+        condition: tuple[int, int, int] | None = None,
     ) -> "Config":
         """Returns this config with what follows from its data filled in: the size and channels of
         the images and, for likelihood logistic-K, the number of values.
@@ -170,6 +227,8 @@ class Config(Section):
             height, width, channels: the shape of the images.
             class_names: the names of the classes of a folder of images, by label.
             largest: the largest value of the images; None if it is not known.
+            condition: the shape of the condition of each image, if there is one; a divisor of that
+                of the image.
 
         Raises:
             UserError: the config states another number of channels, or its architecture does not
@@ -192,6 +251,16 @@ class Config(Section):
         values["model"]["n_channels"] = channels
         if values["model"].get("n_values", 0) is None and takes_n_values(self.model.likelihood):
             values["model"]["n_values"] = max(256, 1 << int(largest or 0).bit_length())
+        if condition is not None:
+            found = {"n_condition_channels": condition[2]}
+            found["condition_factor"] = height // condition[0]
+            for key, value in found.items():
+                if getattr(self.model, key) not in (None, value):
+                    raise UserError(
+                        f"model.{key}: {getattr(self.model, key)}, but it is {value} for "
+                        f"data.condition {self.data.condition!r}; leave it out"
+                    )
+            values["model"] |= found
         try:
             return Config.model_validate(values)
         except ValidationError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pixelcnn_tf.config.conditions import PAIRED
 from pixelcnn_tf.config.schema import DataConfig
 from pixelcnn_tf.data.images import Part
 from pixelcnn_tf.data.mapped_arrays import kept, mapped_member
@@ -15,6 +16,14 @@ from pixelcnn_tf.utils.values import MOST_VALUES, dtype_for
 
 #: The endings of files of NumPy arrays.
 ARRAY_ENDINGS = (".npz", ".npy")
+
+
+#: The names of the conditions of each set, for ``data.condition: paired``.
+CONDITION_KEYS = {
+    "training": ("c_train",),
+    "validation": ("c_val", "c_valid"),
+    "test": ("c_test",),
+}
 
 
 def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> dict[str, Part]:
@@ -43,7 +52,10 @@ def read_arrays(path: Path, data: DataConfig, labels: bool = False) -> dict[str,
         return {"training": (kept(as_images(loaded, str(path)), data, str(path)), None)}
 
     keys = {setting: _key_of(setting, data, loaded.files) for setting in _USUAL_NAMES}
-    left_out = [name for name in loaded.files if name not in keys.values()]
+    used = {*keys.values()}
+    if data.condition == PAIRED:
+        used |= {name for names in CONDITION_KEYS.values() for name in names}
+    left_out = [name for name in loaded.files if name not in used]
 
     def read(setting: str) -> tuple[np.ndarray, str]:
         """Returns the array that a setting names, and its location for error messages."""
@@ -128,6 +140,24 @@ def _numbered(labels: np.ndarray, classes: list[str], where: str) -> np.ndarray:
     if unknown:
         raise UserError(f"{where}: {unknown[0]!r} is not among the training labels")
     return np.searchsorted(classes, labels)
+
+
+def load_arrays(path: Path, names: list[str]) -> dict[str, np.ndarray]:
+    """Returns those of some arrays that a .npz file has.
+
+    Raises:
+        UserError: the file cannot be read.
+
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.npz"
+        >>> np.savez(path, mask=np.zeros((8, 8), bool))
+        >>> list(load_arrays(path, ["mask", "other"]))
+        ['mask']
+    """
+    with _read(str(path), lambda: np.load(path, allow_pickle=False)) as loaded:
+        present = [name for name in names if name in loaded.files]
+        return {name: _read(f"{path}: {name}", lambda n=name: loaded[n]) for name in present}
 
 
 def load_one_array(path: Path) -> np.ndarray:

@@ -28,6 +28,11 @@ class Images(NamedTuple):
             ``data.augment``.
         mutation_rate: the probability with which ``get_dataset`` replaces each sub-pixel of a
             training image by a random value, as ``data.mutation_rate``; None for 0.
+        condition: what ``get_dataset`` returns with each image, as ``data.condition``; None for
+            nothing.
+        train_condition, test_condition, validation_condition: the conditions of the images with
+            ``'paired'``, integers ``[n, height, width, channels]``, each of the size of an image or
+            a divisor of it; None otherwise.
 
     Examples:
         >>> images = Images(np.zeros((9, 8, 8, 1), np.uint8), np.zeros((3, 8, 8, 1), np.uint8))
@@ -45,17 +50,28 @@ class Images(NamedTuple):
     validation_labels: np.ndarray | None = None
     augment: tuple[str, ...] = ()
     mutation_rate: float | None = None
+    condition: str | None = None
+    train_condition: ImageArray | None = None
+    test_condition: ImageArray | None = None
+    validation_condition: ImageArray | None = None
 
     def arrays(self) -> tuple[ImageArray | None, ...]:
-        """Returns the images and labels of all sets, those of the validation set last."""
-        return (*self[:4], self.validation, self.validation_labels)
+        """Returns the images and labels of all sets, those of the validation set last, and then
+        the conditions that are not made from the images."""
+        conditions = self.train_condition, self.test_condition, self.validation_condition
+        return (*self[:4], self.validation, self.validation_labels, *conditions)
 
 
 #: The images of one set, and their labels if they were requested and exist.
 Part = tuple[ImageArray, np.ndarray | None]
 
 
-def hold_out_test(images: ImageArray, labels: np.ndarray | None, data: DataConfig) -> Images:
+def hold_out_test(
+    images: ImageArray,
+    labels: np.ndarray | None,
+    data: DataConfig,
+    condition: ImageArray | None = None,
+) -> Images:
     """Returns the images, divided at random into a training and a test set.
 
     Args:
@@ -63,6 +79,7 @@ def hold_out_test(images: ImageArray, labels: np.ndarray | None, data: DataConfi
         labels: int32 ``[n]``, or None.
         data: the section of the config: ``test_share`` is the fraction to hold out, at least one
             image; ``seed`` decides which ones.
+        condition: their conditions, or None.
 
     Raises:
         UserError: no image is left for training.
@@ -83,9 +100,14 @@ def hold_out_test(images: ImageArray, labels: np.ndarray | None, data: DataConfi
         )
     order = np.random.default_rng([data.seed, 0]).permutation(len(images))
     train, test = np.sort(order[n_test:]), np.sort(order[:n_test])
-    if labels is None:
-        return Images(subset(images, train), subset(images, test))
-    return Images(subset(images, train), subset(images, test), labels[train], labels[test])
+    return Images(
+        subset(images, train),
+        subset(images, test),
+        None if labels is None else labels[train],
+        None if labels is None else labels[test],
+        train_condition=None if condition is None else subset(condition, train),
+        test_condition=None if condition is None else subset(condition, test),
+    )
 
 
 def hold_out_validation(images: Images, data: DataConfig) -> Images:
@@ -115,10 +137,12 @@ def hold_out_validation(images: Images, data: DataConfig) -> Images:
         )
     order = np.random.default_rng([data.seed, 4]).permutation(n)
     train, held_out = np.sort(order[n_validation:]), np.sort(order[:n_validation])
-    labels = images.train_labels
+    labels, condition = images.train_labels, images.train_condition
     return images._replace(
         train=subset(images.train, train),
         validation=subset(images.train, held_out),
         train_labels=None if labels is None else labels[train],
         validation_labels=None if labels is None else labels[held_out],
+        train_condition=None if condition is None else subset(condition, train),
+        validation_condition=None if condition is None else subset(condition, held_out),
     )

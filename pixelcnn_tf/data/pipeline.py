@@ -1,4 +1,4 @@
-"""``tf.data`` pipelines of images and their labels, in an order that can be resumed."""
+"""``tf.data`` pipelines of images, labels and conditions, in an order that can be resumed."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from pixelcnn_tf.config.schema import DataConfig
+from pixelcnn_tf.data.conditions import is_binary, made
 from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.data.sources import load_images
 from pixelcnn_tf.utils.errors import UserError
@@ -32,6 +33,7 @@ def get_dataset(
     labels: bool = False,
     part: int = 0,
     n_parts: int = 1,
+    condition: bool = False,
 ) -> tf.data.Dataset:
     """Returns batches of images, with their labels on request.
 
@@ -49,17 +51,20 @@ def get_dataset(
         batch_size: images per batch.
         seed: the seed of the order, of the binarization, of the mirrored images and of the noise.
         start_step: number of batches to skip at the start, to resume training.
-        labels: whether each batch is a pair ``(images, labels)``; the images are the same.
+        labels: whether each batch is a tuple ``(images, labels)``; the images are the same.
         part, n_parts: of each training batch, return only the ``part``-th of ``n_parts`` equal
             parts, such as the one of a worker; nothing else is read.
+        condition: whether each batch is a tuple of images, labels if ``labels``, and conditions.
+            They are those of ``data.condition``: made from the images as the batch has them, or
+            read with them and mirrored as they are.
 
     Returns:
         a prefetched dataset of uint8 or uint16 tensors ``[batch, height, width, channels]``, with
-        int32 labels ``[batch]``.
+        int32 labels ``[batch]`` and conditions, integers ``[batch, height, width, channels]``.
 
     Raises:
         UserError: as ``load_images``; an unknown split, a batch size below 1 or not a multiple of
-            ``n_parts``, or no labels.
+            ``n_parts``, or no labels or conditions.
 
     Example:
 
@@ -82,10 +87,18 @@ def get_dataset(
             "labels=True: these images have no labels (load_images(..., labels=True) loads those "
             f"that there are); {_LABELLED}"
         )
+    if condition and images.condition is None:
+        raise UserError("condition=True: these images have none; set data.condition")
     training, stored = split == "train", isinstance(array, StoredImages)
     noisy = training and images.mutation_rate
     largest = int(array.max()) if noisy and not images.dynamic else 1
+    given = None
+    if condition:
+        given = getattr(images, f"{split}_condition")
+    binary = condition and is_binary(images)
     with tf.device("CPU"):
+        if given is not None and not isinstance(given, StoredImages):
+            given = tf.constant(given)
         array = array if stored else tf.constant(array)
         numbers = tf.constant(numbers, tf.int32) if labels else None
     if training:
@@ -103,16 +116,23 @@ def get_dataset(
     def batch(step: tf.Tensor, at: tf.Tensor):
         # Random numbers are drawn for the whole batch, whatever part of it is returned.
         at = at[own]
-        chosen = _read(array, at) if stored else tf.gather(array, at)
+        chosen = _at(array, at)
         if training and images.dynamic:
             chosen = _draw_binary(chosen, seed, step, batch_size, own)
+        own_condition = None if given is None else _at(given, at)
         if training and "flip" in images.augment:
-            chosen = _flip(chosen, seed, step, batch_size, own)
+            flipped = _drawn_flips(seed, step, batch_size)[own]
+            chosen = _flip(chosen, flipped)
+            own_condition = None if own_condition is None else _flip(own_condition, flipped)
         if noisy:
             chosen = _add_noise(chosen, noisy, largest, seed, step, batch_size, own)
-        return (chosen, tf.gather(numbers, at)) if labels else chosen
+        if condition and own_condition is None:
+            own_condition = made(chosen, str(images.condition), binary)
+        parts = [chosen, *([tf.gather(numbers, at)] if labels else [])]
+        parts += [own_condition] if condition else []
+        return tuple(parts) if len(parts) > 1 else chosen
 
-    n_calls = n_threads() if stored else 2
+    n_calls = n_threads() if stored or isinstance(given, StoredImages) else 2
     return indices.enumerate(start_step).map(batch, num_parallel_calls=n_calls).prefetch(n_calls)
 
 
@@ -206,6 +226,10 @@ def check_labels(images: Images, n_classes: int, source: str) -> None:
         )
 
 
+def _at(array: "tf.Tensor | StoredImages", at: tf.Tensor) -> tf.Tensor:
+    return _read(array, at) if isinstance(array, StoredImages) else tf.gather(array, at)
+
+
 def _read(images: StoredImages, at: tf.Tensor) -> tf.Tensor:
     """Returns some images; an error becomes one of TensorFlow, see ``reading_errors``."""
 
@@ -220,12 +244,17 @@ def _read(images: StoredImages, at: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(chosen, [at.shape[0], *images.shape[1:]])
 
 
-def _flip(images: tf.Tensor, seed: int, step: tf.Tensor, n: int, own: slice) -> tf.Tensor:
-    """Returns the images, which are those ``own`` of a batch of ``n``, each mirrored left to right
-    with probability 1/2: a function of (seed, step), like ``_draw_binary``."""
+def _drawn_flips(seed: int, step: tf.Tensor, n: int) -> tf.Tensor:
+    """Returns which images of a batch of ``n`` are mirrored, each with probability 1/2: boolean
+    ``[n, 1, 1, 1]``, a function of (seed, step), like ``_draw_binary``."""
     key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 2], tf.int64), step)
-    drawn = tf.random.stateless_uniform([n], key, 0, 2, tf.int32)[own]
-    return tf.where(tf.reshape(drawn, [-1, 1, 1, 1]) == 1, images[:, :, ::-1], images)
+    drawn = tf.random.stateless_uniform([n], key, 0, 2, tf.int32)
+    return tf.reshape(drawn, [-1, 1, 1, 1]) == 1
+
+
+def _flip(images: tf.Tensor, flipped: tf.Tensor) -> tf.Tensor:
+    """Returns the images; those that are ``flipped`` are mirrored left to right."""
+    return tf.where(flipped, images[:, :, ::-1], images)
 
 
 def _add_noise(

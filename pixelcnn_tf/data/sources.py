@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from pixelcnn_tf.config import registry
+from pixelcnn_tf.config.conditions import PAIRED
 from pixelcnn_tf.config.data import DataConfig, data_section
 from pixelcnn_tf.config.plugins import errors_of, file_of
 from pixelcnn_tf.config.registry import Entry
 from pixelcnn_tf.data.array_files import as_images, as_labels
+from pixelcnn_tf.data.conditions import condition_shape
 from pixelcnn_tf.data.images import ImageArray, Images, hold_out_test, hold_out_validation
 from pixelcnn_tf.data.mapped_arrays import kept
+from pixelcnn_tf.data.paired import as_condition, read_conditions, with_conditions
 from pixelcnn_tf.data.paths import NamedImages, read_all, read_path, source_path
 from pixelcnn_tf.utils.errors import UserError, suggestion
 from pixelcnn_tf.utils.stored_images import StoredImages
@@ -51,6 +54,8 @@ def load_images(
         raise UserError(f"source={data!r:.80}: must be a name, a path, or a DataConfig")
     entry = registry.find("source", data.source)
     images = _from_entry(entry, data) if entry else _from_path(data, labels, hold_out)
+    if entry and data.condition_source is not None:
+        images = images._replace(**with_conditions(images, data))
     _check_size(images, data)
     if data.validation_share and images.validation is not None:
         raise UserError(
@@ -72,7 +77,10 @@ def load_images(
         if validation is not None:
             validation = _binarize(validation, data, "validation")
         images = images._replace(train=train, test=test, validation=validation, dynamic=dynamic)
-    images = images._replace(augment=tuple(data.augment), mutation_rate=data.mutation_rate)
+    images = images._replace(
+        augment=tuple(data.augment), mutation_rate=data.mutation_rate, condition=data.condition
+    )
+    _check_condition(images, data)
     if data.validation_share:
         images = hold_out_validation(images, data)
         if images.dynamic and images.validation is not None:  # drawn once, like the test images
@@ -169,6 +177,30 @@ def _check_size(images: Images, data: DataConfig) -> None:
         )
 
 
+def _check_condition(images: Images, data: DataConfig) -> None:
+    """Raises UserError if the conditions do not fit the images."""
+    where = f"data.condition: {data.condition!r}"
+    if data.condition == PAIRED and images.train_condition is None:
+        raise UserError(
+            f"{where}, but {data.source} has no conditions; name them in data.condition_source"
+        )
+    try:
+        shape = condition_shape(images)
+    except UserError as error:
+        raise UserError(f"data.{error}") from None
+    if shape is None:
+        return
+    if data.condition != PAIRED and images.train.dtype != np.uint8:
+        raise UserError(f"{where} is made from 8-bit images; these have more bits")
+    height, width = images.train.shape[1:3]
+    factor = max(1, height // shape[0])
+    if (height, width) != (factor * shape[0], factor * shape[1]):
+        raise UserError(
+            f"{where}: conditions are {shape[0]}x{shape[1]}, images {height}x{width}; must be of "
+            "the same size, or divided by an integer"
+        )
+
+
 def _from_entry(entry: Entry, data: DataConfig) -> Images:
     """Returns the images of a registered source; those of a plugin are checked."""
     load, path = entry.load(), file_of(entry.target)
@@ -192,6 +224,9 @@ def _from_entry(entry: Entry, data: DataConfig) -> Images:
         parts[name] = array = _checked(array, data, where)
         if labels is not None:
             parts[f"{name}_labels"] = as_labels(labels, where, len(array))
+        condition = getattr(images, f"{name}_condition")
+        if condition is not None and data.condition == PAIRED:
+            parts[f"{name}_condition"] = as_condition(condition, where, len(array))
     return Images(**parts)
 
 
@@ -210,10 +245,22 @@ def _from_path(data: DataConfig, labels: bool, hold_out: bool) -> Images:
             f"{', '.join(names)}{suggestion(data.source, names)}"
         )
     sets = read_path(path, data, labels)
+    conditions = read_conditions(path, data, sets) if data.condition == PAIRED else {}
     train, validation = sets["training"], sets.get("validation", (None, None))
     if "test" not in sets and hold_out:
-        images = hold_out_test(*train, data)
+        images = hold_out_test(*train, data, conditions.get("training"))
     else:
         (of_train, train_labels), (of_test, test_labels) = train, [*sets.values()][-1]
-        images = Images(of_train, of_test, train_labels, test_labels)
-    return images._replace(validation=validation[0], validation_labels=validation[1])
+        images = Images(
+            of_train,
+            of_test,
+            train_labels,
+            test_labels,
+            train_condition=conditions.get("training"),
+            test_condition=conditions.get([*sets][-1]),
+        )
+    return images._replace(
+        validation=validation[0],
+        validation_labels=validation[1],
+        validation_condition=conditions.get("validation"),
+    )

@@ -52,6 +52,8 @@ class Schedule:
         height, width: of the images, in pixels.
         labels: int32 ``[batch]``, for ``init_states`` of a class-conditional model.
         lag: the row lag, if it is to be larger than the layers need.
+        condition: features of the condition ``[batch, height, width, features]``, for
+            ``init_states`` of a conditional model.
 
     Attributes:
         lag: number of columns that a row is ahead of the row below it.
@@ -79,9 +81,11 @@ class Schedule:
         width: int,
         labels=None,
         lag: int | None = None,
+        condition=None,
     ):
         self.layers = part.incremental_layers()
-        self.batch, self.height, self.width, self.labels = batch, height, width, labels
+        self.batch, self.height, self.width = batch, height, width
+        self.labels, self.condition = labels, condition
         ahead = part.lookahead_layers()
         reaches = [layer.reach(width) for layer in self.layers if layer not in ahead]
         self.lag = lag or 1 + max([0, sum(layer.reach(width) for layer in ahead), *reaches])

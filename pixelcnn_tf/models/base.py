@@ -7,9 +7,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pixelcnn_tf.layers.condition import ConditionEncoder
 from pixelcnn_tf.layers.incremental import IncrementalLayer, IncrementalModel, layers_of
 from pixelcnn_tf.likelihoods.base import Likelihood
-from pixelcnn_tf.models.keras_data import checked_first, checked_labels, images_and_labels
+from pixelcnn_tf.models.keras_data import (
+    ConditionSpec,
+    checked_condition,
+    checked_first,
+    checked_labels,
+    inputs_of,
+    sizes_of,
+)
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.machine import memory
 
@@ -19,15 +27,17 @@ class PixelModel(IncrementalModel, keras.Model):
     per sub-pixel. A subclass fills in ``call``, ``step`` and ``observe``.
 
     Input: images ``[batch, height, width, n_channels]``, values 0 to ``n_values - 1`` of the
-    likelihood, of any numeric dtype; a class-conditional model also takes integer labels
-    ``[batch]``, as ``model(images, labels)``, ``model((images, labels))`` or ``model({"images":
-    images, "labels": labels})``.
+    likelihood, of any numeric dtype. A class-conditional model also takes integer labels
+    ``[batch]``, and a conditional one a condition, a grid of integers ``[batch, height / factor,
+    width / factor, n_condition_channels]``: as ``model(images, labels, condition)``, a tuple of
+    them, or a dictionary ``{"images": ..., "labels": ..., "condition": ...}``.
     Output: float32 ``[batch, height, width, n_channels, n_params]``.
 
     Attributes:
         likelihood: the ``Likelihood`` whose parameters the outputs are.
         n_channels: number of channels per pixel; 1 for greyscale images.
         n_classes: number of classes; None for a model that is not class-conditional.
+        condition_spec: the ``ConditionSpec`` of a conditional model; None for any other.
         size_unit: height and width must be multiples of this.
         n_initial_images: number of training images that ``initialize_from`` needs; 0 for a model
             whose initial weights do not depend on data.
@@ -43,6 +53,8 @@ class PixelModel(IncrementalModel, keras.Model):
     likelihood: Likelihood
     n_channels: int
     n_classes: int | None = None
+    condition_spec: ConditionSpec | None = None
+    condition_encoder: ConditionEncoder | None = None
     size_unit: int = 1
     n_initial_images: int = 0
 
@@ -68,16 +80,61 @@ class PixelModel(IncrementalModel, keras.Model):
                 f"sides must be multiples of {unit}: {fits}, for example"
             )
 
-    def initialize_from(self, images, labels=None) -> None:
+    def make_condition_encoder(
+        self,
+        features: int,
+        n_condition_channels: int | None,
+        condition_factor: int = 1,
+        n_condition_codes: int | None = None,
+    ) -> int | None:
+        """Makes the model conditional if ``n_condition_channels`` is given, for a constructor.
+
+        Args:
+            features: features of the condition that the blocks get.
+            n_condition_channels, condition_factor, n_condition_codes: as in ``PixelRNN``.
+
+        Returns:
+            ``features``; None if the model is not conditional.
+
+        Raises:
+            ValueError: a number that is out of range, or that is given without channels.
+        """
+        if n_condition_channels is None:
+            if (condition_factor, n_condition_codes) != (1, None):
+                raise ValueError(
+                    f"condition_factor={condition_factor!r}, n_condition_codes="
+                    f"{n_condition_codes!r}: the model is not conditional; set n_condition_channels"
+                )
+            return None
+        spec = ConditionSpec(n_condition_channels, condition_factor, n_condition_codes)
+        encoder = ConditionEncoder(
+            features, *spec, name="condition_encoder", dtype=self.dtype_policy
+        )
+        encoder.build((None, None, None, n_condition_channels))
+        self.condition_spec, self.condition_encoder = spec, encoder
+        return features
+
+    def encoded(self, condition, images):
+        """Returns the features of a condition ``[batch, height, width, features]``, for the
+        blocks; None for a model that is not conditional. Raises what ``call`` raises; under XLA, a
+        condition with wrong values makes the features NaN."""
+        checked = checked_condition(condition, sizes_of(images), self.condition_spec)
+        if checked is None or self.condition_encoder is None:
+            return None
+        condition, right = checked
+        features = self.condition_encoder(condition)
+        return tf.where(tf.reshape(right, [-1, 1, 1, 1]), features, np.nan)
+
+    def initialize_from(self, images, labels=None, condition=None) -> None:
         """Initializes the weights from images, before training; by default does nothing.
 
         Args:
-            images, labels: as for ``call``, at least ``n_initial_images``.
+            images, labels, condition: as for ``call``, at least ``n_initial_images``.
         """
 
     def checked_shape(self, images_shape):
         """Returns the shape of the images; ValueError for another number of channels."""
-        images_shape, _ = images_and_labels(images_shape)
+        images_shape, *_ = inputs_of(images_shape)
         if images_shape[-1] != self.n_channels:
             raise ValueError(
                 f"images of {images_shape[-1]} channels for a model of n_channels={self.n_channels}"
@@ -86,12 +143,15 @@ class PixelModel(IncrementalModel, keras.Model):
 
     def checked_inputs(self, images, labels, in_pieces: bool = False):
         """Returns images, and labels as int32 ``[batch]`` or None; raises what ``call`` raises. The
-        memory of the outputs is not checked where they are evaluated ``in_pieces``.
+        memory of the outputs is not checked where they are evaluated ``in_pieces``. Conditions are
+        checked by ``encoded``.
 
         A graph that XLA compiles cannot raise errors: there, images with wrong values or a wrong
         label become NaN, and so does every loss.
         """
-        images, labels = images_and_labels(images, labels)
+        images, labels, condition = inputs_of(images, labels)
+        if condition is not None and self.condition_spec is None:
+            raise ValueError("condition: the model takes none; leave it out")
         self.check_size(*images.shape[1:3])
         if tf.executing_eagerly() and not in_pieces:
             self._check_memory(np.shape(images))
@@ -104,20 +164,28 @@ class PixelModel(IncrementalModel, keras.Model):
             images = tf.where(right, tf.cast(images, tf.float32), np.nan)
         return images, labels
 
-    def nll(self, images, labels=None, training: bool = False, per_subpixel: bool = False):
+    def nll(
+        self,
+        images,
+        labels=None,
+        training: bool = False,
+        per_subpixel: bool = False,
+        condition=None,
+    ):
         """Returns the negative log-likelihood of images: ``likelihood.nll`` of the outputs.
 
         A model whose likelihood has many outputs may evaluate them for a part of the pixels at a
         time, so that they fit memory; ``PixelRNN`` does.
 
         Args:
-            images, labels, training: as for ``call``.
+            images, labels, training, condition: as for ``call``.
             per_subpixel: whether to return that of every sub-pixel.
 
         Returns:
             float32 ``[batch]``, nats per image, or ``[batch, height, width, n_channels]``.
         """
-        given = {} if labels is None else {"labels": labels}
+        given = {"labels": labels, "condition": condition}
+        given = {name: value for name, value in given.items() if value is not None}
         logits = self(images, training=training, **given)
         if per_subpixel:
             return -self.likelihood.log_probs(images, logits)
@@ -151,13 +219,18 @@ class PixelModel(IncrementalModel, keras.Model):
         """Returns the incremental layers among ``layers`` and within them."""
         return layers_of(self.layers)
 
-    def compute_output_shape(self, images_shape, labels_shape=None):
-        images_shape, _ = images_and_labels(images_shape)
+    def compute_output_shape(self, images_shape, labels_shape=None, condition_shape=None):
+        images_shape, *_ = inputs_of(images_shape)
         return (*images_shape, self.likelihood.n_params)
 
     def get_config(self):
-        return {
+        config = {
             **super().get_config(),
             "n_channels": self.n_channels,
             "n_classes": self.n_classes,
         }
+        if self.condition_spec is not None:  # else as in files of version 0.2
+            config["n_condition_channels"] = self.condition_spec.n_channels
+            config["condition_factor"] = self.condition_spec.factor
+            config["n_condition_codes"] = self.condition_spec.n_codes
+        return config

@@ -6,6 +6,7 @@ A block keeps the shape of its input and the order of its channel groups.
 import keras
 import tensorflow as tf
 
+from pixelcnn_tf.layers.condition import ConditionBias
 from pixelcnn_tf.layers.gated import TwoStackInput, VerticalToHorizontal
 from pixelcnn_tf.layers.incremental import IncrementalBlock, IncrementalLayer, layers_of
 from pixelcnn_tf.layers.masked_conv import MaskedConv2D
@@ -37,9 +38,12 @@ class Block(IncrementalBlock, keras.layers.Layer):
         n_classes: for a class-conditional model: labels are 0 to ``n_classes - 1``, and
             ``call`` requires them; the block has a bias for each class.
         dropout: dropout rate before the last convolution, 0 to 1 (excluded).
+        condition_features: for a conditional model: the number of features of the condition;
+            ``call`` requires them.
 
     Input and output: ``[batch, height, width, features]``, features a multiple of
-    ``features_per_channel * n_channels``; integer labels ``[batch]`` if ``n_classes`` is given.
+    ``features_per_channel * n_channels``; integer labels ``[batch]`` if ``n_classes`` is given;
+    ``[batch, height, width, condition_features]``, from ``ConditionEncoder``, if that is given.
 
     Raises:
         ValueError: a number of features that is not such a multiple; ``dropout`` not in [0, 1).
@@ -66,11 +70,13 @@ class Block(IncrementalBlock, keras.layers.Layer):
         n_channels: int = 3,
         n_classes: int | None = None,
         dropout: float = 0.0,
+        condition_features: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.n_channels = n_channels
         self.n_classes = n_classes
+        self.condition_features = condition_features
         self.dropout = dropout_rate(dropout)
         self._drop = Dropout(dropout, dtype=self.dtype_policy) if dropout else None
         self._made = _MadeLayers()
@@ -121,6 +127,14 @@ class Block(IncrementalBlock, keras.layers.Layer):
             return None
         return self.make(ClassBias, name, features, self.n_classes, n_channels)
 
+    def make_condition_bias(
+        self, name: str, features: int, n_channels: int
+    ) -> ConditionBias | None:
+        """Returns a layer that adds a projection of the condition; None without one."""
+        if self.condition_features is None:
+            return None
+        return self.make(ConditionBias, name, features, self.condition_features, n_channels)
+
     def drop(self, x, training):
         """Returns ``x`` of any shape, in training with dropout."""
         return x if self._drop is None else self._drop(x, training=training)
@@ -129,28 +143,40 @@ class Block(IncrementalBlock, keras.layers.Layer):
         return inputs_shape
 
     def get_config(self):
-        return {
+        config = {
             **super().get_config(),
             "n_channels": self.n_channels,
             "n_classes": self.n_classes,
             "dropout": self.dropout,
         }
+        if self.condition_features is not None:  # else as in files of version 0.2
+            config["condition_features"] = self.condition_features
+        return config
 
 
-def add_bias(bias: ClassBias | None, x: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
-    """Returns ``x`` plus the biases of its classes, or ``x`` without classes.
+def add_bias(
+    bias: ClassBias | ConditionBias | None, x: tf.Tensor, given: tf.Tensor | None
+) -> tf.Tensor:
+    """Returns ``x`` plus what a block adds for its labels or its condition, or ``x`` without them.
+
+    Args:
+        bias: from ``make_class_bias`` or ``make_condition_bias``.
+        x: ``[batch, height, width, features]``.
+        given: the labels, or the features of the condition.
 
     Example:
         >>> x = tf.ones([2, 4, 4, 6])
-        >>> add_bias(None, x, labels=None) is x
+        >>> add_bias(None, x, None) is x
         True
-        >>> add_bias(ClassBias(n_classes=10), x, labels=tf.constant([3, 7])).shape
+        >>> add_bias(ClassBias(n_classes=10), x, tf.constant([3, 7])).shape
         TensorShape([2, 4, 4, 6])
     """
-    return x if bias is None else bias(x, labels)
+    return x if bias is None else bias(x, given)
 
 
-def step_bias(bias: ClassBias | None, x: tf.Tensor, pixels: ActivePixels) -> tf.Tensor:
+def step_bias(
+    bias: ClassBias | ConditionBias | None, x: tf.Tensor, pixels: ActivePixels
+) -> tf.Tensor:
     """Returns a step of ``add_bias``.
 
     Example:
@@ -168,7 +194,7 @@ class PixelCNNResBlock(Block):
 
     Args:
         kernel_size: of the middle convolution; odd side or odd ``(height, width)``.
-        n_channels, n_classes, dropout: as in ``Block``.
+        n_channels, n_classes, dropout, condition_features: as in ``Block``.
         variant: ``'relu'`` has a ReLU after each convolution; ``'preactivation'`` has a PReLU
             before each (He et al. 2016, arXiv 1603.05027, figure 4e), so that a block can
             subtract from its input as well as add to it.
@@ -217,16 +243,19 @@ class PixelCNNResBlock(Block):
             for name, (n_in, n_out, _) in widths.items()
         ]
         self.bias = self.make_class_bias("class", half, self.n_channels)
+        self.condition = self.make_condition_bias("condition", half, self.n_channels)
 
-    def call(self, inputs, labels=None, training=False):
+    def call(self, inputs, labels=None, training=False, condition=None):
         down, middle, up = self.convs
         first, second, third = self.activations
         if self.variant == "relu":
-            x = first(add_bias(self.bias, down(inputs), labels))
+            x = add_bias(self.bias, down(inputs), labels)
+            x = first(add_bias(self.condition, x, condition))
             x = second(middle(x))
             x = third(up(self.drop(x, training)))
         else:
             x = add_bias(self.bias, down(first(inputs)), labels)
+            x = add_bias(self.condition, x, condition)
             x = middle(second(x))
             x = up(third(self.drop(x, training)))
         return inputs + x
@@ -235,11 +264,13 @@ class PixelCNNResBlock(Block):
         down, middle, up = self.convs
         first, second, third = self.activations
         if self.variant == "relu":
-            x = first(step_bias(self.bias, down.step(inputs, pixels), pixels))
+            x = step_bias(self.bias, down.step(inputs, pixels), pixels)
+            x = first(step_bias(self.condition, x, pixels))
             x = second(middle.step(x, pixels))
             x = third(up.step(x, pixels))
         else:
             x = step_bias(self.bias, down.step(first.step(inputs, pixels), pixels), pixels)
+            x = step_bias(self.condition, x, pixels)
             x = middle.step(second.step(x, pixels), pixels)
             x = up.step(third.step(x, pixels), pixels)
         return inputs + x
@@ -257,7 +288,8 @@ class GatedBlock(Block):
     Args:
         kernel_size: odd n, or ``(height, width)``: n x n in the vertical, 1 x n in the
             horizontal stack.
-        n_channels, n_classes, dropout: as in ``Block``. Class biases are inside the gates.
+        n_channels, n_classes, dropout, condition_features: as in ``Block``. Class biases and
+            projections of the condition are inside the gates of both stacks.
 
     Input and output: a pair of stacks, vertical and horizontal, ``[batch, height, width,
     features]`` each. Only the horizontal stack has channel groups and a residual connection.
@@ -265,8 +297,8 @@ class GatedBlock(Block):
     Raises:
         ValueError: as ``Block``; an even kernel.
 
-    Source: arXiv 1606.05328, figure 2 and equations 2 and 4. Departure: the vertical stack is
-    fed into the horizontal one after its class biases are added.
+    Source: arXiv 1606.05328, figure 2 and equations 2, 4 and 5. Departure: the vertical stack is
+    fed into the horizontal one after its class biases and the condition are added.
 
     Example:
         >>> stacks = [np.zeros([1, 8, 8, 6], "float32")] * 2
@@ -290,31 +322,38 @@ class GatedBlock(Block):
         above = (height // 2 + 1, width)  # the rows of the kernel that its centre may see
         self.vertical = self.make(ShiftedConv2D, "vertical", n, 2 * n, above, "down")
         self.vertical_bias = self.make_class_bias("vertical_class", 2 * n, 1)
+        self.vertical_condition = self.make_condition_bias("vertical_condition", 2 * n, 1)
         self.join = self.make(VerticalToHorizontal, "join", 2 * n, 2 * n, self.n_channels)
         self.horizontal = self.make_conv("horizontal", n, 2 * n, (1, width))
-        self.horizontal_bias = self.make_class_bias("horizontal_class", 2 * n, self.n_channels)
+        c = self.n_channels
+        self.horizontal_bias = self.make_class_bias("horizontal_class", 2 * n, c)
+        self.horizontal_condition = self.make_condition_bias("horizontal_condition", 2 * n, c)
         self.out = self.make_conv("output", n, n)
 
-    def call(self, inputs, labels=None, training=False):
+    def call(self, inputs, labels=None, training=False, condition=None):
         above, left = inputs
         above = add_bias(self.vertical_bias, self.vertical(above), labels)
+        above = add_bias(self.vertical_condition, above, condition)
         x = self.horizontal(left) + self.join(above)
-        x = gate(add_bias(self.horizontal_bias, x, labels), self.n_channels)
+        x = add_bias(self.horizontal_bias, x, labels)
+        x = gate(add_bias(self.horizontal_condition, x, condition), self.n_channels)
         return gate(above, 1), left + self.out(self.drop(x, training))
 
     def lookahead_layers(self) -> list[IncrementalLayer]:
-        return [self.vertical, self.join]
+        return layers_of([self.vertical, self.vertical_condition, self.join])
 
     def advance(self, above, pixels):
         """Evaluates the vertical stack, ahead of the active pixels: ``[lanes, features]``."""
         above = step_bias(self.vertical_bias, self.vertical.advance(above, pixels), pixels)
+        above = step_bias(self.vertical_condition, above, pixels)
         self.join.advance(above, pixels)
         return gate(above, 1)
 
     def step(self, left, pixels):
         """Evaluates one channel group of the horizontal stack."""
         x = self.horizontal.step(left, pixels) + self.join.step(None, pixels)
-        x = gate(step_bias(self.horizontal_bias, x, pixels), 1)
+        x = step_bias(self.horizontal_bias, x, pixels)
+        x = gate(step_bias(self.horizontal_condition, x, pixels), 1)
         return left + self.out.step(x, pixels)
 
     def get_config(self):

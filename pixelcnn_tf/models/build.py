@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pixelcnn_tf.config import registry
+from pixelcnn_tf.config.checks import arguments
 from pixelcnn_tf.config.plugins import errors_of, file_of
 from pixelcnn_tf.config.registry import NOUNS, Entry
 from pixelcnn_tf.config.schema import Config
@@ -36,6 +37,7 @@ def build_model(config: Config) -> PixelModel:
         )
     architecture, *blocks = section.entries
     options = architecture.arguments(section)
+    given = _condition(config, architecture, n_channels)
     with _in_one_line(*blocks, architecture):
         for entry in blocks:
             block = entry.load()(n_channels=n_channels, **entry.arguments(section))
@@ -47,10 +49,25 @@ def build_model(config: Config) -> PixelModel:
             dtype=config.precision,
             name=architecture.name,
             **options,
+            **given,
         )
         _check_config(architecture, model, options)
         model.build((None, None, None, n_channels))
     return model
+
+
+def _condition(config: Config, architecture: Entry, n_channels: int) -> dict[str, Any]:
+    """Returns the arguments of a conditional model; none for another one."""
+    sizes = config.condition_sizes(n_channels)
+    if sizes is None:
+        return {}
+    if "n_condition_channels" not in arguments(architecture.load()):
+        raise UserError(
+            f"data.condition: {config.data.condition!r}, but architecture {architecture.name!r} "
+            "takes no condition: n_condition_channels is no argument of its class"
+        )
+    names = ("n_condition_channels", "condition_factor", "n_condition_codes")
+    return dict(zip(names, (*sizes, config.model.n_condition_codes), strict=True))
 
 
 def _check_config(entry: Entry, made: Any, options: dict[str, Any]) -> None:

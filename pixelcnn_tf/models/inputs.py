@@ -1,14 +1,17 @@
-"""Checks of the models, images and labels that users pass, in one place.
+"""Checks of the models, images, labels and conditions that users pass, in one place.
 
 Inside the package these are trusted: what XLA compiles cannot check them (an index that is out of
 range is clamped without a word).
 """
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.stored_images import StoredImages
 from pixelcnn_tf.utils.values import dtype_for
 
 
@@ -123,3 +126,76 @@ def labels_for(model: PixelModel, labels: npt.ArrayLike | None, n: int) -> np.nd
         if not 0 <= label < n_classes:
             raise UserError(f"labels: {label} is none of the {n_classes} classes; {wanted}")
     return np.broadcast_to(array, [n]).astype(np.int32)
+
+
+def condition_for(
+    model: PixelModel, condition: Any, n: int, image_size: tuple[int, int]
+) -> "np.ndarray | StoredImages | None":
+    """Returns the condition of ``n`` images for ``model``.
+
+    Args:
+        model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
+        condition: integers ``[n, height, width, n_condition_channels]``, or without ``n`` one for
+            all images; None for a model that is not conditional. ``StoredImages`` are not read.
+        n: number of images.
+        image_size: (height, width) of the images.
+
+    Returns:
+        uint8 or int32 ``[n, height, width, n_condition_channels]``, or ``StoredImages``; None for
+        a model that is not conditional.
+
+    Raises:
+        UserError: a condition that is missing, not wanted, of another shape, or out of range.
+
+    Example:
+
+    >>> from pixelcnn_tf.models.inputs import condition_for
+    >>> model = pixelcnn_tf.PixelRNN(2, 2, 1, n_condition_channels=1)
+    >>> condition_for(model, np.zeros([8, 8, 1], np.uint8), 3, (8, 8)).shape
+    (3, 8, 8, 1)
+    """
+    spec = model.condition_spec
+    if spec is None:
+        if condition is not None:
+            raise UserError("condition: the model is not conditional; leave it out")
+        return None
+    height, width = image_size
+    if height % spec.factor or width % spec.factor:
+        raise UserError(
+            f"images of {height}x{width}: the condition of the model is {spec.factor} times "
+            f"smaller, so that both sides must be multiples of {spec.factor}"
+        )
+    shape, values = spec.shape_for(*image_size), f"integers from 0 to {spec.n_values - 1}"
+    wanted = f"must be {values}, {(n, *shape)}, or {shape} for all images"
+    if condition is None:
+        raise UserError(f"condition: not given, and the model is conditional; {wanted}")
+    if isinstance(condition, StoredImages):
+        if condition.shape != (n, *shape):
+            raise UserError(f"condition {condition.shape}: {wanted}")
+        return condition
+    try:
+        array = np.asarray(condition)
+    except ValueError:  # lists of different lengths
+        raise UserError(f"condition: {wanted}") from None
+    if array.shape not in (shape, (n, *shape)):
+        raise UserError(f"condition {array.shape}: {wanted}")
+    whole = array.dtype.kind in "iub" or (array.dtype.kind == "f" and (array % 1 == 0).all())
+    if not whole or array.min() < 0 or array.max() >= spec.n_values:
+        found = f"{array.dtype}"
+        if array.dtype.kind in "iuf":
+            found += f" from {array.min()} to {array.max()}"
+        raise UserError(f"condition: holds {found}; must hold {values}")
+    dtype = np.uint8 if spec.n_values <= 256 else np.int32
+    return np.broadcast_to(array, (n, *shape)).astype(dtype)
+
+
+def refuse_condition(model: PixelModel, what: str) -> None:
+    """Raises UserError for a conditional model, for what takes none.
+
+    Example:
+
+    >>> from pixelcnn_tf.models.inputs import refuse_condition
+    >>> refuse_condition(pixelcnn_tf.PixelRNN(2, 2, 1), "compression")
+    """
+    if model.condition_spec is not None:
+        raise UserError(f"model: is conditional (data.condition), which {what} does not support")

@@ -1,4 +1,4 @@
-"""Images and labels as Keras passes them, and their checks.
+"""Images, labels and conditions as Keras passes them, and their checks.
 
 ``fit``, ``evaluate`` and ``predict`` are compiled by XLA if the model is compiled with
 ``jit_compile=True``, or on a GPU by default, and XLA leaves assertions out. What can be checked
@@ -8,8 +8,8 @@ before is checked there.
 import functools
 import inspect
 import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -18,33 +18,73 @@ import tensorflow as tf
 from pixelcnn_tf.utils.errors import UserError, first_line
 
 
-def images_and_labels(inputs: Any, labels: Any = None) -> tuple[Any, Any]:
-    """Returns images and labels, or their shapes, from what Keras gives as one input.
+def inputs_of(inputs: Any, labels: Any = None, condition: Any = None) -> tuple[Any, Any, Any]:
+    """Returns images, labels and condition, or their shapes, from what Keras gives as one input.
 
     Args:
-        inputs: the images alone, a pair, or a dictionary.
-        labels: labels that were passed beside them.
+        inputs: the images alone; a tuple or list of images, labels and condition, of which the
+            last may be left out or be None; or a dictionary.
+        labels, condition: what was passed beside them.
 
     Raises:
-        ValueError: a dictionary with other keys.
+        ValueError: a dictionary with other keys, a tuple of more.
 
     Example:
-        >>> from pixelcnn_tf.models.keras_data import images_and_labels
-        >>> images_and_labels({"images": (2, 8, 8, 3), "labels": (2,)})
-        ((2, 8, 8, 3), (2,))
+        >>> from pixelcnn_tf.models.keras_data import inputs_of
+        >>> inputs_of({"images": (2, 8, 8, 3), "condition": (2, 8, 8, 1)})
+        ((2, 8, 8, 3), None, (2, 8, 8, 1))
     """
     if isinstance(inputs, dict):
-        unknown = sorted(set(inputs) - {"images", "labels"})
+        unknown = sorted(set(inputs) - {"images", "labels", "condition"})
         if unknown or "images" not in inputs:
-            raise ValueError(f"inputs: {sorted(inputs)}; must be 'images', and 'labels' if any")
-        return inputs["images"], inputs.get("labels", labels)
+            raise ValueError(
+                f"inputs: {sorted(inputs)}; must be 'images', and 'labels' and 'condition' if any"
+            )
+        return inputs["images"], inputs.get("labels", labels), inputs.get("condition", condition)
     is_shape = isinstance(inputs, tuple | list) and (
         not inputs or inputs[0] is None or isinstance(inputs[0], int)
     )
     if isinstance(inputs, list | tuple) and not is_shape:
-        images, *others = inputs
-        return images, others[0] if others else labels
-    return inputs, labels
+        if len(inputs) > 3:
+            raise ValueError(f"inputs: {len(inputs)} arrays; must be images, labels and condition")
+        images, labels, condition = (*inputs, *(None, labels, condition)[len(inputs) :])
+        return images, labels, condition
+    return inputs, labels, condition
+
+
+class ConditionSpec(NamedTuple):
+    """The condition of a model.
+
+    Attributes:
+        n_channels: its channels.
+        factor: the image is this many times as high and as wide.
+        n_codes: number of codes; None for values 0 to 255.
+
+    Example:
+        >>> ConditionSpec(3, factor=4).shape_for(32, 32)
+        (8, 8, 3)
+    """
+
+    n_channels: int
+    factor: int = 1
+    n_codes: int | None = None
+
+    @property
+    def n_values(self) -> int:
+        """The number of values."""
+        return 256 if self.n_codes is None else self.n_codes
+
+    def shape_for(self, height: int, width: int) -> tuple[int, int, int]:
+        """Returns the shape of the condition of an image; sides are rounded up."""
+        return -(-height // self.factor), -(-width // self.factor), self.n_channels
+
+    def in_words(self) -> str:
+        """Returns what a condition must be."""
+        of_images = "of the images" if self.factor == 1 else f"of the images / {self.factor}"
+        return (
+            f"integers from 0 to {self.n_values - 1}, (n, height {of_images}, width {of_images}, "
+            f"{self.n_channels})"
+        )
 
 
 def checked_labels(labels: Any, n: int | tf.Tensor, n_classes: int | None) -> tf.Tensor | None:
@@ -86,6 +126,67 @@ def checked_labels(labels: Any, n: int | tf.Tensor, n_classes: int | None) -> tf
     within = tf.clip_by_value(as_integers, 0, n_classes - 1)
     tf.debugging.assert_equal(as_integers, within, wanted)
     return tf.cast(within, tf.int32)
+
+
+def sizes_of(images: tf.Tensor) -> list[Any]:
+    """Returns number, height and width of images: integers, or scalar tensors in a graph that does
+    not know them.
+
+    Example:
+        >>> from pixelcnn_tf.models.keras_data import sizes_of
+        >>> sizes_of(tf.zeros([2, 8, 9, 3]))
+        [2, 8, 9]
+    """
+    sizes = enumerate(images.shape[:3])
+    return [tf.shape(images)[i] if size is None else size for i, size in sizes]
+
+
+def checked_condition(
+    condition: Any, image_sizes: Sequence[Any], spec: ConditionSpec | None
+) -> tuple[tf.Tensor, tf.Tensor] | None:
+    """Returns ``condition`` within its range, and which images have a right one, boolean ``[n]``;
+    None for a model without a condition.
+
+    Args:
+        condition: integers ``[n, height, width, channels]`` of any numeric dtype.
+        image_sizes: number, height and width of the images, integers or scalar tensors.
+        spec: the condition of the model; None if it takes none.
+
+    Raises:
+        ValueError: a condition that is missing, not wanted, or of another shape.
+        tf.errors.InvalidArgumentError: another number or size, or values out of range.
+
+    Example:
+        >>> from pixelcnn_tf.models.keras_data import ConditionSpec, checked_condition
+        >>> grey = np.zeros([2, 8, 8, 1], np.uint8)
+        >>> condition, right = checked_condition(grey, (2, 8, 8), ConditionSpec(1))
+        >>> right.numpy().tolist()
+        [True, True]
+    """
+    if spec is None:
+        if condition is not None:
+            raise ValueError("condition: the model takes none; leave it out")
+        return None
+    wanted = f"condition: must be {spec.in_words()}"
+    if condition is None:
+        raise ValueError(f"condition: not given, and the model is conditional; {wanted[11:]}")
+    condition = tf.convert_to_tensor(condition)
+    shape = condition.shape
+    numbers = condition.dtype.is_integer or condition.dtype.is_floating
+    if not numbers or shape.rank != 4 or shape[-1] not in (None, spec.n_channels):
+        raise ValueError(f"condition {tuple(shape)}: {wanted[11:]}")
+    for side, image_side, factor in zip(shape, image_sizes, (1, spec.factor, spec.factor)):  # noqa: B905
+        if isinstance(image_side, int) and side is not None and side * factor != image_side:
+            raise ValueError(
+                f"condition {tuple(shape)} of images {tuple(image_sizes)}: {wanted[11:]}"
+            )
+    sides = tf.shape(condition)[:3] * [1, spec.factor, spec.factor]
+    tf.debugging.assert_equal(sides, tf.stack(image_sizes), wanted)
+    as_integers = tf.cast(condition, tf.int64)
+    within = tf.clip_by_value(as_integers, 0, spec.n_values - 1)
+    same = tf.cast(within, condition.dtype) == condition
+    tf.debugging.assert_equal(same, tf.ones_like(same), wanted)
+    return tf.cast(within, tf.int32), tf.reduce_all(same, axis=[1, 2, 3])
 
 
 def checked_first(method: Callable, takes_targets: bool = True) -> Callable:
@@ -138,9 +239,11 @@ def _checked(model, x, y=None):
         checked = functools.partial(_checked_element, model)
         return x.map(tf.autograph.experimental.do_not_convert(checked))
     try:
-        images, labels = images_and_labels(x)
+        images, labels, condition = inputs_of(x)
     except (TypeError, ValueError):  # data of another kind
         return x
+    if condition is not None and _is_array(condition) and _is_array(images):
+        _check_condition(model, condition, images)
     if labels is not None and _is_array(labels) and _is_array(images):
         _check_labels(model, labels, len(images))
     for array in (images, y):
@@ -156,13 +259,22 @@ def _check_labels(model, labels, n: int) -> None:
         raise UserError(first_line(error)) from None
 
 
+def _check_condition(model, condition, images) -> None:
+    try:
+        checked_condition(np.asarray(condition), np.shape(images)[:3], model.condition_spec)
+    except (ValueError, tf.errors.InvalidArgumentError) as error:
+        raise UserError(first_line(error)) from None
+
+
 def _is_array(data) -> bool:
     return isinstance(data, np.ndarray | tf.Tensor | tf.Variable)
 
 
 def _checked_element(model, x, *others):
     """Returns an element of a dataset; raises what ``call`` raises when it is drawn."""
-    model.checked_inputs(x, None)
+    images, labels, condition = inputs_of(x)
+    images, labels = model.checked_inputs(images, labels)
+    checked_condition(condition, sizes_of(images), model.condition_spec)
     if others:
         model.likelihood.checked_values(others[0])
     return (x, *others) if others or isinstance(x, tuple) else x
@@ -178,8 +290,8 @@ def _explain_nan(result) -> None:
     if np.isnan(np.asarray(losses, float)).any():
         warnings.warn(
             "the loss is NaN: training has diverged, or an image has values that the likelihood "
-            "does not know, or a label is out of range, which XLA cannot report; run it once "
-            "with jit_compile=False to see the error",
+            "does not know, or a label or a condition is out of range, which XLA cannot report; "
+            "run it once with jit_compile=False to see the error",
             RuntimeWarning,
             stacklevel=3,
         )

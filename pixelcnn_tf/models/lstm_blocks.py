@@ -28,7 +28,7 @@ class _LSTMBlock(Block):
         """Makes the layers, for ``features`` input features and ``gates`` features of gates."""
 
     @abc.abstractmethod
-    def states(self, x, labels):
+    def states(self, x, labels, condition):
         """Returns the hidden states, ``[batch, height, width, features / 2]``."""
 
     @abc.abstractmethod
@@ -39,8 +39,8 @@ class _LSTMBlock(Block):
         """Returns a new recurrent layer for ``gates`` features of gates."""
         return self.make(state_class, name, gates, *args, n_channels=self.n_channels)
 
-    def call(self, inputs, labels=None, training=False):
-        return inputs + self.up(self.drop(self.states(inputs, labels), training))
+    def call(self, inputs, labels=None, training=False, condition=None):
+        return inputs + self.up(self.drop(self.states(inputs, labels, condition), training))
 
     def step(self, inputs, pixels):
         return inputs + self.up.step(self.step_states(inputs, pixels), pixels)
@@ -53,7 +53,8 @@ class RowLSTMBlock(_LSTMBlock):
 
     Args:
         kernel_size: ``(1, k)``, k odd.
-        n_channels, n_classes, dropout: as in ``Block``. Class biases are inside the gates.
+        n_channels, n_classes, dropout, condition_features: as in ``Block``. Class biases and
+            projections of the condition are inside the gates.
 
     Raises:
         ValueError: as ``Block``; a kernel of several rows, or an even one.
@@ -78,14 +79,16 @@ class RowLSTMBlock(_LSTMBlock):
     def build_states(self, features, gates):
         self.gates = self.make_conv("gates", features, gates, self.kernel_size)
         self.bias = self.make_class_bias("class", gates, self.n_channels)
+        self.condition = self.make_condition_bias("condition", gates, self.n_channels)
         self.state = self.make_state(RowLSTMState, "state", gates, self.kernel_size[1])
 
-    def states(self, x, labels):
-        return self.state(add_bias(self.bias, self.gates(x), labels))
+    def states(self, x, labels, condition):
+        x = add_bias(self.bias, self.gates(x), labels)
+        return self.state(add_bias(self.condition, x, condition))
 
     def step_states(self, x, pixels):
         x = step_bias(self.bias, self.gates.step(x, pixels), pixels)
-        return self.state.step(x, pixels)
+        return self.state.step(step_bias(self.condition, x, pixels), pixels)
 
     def get_config(self):
         return {**super().get_config(), "kernel_size": self.kernel_size}
@@ -97,7 +100,8 @@ class DiagonalBiLSTMBlock(_LSTMBlock):
     the receptive field is everything above and to the left.
 
     Args:
-        n_channels, n_classes, dropout: as in ``Block``. Class biases are inside the gates.
+        n_channels, n_classes, dropout, condition_features: as in ``Block``. Class biases and
+            projections of the condition are inside the gates.
 
     Source: arXiv 1601.06759, section 3.2 and figure 5 (right).
 
@@ -111,16 +115,21 @@ class DiagonalBiLSTMBlock(_LSTMBlock):
         n = self.n_channels
         self.left_gates = self.make_conv("left_gates", features, gates)
         self.left_bias = self.make_class_bias("left_class", gates, n)
+        self.left_condition = self.make_condition_bias("left_condition", gates, n)
         self.left = self.make_state(DiagonalLSTMState, "left", gates)
         self.right_gates = self.make_conv("right_gates", features, gates)
         self.right_bias = self.make_class_bias("right_class", gates, n)
+        self.right_condition = self.make_condition_bias("right_condition", gates, n)
         self.right = self.make_state(RightDiagonalLSTMState, "right", gates)
 
-    def states(self, x, labels):
-        left = self.left(add_bias(self.left_bias, self.left_gates(x), labels))
-        return left + self.right(add_bias(self.right_bias, self.right_gates(x), labels))
+    def states(self, x, labels, condition):
+        left = add_bias(self.left_bias, self.left_gates(x), labels)
+        left = self.left(add_bias(self.left_condition, left, condition))
+        right = add_bias(self.right_bias, self.right_gates(x), labels)
+        return left + self.right(add_bias(self.right_condition, right, condition))
 
     def step_states(self, x, pixels):
         left = step_bias(self.left_bias, self.left_gates.step(x, pixels), pixels)
+        left = self.left.step(step_bias(self.left_condition, left, pixels), pixels)
         right = step_bias(self.right_bias, self.right_gates.step(x, pixels), pixels)
-        return self.left.step(left, pixels) + self.right.step(right, pixels)
+        return left + self.right.step(step_bias(self.right_condition, right, pixels), pixels)

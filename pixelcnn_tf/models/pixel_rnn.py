@@ -1,5 +1,6 @@
 """PixelRNN: a masked input convolution, a stack of blocks, masked output layers."""
 
+import inspect
 from typing import Any, Literal
 
 import keras
@@ -16,6 +17,7 @@ from pixelcnn_tf.likelihoods.in_pieces import MOST_LOGITS, log_probs_in_pieces
 from pixelcnn_tf.likelihoods.registry import get_likelihood
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.blocks import Block, PixelCNNResBlock
+from pixelcnn_tf.models.keras_data import inputs_of
 from pixelcnn_tf.utils.serialization import PACKAGE
 from pixelcnn_tf.utils.validation import count
 
@@ -38,8 +40,9 @@ class PixelRNN(PixelModel):
         out_dim: features per channel of the output layers.
         n_layers: number of blocks, from 1 up.
         pixel_layer: the block: a class or function that is called with ``n_channels``, ``name``
-            and ``dtype`` (and ``n_classes``, if given) and returns a block; its name in a config
-            (``'resblock'``); or a block to copy. All blocks must have the same config.
+            and ``dtype`` (and ``n_classes``, if given, and ``condition_features``, if the model is
+            conditional) and returns a block; its name in a config (``'resblock'``); or a block to
+            copy. All blocks must have the same config.
         n_channels: number of channels per pixel; 1 for greyscale images.
         likelihood: a ``Likelihood``, or its name in a config (``'softmax-256'``).
         skip_connections: whether the output of every block is also added, through a 1x1
@@ -50,20 +53,28 @@ class PixelRNN(PixelModel):
             means nothing.
         n_values: number of values of a sub-pixel, 2 to 65,536, for a likelihood whose name does not
             state it (``'logistic-10'``); None: 256, or those of the likelihood.
+        n_condition_channels: makes the model conditional: its blocks depend on a grid of values 0
+            to 255 with this many channels, the condition, which is not masked.
+        condition_factor: images are this many times as high and as wide as their condition.
+        n_condition_codes: the condition holds codes 0 to ``n_condition_codes - 1``, which are
+            embedded, instead of values.
 
     Input: images ``[batch, height, width, n_channels]``, values 0 to ``n_values - 1``
     (255 for ``softmax-256``), of any numeric dtype; integer labels ``[batch]`` if ``n_classes`` is
-    given.
+    given; a condition ``[batch, height / condition_factor, width / condition_factor,
+    n_condition_channels]`` if that is given.
     Output: float32 logits ``[batch, height, width, n_channels, n_params]``.
 
     Raises:
         ValueError: a number of features that does not fit the block, fewer than one layer, images
             of another number of channels; labels that are missing, not integers, or for a model
-            without classes.
-        tf.errors.InvalidArgumentError: labels that are out of range, or not one per image.
+            without classes; likewise for a condition, or one of another shape.
+        tf.errors.InvalidArgumentError: labels or a condition that are out of range, or not one per
+            image.
 
-    Source: arXiv 1601.06759, table 1. The ReLU before the last 1x1 is not in that table;
-    without it the last two convolutions would be one linear map.
+    Source: arXiv 1601.06759, table 1; the condition is that of arXiv 1606.05328, equation 5. The
+    ReLU before the last 1x1 is not in that table; without it the last two convolutions would be one
+    linear map.
 
     Example:
         >>> model = pixelcnn_tf.PixelRNN(hidden_dim=8, out_dim=8, n_layers=2, pixel_layer="gated")
@@ -83,6 +94,9 @@ class PixelRNN(PixelModel):
         n_classes: int | None = None,
         input: Literal["value", "embedding"] | None = None,
         n_values: int | None = None,
+        n_condition_channels: int | None = None,
+        condition_factor: int = 1,
+        n_condition_codes: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -113,6 +127,11 @@ class PixelRNN(PixelModel):
         options = {"n_channels": n_channels, "dtype": self.dtype_policy}
         if n_classes is not None:
             options["n_classes"] = n_classes
+        self.condition_features = self.make_condition_encoder(
+            features, n_condition_channels, condition_factor, n_condition_codes
+        )
+        if self.condition_features is not None:
+            options["condition_features"] = self.condition_features
         self.blocks: list[Any] = [
             _make_block(pixel_layer, name=f"block_{i + 1}", **options) for i in range(n_layers)
         ]
@@ -140,11 +159,19 @@ class PixelRNN(PixelModel):
         for name, own, of_block in [
             ("n_channels", self.n_channels, block.n_channels),
             ("n_classes", self.n_classes, block.n_classes),
+            ("condition_features", self.condition_features, block.condition_features),
         ]:
             if of_block != own:
                 raise ValueError(f"{name}={own!r}: the blocks have {of_block!r}; must be the same")
+        takes = "condition" in inspect.signature(block.call).parameters
+        if self.condition_spec is not None and not takes:
+            raise ValueError(
+                f"n_condition_channels={self.condition_spec.n_channels}: the call of "
+                f"{type(block).__name__} takes no condition; give it an argument 'condition', see "
+                "docs/extending.md"
+            )
 
-    def build(self, images_shape, labels_shape=None):
+    def build(self, images_shape, labels_shape=None, condition_shape=None):
         self.checked_shape(images_shape)
         shape = (None, None, None, self.n_channels)  # images of any size
         if self.embedding is not None:
@@ -163,15 +190,17 @@ class PixelRNN(PixelModel):
         self.output_conv.build(shape)
         self.built = True
 
-    def call(self, images, labels=None, training=False, log_probs=False):
+    def call(self, images, labels=None, condition=None, training=False, log_probs=False):
         """Returns the logits or, with ``log_probs``, the log-probabilities of the values of the
         images themselves, float32 ``[batch, height, width, n_channels]``; those are evaluated for a
         part of the pixels at a time, see ``nll``."""
+        images, labels, condition = inputs_of(images, labels, condition)
         images, labels = self.checked_inputs(images, labels, log_probs)
+        given = {"labels": labels, "condition": self.encoded(condition, images)}
+        given = {name: value for name, value in given.items() if value is not None}
         x = self.input_conv(
             self.scale(images) if self.embedding is None else self.embedding(images)
         )
-        given = {} if labels is None else {"labels": labels}
         skipped = []
         for i, block in enumerate(self.blocks):
             x = block(x, **given)  # Keras passes ``training`` on
@@ -203,10 +232,18 @@ class PixelRNN(PixelModel):
     def _has_many_outputs(self) -> bool:
         return self.likelihood.n_params > MOST_OUTPUTS
 
-    def nll(self, images, labels=None, training: bool = False, per_subpixel: bool = False):
+    def nll(
+        self,
+        images,
+        labels=None,
+        training: bool = False,
+        per_subpixel: bool = False,
+        condition=None,
+    ):
         if not self._has_many_outputs:
-            return super().nll(images, labels, training, per_subpixel)
-        given = {} if labels is None else {"labels": labels}
+            return super().nll(images, labels, training, per_subpixel, condition)
+        given = {"labels": labels, "condition": condition}
+        given = {name: value for name, value in given.items() if value is not None}
         nats = -self(images, training=training, log_probs=True, **given)
         return nats if per_subpixel else tf.reduce_sum(nats, axis=[1, 2, 3])
 

@@ -24,7 +24,8 @@ from pixelcnn_tf.layers.incremental import IncrementalLayer, layers_of
 from pixelcnn_tf.layers.normalized_conv import NormalizedConv2D
 from pixelcnn_tf.likelihoods.logistic_mixture import LogisticMixture, PixelMixture
 from pixelcnn_tf.models.base import PixelModel
-from pixelcnn_tf.models.pixelcnn_pp_blocks import Stream
+from pixelcnn_tf.models.keras_data import inputs_of
+from pixelcnn_tf.models.pixelcnn_pp_blocks import Stream, halved
 from pixelcnn_tf.models.pixelcnn_pp_incremental import (
     IncrementalNetwork,
     NetworkState,
@@ -50,10 +51,13 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
         n_classes: number of classes of a class-conditional model.
         dropout: dropout rate within every block, in training.
         n_values: number of values of a sub-pixel, 2 to 65,536; None: 256.
+        n_condition_channels, condition_factor, n_condition_codes: as in ``PixelRNN``, for a
+            conditional model. At lower resolutions its blocks get means of the features of the
+            condition, over 2x2 or 4x4 pixels.
 
     Input: images ``[batch, height, width, n_channels]``, values 0 to ``n_values - 1`` of any
     numeric dtype, height and width multiples of 4; integer labels ``[batch]`` if ``n_classes`` is
-    given.
+    given, and a condition, as in ``PixelRNN``.
     Output: float32 ``[batch, height, width, n_channels, 3 * n_mix]``, the parameters of a mixture
     for every sub-pixel given all sub-pixels before it, for the likelihood ``logistic-N_MIX``. So
     the model is scored and sampled like any other.
@@ -91,6 +95,9 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
         n_classes: int | None = None,
         dropout: float = 0.5,
         n_values: int | None = None,
+        n_condition_channels: int | None = None,
+        condition_factor: int = 1,
+        n_condition_codes: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -104,6 +111,9 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
             self.n_mix, n_values=256 if n_values is None else n_values
         )
         self.n_values = n_values
+        condition_features = self.make_condition_encoder(
+            self.n_filters, n_condition_channels, condition_factor, n_condition_codes
+        )
         self._mixture = PixelMixture(self.likelihood, n_channels)
 
         def conv(name, size, direction, mask_type="A", filters=self.n_filters, dtype=None):
@@ -113,6 +123,7 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
         def streams(name, direction):
             sizes = direction, self.n_filters, self.n_resnet
             options = {"n_classes": n_classes, "dropout": dropout, "dtype": self.dtype_policy}
+            options["condition_features"] = condition_features
             return [
                 Stream(*sizes, level == N_LEVELS - 1, name=f"{name}_{level}", **options)
                 for level in range(N_LEVELS)
@@ -127,7 +138,7 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
         n_params = self._mixture.n_params
         self.output_conv = conv("output_conv", 1, "down_right", "B", n_params, "float32")
 
-    def build(self, images_shape, labels_shape=None):
+    def build(self, images_shape, labels_shape=None, condition_shape=None):
         self.checked_shape(images_shape)
         for layer in self.input_convs():
             layer.build((None, None, None, self.n_channels + 1))
@@ -145,9 +156,12 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
         inside = [layer for layer in layers if isinstance(layer, NormalizedConv2D)]
         return [*self.input_convs(), *inside, self.output_conv]
 
-    def call(self, images, labels=None, training=False):
+    def call(self, images, labels=None, condition=None, training=False):
+        images, labels, condition = inputs_of(images, labels, condition)
         images, labels = self.checked_inputs(images, labels)
-        options = {"training": training, **({} if labels is None else {"labels": labels})}
+        given = {"labels": labels, "condition": self.encoded(condition, images)}
+        options = {name: value for name, value in given.items() if value is not None}
+        options["training"] = training
         x = self._inputs(images)
         vertical = self.input_above(x)
         horizontal = self.input_left_above(x) + self.input_left(x)
@@ -161,7 +175,8 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
 
         Args:
             vertical, horizontal: ``[batch, height, width, n_filters]`` of this level.
-            options: ``labels`` and ``training``, for the blocks.
+            options: ``training``, ``labels`` and ``condition`` for the blocks; the latter of this
+                level.
 
         Returns:
             both streams, of the same shape.
@@ -174,7 +189,10 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
             skips.append((vertical, horizontal))
         if level + 1 < N_LEVELS:
             lower = v_stream.shrink(vertical), h_stream.shrink(horizontal)
-            vertical, horizontal = self._level(level + 1, *lower, options)
+            below = dict(options)
+            if "condition" in options:
+                below["condition"] = halved(options["condition"])
+            vertical, horizontal = self._level(level + 1, *lower, below)
             vertical, horizontal = v_stream.upsampled(vertical), h_stream.upsampled(horizontal)
         else:
             skips.pop()  # the up path starts from it
@@ -190,7 +208,7 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
         x = self.scale(images)
         return tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
 
-    def initialize_from(self, images, labels=None) -> None:
+    def initialize_from(self, images, labels=None, condition=None) -> None:
         """Sets gains and biases from a batch of images, once, before training.
 
         Afterwards each feature of each convolution has mean 0 and standard deviation 1 on these
@@ -199,7 +217,7 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
         ``train`` calls it; before Keras's ``fit`` or ``Trainer.fit``, call it yourself.
 
         Args:
-            images, labels: as for ``call``; about 100 images are enough.
+            images, labels, condition: as for ``call``; about 100 images are enough.
 
         Raises:
             ValueError: no images, or as ``call``.
@@ -215,7 +233,7 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
         try:
             for conv in convs:
                 conv.initializing = True
-            self.call(tf.convert_to_tensor(images), labels)
+            self.call(tf.convert_to_tensor(images), labels, condition)
         finally:
             for conv in convs:
                 conv.initializing = False

@@ -5,10 +5,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pixelcnn_tf.layers.condition import ConditionBias
 from pixelcnn_tf.layers.incremental import Incremental, IncrementalLayer, layers_of
 from pixelcnn_tf.layers.normalized_conv import NormalizedConv2D
 from pixelcnn_tf.layers.pointwise import ClassBias, Dropout, concat_elu
 from pixelcnn_tf.layers.schedule import Schedule
+from pixelcnn_tf.models.blocks import add_bias, step_bias
 from pixelcnn_tf.utils.serialization import PACKAGE
 
 #: Rows and columns of the convolutions of each stream.
@@ -20,18 +22,21 @@ class GatedResnet(Incremental, keras.layers.Layer):
     """A gated residual block: two convolutions of concatenated ELUs and a gate.
 
     With ``e(x) = [elu(x), elu(-x)]``, the convolutions ``c1`` and ``c2``, a 1x1 convolution ``j``
-    of the auxiliary features and the bias ``b`` of the label::
+    of the auxiliary features, the bias ``b`` of the label and a projection ``p`` of the features
+    ``s`` of the condition::
 
-        a, g = split(c2(dropout(e(c1(e(x)) + j(e(aux))))) + b)
+        a, g = split(c2(dropout(e(c1(e(x)) + j(e(aux))))) + b + p(s))
         output = x + a * sigmoid(g)
 
     Args:
         direction: that of the convolutions: ``'down'`` (2x3) or ``'down_right'`` (2x2).
         n_classes: number of classes of a class-conditional model.
         dropout: dropout rate before the second convolution, in training.
+        condition_features: number of features of the condition of a conditional model.
 
     Input: ``[batch, height, width, features]``; auxiliary features ``[batch, height, width, any]``
-    (of the other stream, or of an earlier layer); integer labels ``[batch]``.
+    (of the other stream, or of an earlier layer); integer labels ``[batch]``; features of the
+    condition ``[batch, height, width, condition_features]``.
     Output: of the shape of the input.
 
     Source: arXiv 1701.05517, section 2.5, and the code named in its section 3 for the gate.
@@ -43,10 +48,18 @@ class GatedResnet(Incremental, keras.layers.Layer):
     TensorShape([2, 8, 8, 6])
     """
 
-    def __init__(self, direction: str, n_classes: int | None = None, dropout: float = 0.5, **kw):
+    def __init__(
+        self,
+        direction: str,
+        n_classes: int | None = None,
+        dropout: float = 0.5,
+        condition_features: int | None = None,
+        **kw,
+    ):
         super().__init__(**kw)
         self.direction = direction
         self.n_classes = n_classes
+        self.condition_features = condition_features
         self.dropout = dropout
         self._drop = Dropout(dropout, dtype=self.dtype_policy) if dropout else None
 
@@ -63,23 +76,27 @@ class GatedResnet(Incremental, keras.layers.Layer):
         kernel_size = KERNELS[self.direction]
         self.first = conv("first", 2 * features, features, kernel_size)
         self.second = conv("second", 2 * features, 2 * features, kernel_size, init_scale=0.1)
-        self.join = self.bias = None
+        self.join = self.bias = self.condition = None
         if aux_shape is not None:
             self.join = conv("join", 2 * aux_shape[-1], features, 1)
         if self.n_classes is not None:
             self.bias = ClassBias(self.n_classes, 1, name="class", **options)
             self.bias.build((None, None, None, 2 * features))
+        if self.condition_features is not None:
+            self.condition = ConditionBias(self.condition_features, 1, name="condition", **options)
+            self.condition.build((None, None, None, 2 * features))
 
     def incremental_layers(self) -> list[IncrementalLayer]:
-        return layers_of([self.first, self.second, self.join, self.bias])
+        return layers_of([self.first, self.second, self.join, self.bias, self.condition])
 
-    def call(self, inputs, aux=None, labels=None, training=False):
+    def call(self, inputs, aux=None, labels=None, training=False, condition=None):
         x = self.first(concat_elu(inputs))
         if self.join is not None:
             x += self.join(concat_elu(aux))
         x = concat_elu(x)
         x = self.second(x if self._drop is None else self._drop(x, training=training))
-        return _gated(inputs, x if self.bias is None else self.bias(x, labels))
+        x = add_bias(self.bias, x, labels)
+        return _gated(inputs, add_bias(self.condition, x, condition))
 
     def row(self, inputs, aux, pixels):
         """Evaluates a block of direction ``'down'`` for the next row,
@@ -88,7 +105,8 @@ class GatedResnet(Incremental, keras.layers.Layer):
         if self.join is not None:
             x += self.join.next_row(concat_elu(aux), pixels)
         x = self.second.next_row(concat_elu(x), pixels)
-        return _gated(inputs, x if self.bias is None else x + pixels[self.bias].state)
+        x = x if self.bias is None else x + pixels[self.bias].state
+        return _gated(inputs, x if self.condition is None else self.condition.row(x, pixels))
 
     def step(self, inputs, aux, pixels):
         """Evaluates a block of direction ``'down_right'`` at one pixel, ``[batch, features]``."""
@@ -96,18 +114,34 @@ class GatedResnet(Incremental, keras.layers.Layer):
         if self.join is not None:
             x += self.join.step(concat_elu(aux), pixels)
         x = self.second.step(concat_elu(x), pixels)
-        return _gated(inputs, x if self.bias is None else self.bias.step(x, pixels))
+        x = step_bias(self.bias, x, pixels)
+        return _gated(inputs, step_bias(self.condition, x, pixels))
 
     def compute_output_shape(self, inputs_shape, aux_shape=None, labels_shape=None):
         return inputs_shape
 
     def get_config(self):
-        return {
+        config = {
             **super().get_config(),
             "direction": self.direction,
             "n_classes": self.n_classes,
             "dropout": self.dropout,
         }
+        if self.condition_features is not None:  # else as in files of version 0.2
+            config["condition_features"] = self.condition_features
+        return config
+
+
+def halved(condition: tf.Tensor) -> tf.Tensor:
+    """Returns the features of a condition at the next lower resolution: means over 2x2 pixels.
+
+    Example:
+
+    >>> from pixelcnn_tf.models.pixelcnn_pp_blocks import halved
+    >>> halved(tf.zeros([2, 8, 8, 6])).shape
+    TensorShape([2, 4, 4, 6])
+    """
+    return tf.nn.avg_pool2d(condition, 2, 2, "SAME")
 
 
 def _gated(inputs, x):
@@ -189,4 +223,8 @@ class Stream(Incremental, keras.layers.Layer):
     def schedule(self, schedule: Schedule, level: int) -> Schedule:
         """Returns the schedule of the image as this level sees it: row by row."""
         height, width = schedule.height >> level, schedule.width >> level
-        return Schedule(self, schedule.batch, height, width, schedule.labels, lag=width)
+        condition = schedule.condition
+        for _ in range(level * (condition is not None)):
+            condition = halved(condition)
+        labels = schedule.labels
+        return Schedule(self, schedule.batch, height, width, labels, lag=width, condition=condition)

@@ -209,7 +209,7 @@ class IncrementalNetwork:
         """
         stream, (state, *lower) = self.model.above[level], states
         schedule = stream.schedule(self.schedule, level)
-        pixels = schedule.pixels(0, self.weights.vertical[level], state.layers)
+        pixels = schedule.pixels(row * schedule.width, self.weights.vertical[level], state.layers)
         skips = [x]
         for block in stream.there:
             skips.append(block.row(skips[-1], None, pixels))

@@ -77,7 +77,7 @@ class SnailBlock(Block):
     With ELUs ``e``, masked convolutions ``c`` and the attention ``A`` of the image and the
     features ``x``, which ends with a 1x1 convolution::
 
-        n_residual times    a, b = split(c2(dropout(e(c1(e(x))))) + class bias)
+        n_residual times    a, b = split(c2(dropout(e(c1(e(x))))) + class bias + condition)
                             x = x + a * sigmoid(b)
         then                a, b = split(m2(dropout(e(m1(e(x)) + A(image, x)))))
                             x = x + a * sigmoid(b)
@@ -88,7 +88,8 @@ class SnailBlock(Block):
     Args:
         kernel_size: ``(height, width)`` of the kernels around the pixel; ``(2, 2)`` covers the
             pixel itself and those above, to the left, and above to the left, as in the paper.
-        n_channels, n_classes, dropout: as in ``Block``. Class biases are inside the gates.
+        n_channels, n_classes, dropout, condition_features: as in ``Block``. Class biases and
+            projections of the condition are inside the gates.
         n_residual: number of gated residual blocks before the attention.
         n_heads, key_features, value_features: as in ``CausalAttention``.
         attention_every: in a stack, only every so-manieth block attends: with 2 the second, the
@@ -155,6 +156,9 @@ class SnailBlock(Block):
         numbers, size = range(1, self.n_residual + 1), self.kernel_size
         self.firsts = [conv(f"first_{i}", n, size) for i in numbers]
         self.biases = [self.make_class_bias(f"class_{i}", 2 * n, self.n_channels) for i in numbers]
+        self.conditions = [
+            self.make_condition_bias(f"condition_{i}", 2 * n, self.n_channels) for i in numbers
+        ]
         self.seconds = [gates(f"second_{i}", size) for i in numbers]
         if self.attends:
             attention = (n, self.n_heads, self.key_features, self.value_features, self.n_channels)
@@ -164,11 +168,16 @@ class SnailBlock(Block):
             )
             self.merge, self.merge_gates = conv("merge", n), gates("merge_gates", 1)
 
-    def call(self, inputs, labels=None, training=False):
+    def _residual(self):
+        """The layers of each gated residual block."""
+        return zip(self.firsts, self.seconds, self.biases, self.conditions, strict=True)
+
+    def call(self, inputs, labels=None, training=False, condition=None):
         image, x = inputs
-        for first, second, bias in zip(self.firsts, self.seconds, self.biases, strict=True):
+        for first, second, bias, given in self._residual():
             hidden = tf.nn.elu(first(tf.nn.elu(x)))
             gates = add_bias(bias, second(self.drop(hidden, training)), labels)
+            gates = add_bias(given, gates, condition)
             x = x + gate(gates, self.n_channels, activation=None)
         if self.attends:
             hidden = tf.nn.elu(self.merge(tf.nn.elu(x)) + self.attention([image, x]))
@@ -177,9 +186,10 @@ class SnailBlock(Block):
         return image, x
 
     def step(self, x, pixels):
-        for first, second, bias in zip(self.firsts, self.seconds, self.biases, strict=True):
+        for first, second, bias, given in self._residual():
             hidden = tf.nn.elu(first.step(tf.nn.elu(x), pixels))
             gates = step_bias(bias, second.step(hidden, pixels), pixels)
+            gates = step_bias(given, gates, pixels)
             x = x + gate(gates, 1, activation=None)
         if self.attends:
             attended = self.attention.step(x, pixels)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixelcnn_tf.models.base import PixelModel
-from pixelcnn_tf.models.inputs import check_images, check_model, labels_for
+from pixelcnn_tf.models.inputs import check_images, check_model, condition_for, labels_for
 from pixelcnn_tf.sampling.generate import generate_images
 from pixelcnn_tf.sampling.scheduler import plan_batches
 from pixelcnn_tf.sampling.settings import SamplingSettings, is_integer
@@ -26,6 +26,8 @@ def complete_images(
     labels: npt.ArrayLike | None = None,
     settings: SamplingSettings | None = None,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    condition: npt.ArrayLike | None = None,
     **overrides: Any,
 ) -> np.ndarray:
     """Draws the hidden part of images again, several times.
@@ -42,6 +44,8 @@ def complete_images(
         seed: the same seed draws the same completions.
         labels: for a class-conditional model: one integer for all images or ``[n]``.
         settings, progress, overrides: as in ``generate_images``.
+        condition: for a conditional model: integers ``[n, height, width, channels]``, or without
+            ``n`` one for all images.
 
     Returns:
         integers as ``generate_images`` returns, ``[n, n_completions, height, width, channels]``;
@@ -70,6 +74,7 @@ def complete_images(
         raise UserError(f"n_completions={n_completions!r}: must be an integer from 1 up")
     settings = (settings or SamplingSettings()).updated(overrides)
     labels = labels_for(model, labels, n)
+    given = condition_for(model, condition, n, (height, width))
     try:
         hidden = np.asarray(hidden)
     except ValueError:  # lists of different lengths
@@ -91,6 +96,7 @@ def complete_images(
         initial_images=images.repeat(n_completions, axis=0),
         known=~(hidden.repeat(n_completions, axis=0) if hidden.ndim == 4 else hidden),
         labels=None if labels is None else labels.repeat(n_completions),
+        condition=None if given is None else np.asarray(given).repeat(n_completions, axis=0),
         settings=settings,
         progress=progress,
     )

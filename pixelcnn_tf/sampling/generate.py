@@ -12,7 +12,13 @@ import tensorflow as tf
 
 from pixelcnn_tf.layers.incremental import IncrementalModel
 from pixelcnn_tf.models.base import PixelModel
-from pixelcnn_tf.models.inputs import check_images, check_model, check_size, labels_for
+from pixelcnn_tf.models.inputs import (
+    check_images,
+    check_model,
+    check_size,
+    condition_for,
+    labels_for,
+)
 from pixelcnn_tf.sampling.loops import Results, Tables, split_weights
 from pixelcnn_tf.sampling.scheduler import (
     IncrementalBatch,
@@ -26,6 +32,7 @@ from pixelcnn_tf.sampling.scheduler import (
 from pixelcnn_tf.sampling.settings import SamplingSettings, check_seed, is_integer
 from pixelcnn_tf.sampling.uniforms import stateless_uniforms
 from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.stored_images import StoredImages
 from pixelcnn_tf.utils.values import dtype_for
 
 
@@ -38,6 +45,7 @@ def generate_images(
     *,
     known: npt.ArrayLike | None = None,
     labels: npt.ArrayLike | None = None,
+    condition: npt.ArrayLike | None = None,
     settings: SamplingSettings | None = None,
     progress: Callable[[int, int], None] | None = None,
     **overrides: Any,
@@ -58,6 +66,9 @@ def generate_images(
             of ``initial_images`` that are kept. The others are drawn.
         labels: for a class-conditional model: one integer for all images or ``[n_images]``,
             0 to ``n_classes - 1``.
+        condition: for a conditional model: integers ``[n_images, height, width, channels]`` or one
+            for all images, ``[height, width, channels]``; height and width are those of the images
+            divided by the model's ``condition_factor``.
         settings: ``temperature``, ``top_p``, ``method``, ``batch_size`` and others; see
             ``SamplingSettings``.
         progress: called with the number of pixels done and the number of all pixels, several
@@ -87,9 +98,10 @@ def generate_images(
     settings = (settings or SamplingSettings()).updated(overrides)
     check_method(model, settings.method)
     labels = labels_for(model, labels, int(n_images))
+    given = condition_for(model, condition, int(n_images), shape[1:3])
     size, workers = plan_batches(model, shape, settings)
     images, known = _initial_state(model, shape, initial_images, known)
-    job = _Job(model, int(seed), images, known, labels, settings)
+    job = _Job(model, int(seed), images, known, labels, given, settings)
     weights = split_weights(model) if settings.method == "incremental" else []
 
     out = np.empty(shape, dtype_for(model.likelihood.n_values))
@@ -114,6 +126,7 @@ class _Job(NamedTuple):
     Attributes:
         images, known: checked, both ``[n_images, height, width, channels]``.
         labels: int32 ``[n_images]`` or None.
+        condition: integers ``[n_images, height, width, channels]`` or None.
     """
 
     model: Any
@@ -121,6 +134,7 @@ class _Job(NamedTuple):
     images: np.ndarray
     known: np.ndarray
     labels: np.ndarray | None
+    condition: np.ndarray | StoredImages | None
     settings: SamplingSettings
 
     def batch(self, first: int, size: int, weights: list) -> NaiveBatch | IncrementalBatch:
@@ -138,16 +152,22 @@ class _Job(NamedTuple):
         n_dims = math.prod(images.shape[1:])
         uniforms = stateless_uniforms(self.seed, part.start, size, n_dims).numpy()
         temperature, top_p = self.settings.temperature, self.settings.top_p
-        labels = None
-        if self.labels is not None:
-            labels = tf.constant(np.pad(self.labels[part], [0, size - len(images)]))
+
+        def filled_up(array):
+            """The part of ``array`` for these images, as long as the batch."""
+            if array is None:
+                return None
+            missing = [(0, size - len(images)), *[(0, 0)] * (array.ndim - 1)]
+            return tf.constant(np.pad(array[part], missing))
+
         return Tables(
             images=tf.constant(table_of(images, size), tf.float32),
             known=tf.constant(table_of(known, size)) if self.known.any() else None,
             uniforms=tf.constant(table_of(uniforms.reshape(-1, *images.shape[1:]), size)),
             temperature=None if temperature == 1 else tf.constant(temperature, tf.float32),
             top_p=None if top_p == 1 else tf.constant(top_p, tf.float32),
-            labels=labels,
+            labels=filled_up(self.labels),
+            condition=filled_up(self.condition),
         )
 
 
@@ -156,6 +176,7 @@ def teacher_forced_logits(
     images: npt.ArrayLike,
     jit_compile: bool | None = None,
     labels: npt.ArrayLike | None = None,
+    condition: npt.ArrayLike | None = None,
 ) -> np.ndarray:
     """Evaluates a model incrementally on given images, for tests that compare the logits with
     those of ``model(images)``.
@@ -163,14 +184,14 @@ def teacher_forced_logits(
     Args:
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
         images: integers ``[batch, height, width, channels]``, 0 to ``n_values - 1``.
-        labels: as in ``generate_images``.
+        labels, condition: as in ``generate_images``.
         jit_compile: as in ``SamplingSettings``.
 
     Returns:
         float32 ``[batch, height, width, channels, n_params]``.
 
     Raises:
-        UserError: images of another shape or with other values; labels as in
+        UserError: images of another shape or with other values; labels and condition as in
             ``generate_images``.
 
     Example:
@@ -185,9 +206,11 @@ def teacher_forced_logits(
     images = check_images(model, images)
     size = images.shape[1:3]
     labels = labels_for(model, labels, len(images))
+    given = condition_for(model, condition, len(images), size)
     tables = Tables(
         images=tf.constant(table_of(images, len(images)), tf.float32),
         labels=None if labels is None else tf.constant(labels),
+        condition=None if given is None else tf.constant(np.asarray(given)),
     )
     results = Results(tables.images, tf.zeros([*tables.images.shape, model.likelihood.n_params]))
     everything = np.arange(images[0].size)

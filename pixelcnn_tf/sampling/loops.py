@@ -26,6 +26,7 @@ class Tables(NamedTuple):
         uniforms: float32 table of numbers in [0, 1).
         temperature, top_p: as in ``SamplingSettings``; None for 1.
         labels: int32 ``[batch]``, for a class-conditional model.
+        condition: ``[batch, height, width, channels]``, for a conditional model.
 
     Example:
         >>> tables = Tables(images=tf.zeros([17, 1, 2]))  # two greyscale images of 4x4, all known
@@ -39,6 +40,7 @@ class Tables(NamedTuple):
     temperature: tf.Tensor | None = None
     top_p: tf.Tensor | None = None
     labels: tf.Tensor | None = None
+    condition: tf.Tensor | None = None
 
 
 class Results(NamedTuple):
@@ -177,9 +179,11 @@ def _naive_loop(model, size, tables, results, first, stop):
 
     def step(i, images):
         row, column, channel = i // (width * channels), i // channels % width, i % channels
-        labels = () if tables.labels is None else (tables.labels,)
-        seen = images[:, : (row // unit + 1) * unit]
-        logits = model(seen, *labels, training=False)[:, row, column, channel]
+        given = {"labels": tables.labels, "condition": tables.condition}
+        given = {name: value for name, value in given.items() if value is not None}
+        # A condition is that of the whole image.
+        seen = images if "condition" in given else images[:, : (row // unit + 1) * unit]
+        logits = model(seen, **given, training=False)[:, row, column, channel]
         values = choose(logits, lambda table: table[i // channels, channel])
         where = [tf.fill([n], at) for at in (row, column, channel)]
         indices = tf.stack([batch, *where], axis=1)

@@ -136,7 +136,11 @@ class IncrementalBatch(_Batch):
         self._arguments = model, size, weights, tables
         self._options = {"jit_compile": jit_compile, "chooser": chooser}
         height, width = size
-        schedule = Schedule(model, tables.images.shape[2], height, width, tables.labels)
+        condition = None
+        if tables.condition is not None:  # once: it does not change
+            condition = model.condition_encoder(tables.condition)
+        batch = tables.images.shape[2]
+        schedule = Schedule(model, batch, height, width, tables.labels, condition=condition)
         self._states = schedule.init_states()
         if unknown.size:
             row, column = np.divmod(unknown // model.n_channels, width)

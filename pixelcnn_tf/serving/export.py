@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from pixelcnn_tf import __version__
 from pixelcnn_tf.models.base import PixelModel
-from pixelcnn_tf.models.inputs import check_model
+from pixelcnn_tf.models.inputs import check_model, refuse_condition
 from pixelcnn_tf.sampling.generate import checked_image_size, supports_incremental
 from pixelcnn_tf.sampling.loops import compiles
 from pixelcnn_tf.sampling.settings import is_integer
@@ -68,6 +68,7 @@ def export_model(
     TensorShape([3])
     """
     check_model(model)
+    refuse_condition(model, "export")
     height, width = checked_image_size(model, image_size)
     sizes = _checked_batch_sizes(batch_sizes)
     path = check_folder(path, force)

@@ -1,6 +1,7 @@
 """The ``train`` command after its flags: from a config to a trained model."""
 
 import contextlib
+import math
 import sys
 import time
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from pixelcnn_tf.config.plugins import errors_in_plugins
 from pixelcnn_tf.config.schema import Config
+from pixelcnn_tf.data.conditions import condition_shape
 from pixelcnn_tf.data.images import ImageArray, Images
 from pixelcnn_tf.data.paths import path_classes
 from pixelcnn_tf.data.pipeline import load_for
@@ -66,9 +68,11 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
         images = load_for(config.data, config.model.n_classes)
         names = path_classes(config.data) if config.model.n_classes is not None else None
         height, width, channels = images.train.shape[1:]
-        config = config.resolved(height, width, channels, names, largest_value(images))
+        largest, condition = largest_value(images), condition_shape(images)
+        config = config.resolved(height, width, channels, names, largest, condition)
         likelihood = get_likelihood(config.model.likelihood, config.model.n_values)
         check_values(images, likelihood, config.data.source)
+        check_condition(images, config)
         check_choice(images, likelihood)
     check_same_run(cluster, config, images, fresh)
     run = RunFolder(config.run_dir)
@@ -113,14 +117,20 @@ def _try_plugins(config: Config, images: Images) -> None:
     a plugin is reported before anything is written."""
     startup.find_devices()
     by_class = config.model.n_classes is not None
-    labels = np.asarray(images.train_labels)[:1] if by_class else None
-    given = () if labels is None else (labels,)
+    given = {"labels": np.asarray(images.train_labels)[:1]} if by_class else {}
     with errors_in_plugins(config.plugins):
         model = build_model(config)
-        model.likelihood(images.train[:1], model(images.train[:1], *given))
+        first, spec, side = images.train[:1], model.condition_spec, model.size_unit
+        if spec is not None:  # zeros are codes as well as values
+            given["condition"] = np.zeros([1, *spec.shape_for(*first.shape[1:3])], np.uint8)
+            side = math.lcm(side, spec.factor)
+        model.likelihood(first, model(first, **given))
         if supports_incremental(model):
-            side = -(-4 // model.size_unit) * model.size_unit  # from 4 up, a multiple
-            teacher_forced_logits(model, images.train[:1][:, :side, :side], False, labels)
+            side = -(-4 // side) * side  # from 4 up, a multiple
+            part = first[:, :side, :side]
+            if spec is not None:
+                given["condition"] = np.zeros([1, *spec.shape_for(*part.shape[1:3])], np.uint8)
+            teacher_forced_logits(model, part, False, **given)
 
 
 def _train(
@@ -217,6 +227,32 @@ def check_values(images: Images, likelihood: Likelihood, source: str = "the sour
         raise UserError(
             f"model.likelihood: {likelihood.name} has values from 0 to {n_values - 1}, the {name} "
             f"images of {source} go from {least} to {largest}; {cure}"
+        )
+
+
+def check_condition(images: Images, config: Config) -> None:
+    """Make sure that the conditions of images have values that the model takes.
+
+    Args:
+        images: those to be trained on and scored.
+        config: of the run.
+
+    Raises:
+        UserError: a condition has a value that is no code, or is above 255 without codes.
+
+    Example:
+
+    >>> config = pixelcnn_tf.Config()
+    >>> images = pixelcnn_tf.load_images("digits_grey")
+    >>> pixelcnn_tf.training.experiment.check_condition(images, config)
+    """
+    parts = [images.train_condition, images.test_condition, images.validation_condition]
+    largest = max([0, *(int(part.max()) for part in parts if part is not None)])
+    n_values = config.model.n_condition_codes or 256
+    if largest >= n_values:
+        raise UserError(
+            f"model.n_condition_codes: {config.model.n_condition_codes}, but the conditions go up "
+            f"to {largest}; must be at least {largest + 1}"
         )
 
 

@@ -24,7 +24,8 @@ def forbidden_changes(old: Config, new: Config, same_images: bool = False) -> li
     """Returns the keys whose values differ, excluding those that a resumed run may change.
 
     More steps or minutes only make a run longer, unless the learning rate depends on them. With
-    the same images, all of ``data`` may change but how they are made binary, augmented and noisy.
+    the same images, all of ``data`` may change but how they are made binary, augmented and noisy,
+    and what conditions are made of them.
 
     Args:
         old: the config that the run was started with.
@@ -48,7 +49,7 @@ def forbidden_changes(old: Config, new: Config, same_images: bool = False) -> li
     before, after = flat(old.model_dump()), flat(new.model_dump())
     if same_images:
         free |= {key for key in {**before, **after} if key.startswith("data.")}
-        free -= {"data.binarize", "data.augment", "data.mutation_rate"}
+        free -= {"data.binarize", "data.augment", "data.mutation_rate", "data.condition"}
     return [
         f"{key}: {before.get(key)} there, {after.get(key)} here"
         + (

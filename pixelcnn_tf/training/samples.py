@@ -1,10 +1,12 @@
 """Samples of a model in training, and the memory that they need."""
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pixelcnn_tf.config.schema import Config
+from pixelcnn_tf.data.conditions import condition_of
 from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.sampling.generate import generate_images, supports_incremental
 from pixelcnn_tf.sampling.scheduler import plan_batches
@@ -15,7 +17,32 @@ from pixelcnn_tf.training.tensorboard import Summaries
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.machine import memory
 from pixelcnn_tf.utils.progress import sampling_progress
-from pixelcnn_tf.visualization.plots import image_grid, save_image
+from pixelcnn_tf.visualization.plots import condition_grid, image_grid, save_image
+
+#: Samples per condition in the grids of a conditional model.
+DRAWS = 4
+
+
+class ShownConditions(NamedTuple):
+    """Conditions for samples, and the images that they belong to.
+
+    Attributes:
+        condition: integers ``[n, height, width, channels]``.
+        images: uint8 ``[n, height, width, channels]``.
+        labels: int32 ``[n]``; None without labels.
+
+    Example:
+        >>> from pixelcnn_tf.training.samples import ShownConditions
+        >>> ShownConditions(np.zeros([1, 2, 2, 1]), np.zeros([1, 4, 4, 1]), None).labels
+    """
+
+    condition: np.ndarray
+    images: np.ndarray
+    labels: Any
+
+
+def _first(array, n: int):
+    return None if array is None else array[:n]
 
 
 class Sampling(Steps):
@@ -26,6 +53,7 @@ class Sampling(Steps):
         run: its ``RunFolder``.
         step: number of training steps made.
         summaries: its ``Summaries``.
+        shown: for a conditional model: the conditions of ``show`` and their images and labels.
 
     Example:
 
@@ -43,13 +71,33 @@ class Sampling(Steps):
     run: RunFolder
     step: int
     summaries: Summaries
+    shown: "ShownConditions | None" = None
+
+    def show(self, images: Images) -> None:
+        """Chooses the conditions of the samples of a conditional model: those of the first
+        validation images or, without any, of the first test images. Each gets ``DRAWS`` samples.
+        """
+        if self.model.condition_spec is None:
+            return
+        split = "test" if images.validation is None else "validation"
+        n = max(1, self.config.sampling.n_images // DRAWS)
+        part = images._replace(
+            **{split: getattr(images, split)[:n]},
+            **{f"{split}_condition": _first(getattr(images, f"{split}_condition"), n)},
+        )
+        self.shown = ShownConditions(
+            np.asarray(condition_of(part, split)),
+            np.asarray(getattr(part, split)),
+            _first(getattr(images, f"{split}_labels"), n),
+        )
 
     def create_image_samples(
         self, n_images: int | None = None, seed: int | None = None
     ) -> np.ndarray:
         """Draw images from the model, with the averaged weights if there are any, of the size in
         the config; those of a class-conditional model are divided evenly among its classes, in
-        order.
+        order; those of a conditional model among the conditions of ``show``, whose labels they
+        have.
 
         Args:
             n_images: ``sampling.n_images`` if not given.
@@ -64,6 +112,13 @@ class Sampling(Steps):
         n_images = n_images or self.config.sampling.n_images
         n_classes = self.model.n_classes
         labels = None if n_classes is None else np.arange(n_images) * n_classes // n_images
+        condition = None
+        if self.model.condition_spec is not None:
+            if self.shown is None:
+                raise UserError("samples of a conditional model: call show(images) first")
+            which = np.arange(n_images) * len(self.shown.condition) // n_images
+            condition = self.shown.condition[which]
+            labels = None if n_classes is None else self.shown.labels[which]
         with sampling_progress(n_images, image_size) as show, self.averaged_weights():
 
             def between(done: int, total: int) -> None:
@@ -76,13 +131,22 @@ class Sampling(Steps):
                 n_images,
                 self.config.seed if seed is None else seed,
                 labels=labels,
+                condition=condition,
                 settings=self._sampling_settings(),
                 progress=between,
             )
 
     def write_samples(self, name: str) -> Path:
         """Draw images; write them to TensorBoard and ``samples/NAME.png``; returns its path."""
-        grid = image_grid(self.create_image_samples(), self.likelihood.n_values)
+        n_values = self.likelihood.n_values
+        spec = self.model.condition_spec
+        if self.shown is None or spec is None:
+            grid = image_grid(self.create_image_samples(), n_values)
+        else:
+            condition, images, _ = self.shown
+            drawn = self.create_image_samples(len(images) * DRAWS)
+            drawn = drawn.reshape(len(images), DRAWS, *images.shape[1:])
+            grid = condition_grid(condition, drawn, images, n_values, spec.n_codes)
         self.summaries.image("imgs", "generated", grid, self.step)
         self.run.samples.mkdir(parents=True, exist_ok=True)
         path = self.run.samples / f"{name}.png"

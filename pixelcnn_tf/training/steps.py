@@ -83,31 +83,41 @@ class Steps:
         self._replaced = False
 
     # Each step takes a global batch of uint8 images [batch, height, width, channels], and
-    # int32 labels [batch] for a class-conditional model, already distributed to the devices by
-    # the strategy.
+    # int32 labels [batch] for a class-conditional model and conditions for a conditional one,
+    # already distributed to the devices by the strategy.
 
-    def run_model(self, images, labels=None, training: bool = False):
+    def given(self, batch) -> dict[str, tf.Tensor]:
+        """Returns the parts of a batch of ``get_dataset`` by their names: ``images``, and
+        ``labels`` and ``condition`` for a model that takes them."""
+        names = ["images"]
+        names += ["labels"] * (self.model.n_classes is not None)
+        names += ["condition"] * (self.model.condition_spec is not None)
+        return dict(zip(names, tf.nest.flatten(batch), strict=True))
+
+    def run_model(self, images, labels=None, training: bool = False, condition=None):
         """Returns logits ``[batch, height, width, channels, n_params]`` and the negative
         log-likelihood in nats per image ``[batch]``, both float32."""
-        given = {} if labels is None else {"labels": labels}
+        given = {"labels": labels, "condition": condition}
+        given = {name: value for name, value in given.items() if value is not None}
         logits = self.model(images, training=training, **given)
         return logits, self.likelihood.nll(images, logits)
 
     @tf.function
-    def train_step(self, images, labels=None):
+    def train_step(self, images, labels=None, condition=None):
         """Update the weights once. The loss is bits per dimension.
 
         Returns:
             the sum of nats over the batch, and the global norm of the gradient before
             clipping; float32 scalars.
         """
-        return self._over_devices(self._replica_train_step, images, labels)
+        return self._over_devices(self._replica_train_step, images, labels, condition)
 
     @tf.function
-    def valid_step(self, images, counted, labels=None):
+    def valid_step(self, images, counted, labels=None, condition=None):
         """Returns the sum of nats over the images whose ``counted`` (float32 ``[batch]``) is 1
         rather than 0, float32 scalar."""
-        return self._over_devices(self._replica_valid_step, images, counted, labels)[0]
+        parts = images, counted, labels, condition
+        return self._over_devices(self._replica_valid_step, *parts)[0]
 
     def _over_devices(self, step, *arguments):
         """Returns the results of a step, which are the same on all devices."""
@@ -131,13 +141,13 @@ class Steps:
             lambda context: parts[context.replica_id_in_sync_group]
         )
 
-    def _replica_train_step(self, images, labels):
+    def _replica_train_step(self, images, labels, condition):
         n_replicas = self.strategy.num_replicas_in_sync
         n_dims = tf.cast(tf.reduce_prod(tf.shape(images)[1:]), tf.float32)
         scale = scale_to("bits_per_dim", n_dims) / self._batch_size
         weights = self.model.trainable_weights
         with tf.GradientTape() as tape:
-            nats = tf.reduce_sum(self.model.nll(images, labels, training=True))
+            nats = tf.reduce_sum(self.model.nll(images, labels, True, condition=condition))
             loss = nats * scale
             if self.model.losses:
                 loss += tf.add_n(self.model.losses) / n_replicas
@@ -151,8 +161,8 @@ class Steps:
             self.optimizer.apply(gradients, weights)
         return nats, norm
 
-    def _replica_valid_step(self, images, counted, labels):
-        nats = self.model.nll(images, labels)
+    def _replica_valid_step(self, images, counted, labels, condition):
+        nats = self.model.nll(images, labels, condition=condition)
         return self._sum([tf.reduce_sum(nats * counted)])
 
     def check_interrupted(self) -> None:
@@ -193,22 +203,24 @@ class Steps:
         the averaged weights if there are any.
 
         Args:
-            dataset: of images, or of images and labels for a class-conditional model, as from
-                ``get_dataset``.
+            dataset: of images, or also of labels and conditions for a model that takes them, as
+                from ``get_dataset``.
 
         Returns:
             ``{'bits_per_dim': ...}`` and the other units of the likelihood.
 
         Raises:
-            UserError: the dataset holds no image, or has labels and the model no classes, or the
-                reverse.
+            UserError: the dataset holds no image, or has labels or conditions that the model does
+                not take, or the reverse.
         """
-        image_spec, *label_spec = tf.nest.flatten(dataset.element_spec)
-        if bool(label_spec) != (self.model.n_classes is not None):
+        try:
+            image_spec = self.given(dataset.element_spec)["images"]
+        except ValueError:
             raise UserError(
                 "evaluate: a class-conditional model needs a dataset of images and labels, "
-                "any other one of images: get_dataset(..., labels=True or False)"
-            )
+                "any other one of images: get_dataset(..., labels=True or False); a conditional "
+                "one also needs condition=True"
+            ) from None
         check_size(self.model, *image_spec.shape[1:3])
         n_dims = int(np.prod(image_spec.shape[1:]))
         n_replicas = self.strategy.num_replicas_in_sync
@@ -220,14 +232,15 @@ class Steps:
         with self.averaged_weights():
             for batch in bar:
                 self.check_interrupted()
-                images, *labels = tf.nest.flatten(batch)
+                given = self.given(batch)
                 # Smaller batches are padded with images that do not count: one compiled shape,
                 # and no device without an image (which some operations do not support).
-                n = len(images)
+                n = len(given["images"])
                 full = max(full, -(-n // n_replicas) * n_replicas)
-                parts = [filled_up(part, full) for part in (images, tf.ones([n]), *labels)]
+                given["counted"] = tf.ones([n])
+                parts = {name: self._spread(filled_up(p, full)) for name, p in given.items()}
                 with self.cluster.naming_lost_workers():
-                    total += float(self.valid_step(*map(self._spread, parts)))
+                    total += float(self.valid_step(**parts))
                 count += n
         if not count:
             raise UserError("evaluate: the dataset holds no image")

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from pixelcnn_tf.config.schema import Config
+from pixelcnn_tf.data.conditions import condition_shape
 from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.data.pipeline import get_dataset, reading_errors
 from pixelcnn_tf.likelihoods.base import Likelihood
@@ -135,7 +136,9 @@ class Trainer(Sampling):
         height, width, channels = images.train.shape[1:]
         known = self.config.data.image_size, self.config.model.n_channels
         if known != ((height, width), channels):
-            self.config = self.config.resolved(height, width, channels)
+            condition = condition_shape(images)
+            self.config = self.config.resolved(height, width, channels, condition=condition)
+        self.show(images)
         with contextlib.ExitStack() as stack:
             with self.cluster.joint_errors():
                 if self.cluster.is_chief:
@@ -217,7 +220,7 @@ class Trainer(Sampling):
                     with self.cluster.naming_lost_workers():
                         with window.waiting():
                             batch = next(batches)
-                        window.add(*self.train_step(*tf.nest.flatten(batch)))
+                        window.add(*self.train_step(**self.given(batch)))
                         self.step += 1
                         if t.minutes is not None:
                             window.wait()
@@ -277,24 +280,32 @@ class Trainer(Sampling):
         """Returns the batches from the current step on. A worker reads its own share of each, and
         a device gets its share of that."""
         size, seed = self.config.training.batch_size, self.config.seed
-        labels = self.model.n_classes is not None
         n_devices = self.strategy.num_replicas_in_sync
 
         endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
 
         def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
             part, n_parts = context.input_pipeline_id, context.num_input_pipelines
-            own = get_dataset(images, "train", size, seed, self.step, labels, part, n_parts)
+            options = {"part": part, "n_parts": n_parts, **self._wanted}
+            own = get_dataset(images, "train", size, seed, self.step, **options)
             if n_parts == n_devices:
                 return own
             return own.rebatch(size // n_devices).apply(endless)  # which rebatch does not know
 
         return iter(self.strategy.distribute_datasets_from_function(share))
 
+    @property
+    def _wanted(self) -> dict[str, bool]:
+        """What ``get_dataset`` returns with the images."""
+        model = self.model
+        return {
+            "labels": model.n_classes is not None,
+            "condition": model.condition_spec is not None,
+        }
+
     def _dataset(self, images: Images, split: str, seed: int = 0, start_step: int = 0):
-        labels = self.model.n_classes is not None
         size = self.config.training.batch_size
-        return get_dataset(images, split, size, seed, start_step, labels=labels)
+        return get_dataset(images, split, size, seed, start_step, **self._wanted)
 
     def initialize(self, images: Images) -> None:
         """Initialize the weights of a new model from training images, if its architecture asks
@@ -302,8 +313,9 @@ class Trainer(Sampling):
         if self.model.n_initial_images:
             first = self._dataset(images, "train", self.config.seed)
             enough = -(-self.model.n_initial_images // self.config.training.batch_size)
-            batches = [tf.nest.flatten(batch) for batch in first.take(enough)]
-            self.model.initialize_from(*(tf.concat(part, 0) for part in zip(*batches, strict=True)))
+            batches = [self.given(batch) for batch in first.take(enough)]
+            parts = {name: tf.concat([b[name] for b in batches], 0) for name in batches[0]}
+            self.model.initialize_from(**parts)
 
     # Weights and samples.
 

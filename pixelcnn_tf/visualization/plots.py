@@ -106,6 +106,52 @@ def completion_grid(
     return image_grid(rows.reshape(-1, *rows.shape[2:]), columns=rows.shape[1])
 
 
+def condition_grid(
+    condition: np.ndarray,
+    drawn: np.ndarray,
+    truth: np.ndarray | None = None,
+    n_values: int = 256,
+    n_codes: int | None = None,
+) -> np.ndarray:
+    """Arranges conditional samples in a grid with one row per condition.
+
+    A row consists of the condition, enlarged to the size of the images, the samples, and the image
+    that the condition belongs to.
+
+    Args:
+        condition: integers ``[n, height, width, channels]``; of channels other than one or three,
+            the first is shown.
+        drawn: uint8 ``[n, k, height, width, channels]``, values 0 to ``n_values - 1``.
+        truth: uint8 ``[n, height, width, channels]``; None if it is not known.
+        n_values: as in ``image_grid``.
+        n_codes: number of codes of a condition; None for values 0 to 255.
+
+    Returns:
+        uint8 ``[grid height, grid width, 3]``.
+
+    Example: two conditions with three samples each.
+
+    >>> from pixelcnn_tf.visualization.plots import condition_grid
+    >>> small, drawn = np.zeros([2, 4, 4, 1], np.uint8), np.zeros([2, 3, 8, 8, 3], np.uint8)
+    >>> condition_grid(small, drawn, drawn[:, 0]).shape
+    (245, 602, 3)
+    """
+    height, width, channels = drawn.shape[2:]
+    factor = height // condition.shape[1]
+    shown = np.round(condition * (255 / ((n_codes or 256) - 1))).astype(np.uint8)
+    shown = shown.repeat(factor, axis=1).repeat(factor, axis=2)
+    if shown.shape[-1] not in (1, 3):
+        shown = shown[..., :1]
+    parts = [drawn] if truth is None else [drawn, truth[:, None]]
+    images = np.concatenate(parts, axis=1) * (255 / (n_values - 1))
+    images = np.round(images).astype(np.uint8)
+    if channels not in (1, 3):
+        images = images[..., :1]
+    shown, images = (np.broadcast_to(x, (*x.shape[:-1], 3)) for x in (shown, images))
+    rows = np.concatenate([shown[:, None], images], axis=1)
+    return image_grid(rows.reshape(-1, height, width, 3), columns=rows.shape[1])
+
+
 def chequered(images: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     """Returns images with a grey chequerboard in place of hidden pixels.
 

@@ -53,13 +53,15 @@ def receptive_field(
     rng = np.random.default_rng(seed)
     height, width = image_size
     shape = (1, height, width, model.n_channels)
-    labels = {} if model.n_classes is None else {"labels": tf.zeros([1], tf.int32)}
+    given = {} if model.n_classes is None else {"labels": tf.zeros([1], tf.int32)}
+    if model.condition_spec is not None:
+        given["condition"] = tf.zeros([1, *model.condition_spec.shape_for(height, width)], tf.int32)
 
     @tf.function(autograph=False)
     def gradient(image, direction):
         with tf.GradientTape() as tape:
             tape.watch(image)
-            logits = model(image, **labels)[0, height // 2, width // 2, channel]
+            logits = model(image, **given)[0, height // 2, width // 2, channel]
             output = tf.reduce_sum(logits * direction)
         return tape.gradient(output, image)
 

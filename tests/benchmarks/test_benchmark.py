@@ -49,6 +49,15 @@ def test_torch_computes_the_same(tmp_path, monkeypatch):
     assert len(json.loads(out.read_text())["models"]) == 4
 
 
+def test_conditional_writes_its_figures(tmp_path, monkeypatch):
+    few = TABLES["cifar10_small"]._replace(models={"gated_pixelcnn": ""})
+    monkeypatch.setitem(benchmark_models.TABLES, "cifar10_small", few)
+    small = ["--set", "model.hidden_dim=2", "--set", "model.n_layers=1"]
+    figures = measured(tmp_path, "conditional", *small)
+    jobs = ["train_speed_ratio", "score_speed_ratio", "sample_speed_ratio"]
+    assert list(figures["gated_pixelcnn"]) == jobs
+
+
 def test_family_writes_its_figures(tmp_path, monkeypatch, capsys):
     few = TABLES["mnist_binary"]._replace(models={"pixelcnn": "", "gated_pixelcnn": ""})
     monkeypatch.setitem(benchmark_models.TABLES, "mnist_binary", few)

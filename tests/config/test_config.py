@@ -127,6 +127,11 @@ WRONG = {
     "model.=3": "must be KEY=VALUE",
     "model={n_layers: 1, n_layers: 2}": "'n_layers' occurs twice",
     "seed=2024-99-99": "no valid YAML",
+    "data.condition=gray": "data.condition: 'gray' must be 'grey', .*; did you mean 'grey'",
+    "model.n_condition_channels=1": "model.n_condition_channels: needs data.condition, which",
+    "data.condition_source=x": "data.condition_source: needs data.condition 'paired'",
+    "data={condition: down5, image_size: 12}": "data.condition 'down5': 5 must divide both sides",
+    "data={condition: paired, skip_broken: true}": "data.skip_broken: true would separate",
     "data.source=''": "data.source: '' .* 1 character",
     "training.steps=[": "--set 'training.steps=\\[': line 1",
 }

@@ -26,3 +26,11 @@ def test_python_runs_as_it_stands(page, n_blocks, tmp_path, monkeypatch, capsys)
     else:
         assert names["nats"].shape == (16,)
         assert (names["halves"][:, :, :4] == images[:, None, :4]).all()
+
+
+def test_the_python_of_the_page_on_conditions_runs():
+    names = {}
+    for block in python_blocks((ROOT / "docs/conditioning.md").read_text()):
+        exec(block.replace("n_layers=2", "n_layers=1"), names)
+    assert names["nats"].shape == (20,)
+    assert names["drawn"].shape == (4, 16, 16, 3)
