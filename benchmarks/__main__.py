@@ -122,10 +122,10 @@ def main(argv: list[str] | None = None) -> int:
     if config.model.n_classes is not None:
         raise UserError(f"{args.job}: n_classes {config.model.n_classes}: must be without classes")
     args.side = args.side or JOB_SIDES.get(args.job, 32)
-    if args.job in ("codec", "colour", "conditional", "tfp") and args.side % 4:
-        fits = -(-args.side // 4) * 4
+    if args.job == "tfp" and args.side % 4:
         raise UserError(
-            f"--side {args.side}: must be a multiple of 4 for PixelCNN++, for example {fits}"
+            f"--side {args.side}: must be a multiple of 4, which TensorFlow Probability's PixelCNN "
+            f"needs, for example {-(-args.side // 4) * 4}"
         )
     args.batch = args.batch or config.training.batch_size
     startup.import_tensorflow()

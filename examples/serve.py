@@ -139,9 +139,6 @@ class Model:
                 raise HTTPException(422, f"images: {number} {name}; must be at most {most}")
         if images.dtype.kind not in "iu" or images.min() < 0 or images.max() >= n_values:
             raise HTTPException(422, f"images: must hold integers from 0 to {n_values - 1}")
-        unit = self.about["size_unit"]
-        if images.shape[1] % unit or images.shape[2] % unit:
-            raise HTTPException(422, f"images: both sides must be multiples of {unit}")
         return images.astype(dtype_for(n_values))
 
 

@@ -223,7 +223,8 @@ def pixelcnn_pp_parameters(model, images, labels=None):
     u, v = ups.pop(), lefts.pop()
     for number, (above, left) in reversed(list(enumerate(levels))):
         if number < 2:
-            u, v = enlarged(above.grow(u)), enlarged(left.grow(v))
+            height, width = ups[-1].shape[1:3]  # one less than twice the half of an odd side
+            u, v = (enlarged(x)[:, :height, :width] for x in (above.grow(u), left.grow(v)))
         for i in range(model.n_resnet + (number < 2)):
             u = above.back[i](u, ups.pop(), **given)
             v = left.back[i](v, np.concatenate([u, lefts.pop()], -1), **given)

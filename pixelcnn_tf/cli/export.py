@@ -48,8 +48,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     height, width, channels = *image_size, about["n_channels"]
     files = [path for path in out.rglob("*") if path.is_file()]
     batches = ", ".join(map(str, about["batch_sizes"]))
-    unit = f" whose sides are multiples of {model.size_unit}" if model.size_unit > 1 else ""
-    print(f"log_prob                images of any size{unit}, {number_of(channels, 'channel')}")
+    print(f"log_prob                images of any size, {number_of(channels, 'channel')}")
     print(f"sample, complete, draw  images of {height}x{width}x{channels}, in batches of {batches}")
     how = "at the first use of each batch size" if about["compiled"] else "no"
     print(f"compiled by XLA         {how}")

@@ -83,7 +83,7 @@ def encode(
     arrays = _checked_arrays(model, images)
     labels = labels_for(model, labels, len(arrays))
     container = _new_container(model, arrays, labels, names, tile)
-    layout = layout_of(container, model.size_unit)
+    layout = layout_of(container)
 
     def given(tiles: list[Tile]):
         return [tile.of(arrays) for tile in tiles], _labels_of(tiles, labels), None
@@ -142,7 +142,7 @@ def decode(
         raise UserError(f"{name}: is {type(data).__name__}; must be bytes, as encode returns")
     container = read_container(bytes(data), name)
     _check_fits(container, model, name)
-    layout = layout_of(container, model.size_unit)
+    layout = layout_of(container)
     for tiles, group in zip_longest(layout.values(), container.groups):
         n, size = len(tiles or ()), group.batch_size if group else 1
         if size > n or len(group.batches) != -(-n // size):
@@ -226,8 +226,8 @@ def _checked_arrays(model, images) -> list[np.ndarray]:
     if not arrays:
         raise UserError("images: there are none")
     if len({array.shape for array in arrays}) == 1:  # all at once is faster
-        return list(check_images(model, np.stack(arrays), any_size=True))
-    return [check_images(model, array[None], any_size=True)[0] for array in arrays]
+        return list(check_images(model, np.stack(arrays)))
+    return [check_images(model, array[None])[0] for array in arrays]
 
 
 def _new_container(model, arrays, labels, names, tile) -> Container:

@@ -81,18 +81,17 @@ def n_tiles(container: Container) -> int:
     return container.n_images * most
 
 
-def layout_of(container: Container, unit: int) -> dict[Size, list[Tile]]:
+def layout_of(container: Container) -> dict[Size, list[Tile]]:
     """Returns the groups: for each the size at which the model runs, and the tiles, which are as
     large or smaller, in raster order of each image.
 
     Args:
         container: the sizes of the images, and of the tiles.
-        unit: the model takes multiples of this height and width, its ``size_unit``.
 
     Example:
         >>> container = Container(b"", "", True, 3, n_images=1, sizes=[(8, 10)], tile=8)
-        >>> [(size, len(tiles)) for size, tiles in layout_of(container, unit=4).items()]
-        [((8, 8), 1), ((8, 4), 1)]
+        >>> [(size, len(tiles)) for size, tiles in layout_of(container).items()]
+        [((8, 8), 1), ((8, 2), 1)]
     """
     tiles = [
         Tile(image, rows, columns)
@@ -103,7 +102,7 @@ def layout_of(container: Container, unit: int) -> dict[Size, list[Tile]]:
     step = _step if len({tile.size for tile in tiles}) > MOST_SIZES else lambda side: 1
     layout: dict[Size, list[Tile]] = {}
     for tile in tiles:
-        height, width = (_up(_up(side, step(side)), unit) for side in tile.size)
+        height, width = (_up(side, step(side)) for side in tile.size)
         layout.setdefault((height, width), []).append(tile)
     return layout
 

@@ -90,7 +90,6 @@ class Config(Section):
                 "different numbers of steps in that time; set training.steps instead"
             )
         self._check_values()
-        self._check_size()
         self._check_condition()
         return self._with_input()
 
@@ -134,17 +133,6 @@ class Config(Section):
             raise ValueError(
                 f"model.likelihood {likelihood!r} needs binary images: set "
                 "data.binarize to 'threshold', 'sample' or 'dynamic'"
-            )
-
-    def _check_size(self) -> None:
-        """Raises ValueError if the architecture does not accept the size of the images."""
-        size, unit = self.data.image_size, getattr(self.model.entries[0].settings, "size_unit", 1)
-        if size and any(side % unit for side in size):
-            fits = "x".join(str(-(-side // unit) * unit) for side in size)
-            raise ValueError(
-                f"images of {size[0]}x{size[1]}: architecture {self.model.architecture!r} halves "
-                f"them, so both sides must be multiples of {unit}; for folders and digits "
-                f"data.image_size sets them ({fits}, for example)"
             )
 
     def _check_condition(self) -> None:
@@ -231,8 +219,7 @@ class Config(Section):
                 of the image.
 
         Raises:
-            UserError: the config states another number of channels, or its architecture does not
-                accept the size.
+            UserError: the config states another number of channels.
 
         Example:
             >>> config = pixelcnn_tf.Config(data={"source": "mnist"}).resolved(28, 28, 1)

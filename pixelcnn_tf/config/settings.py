@@ -53,9 +53,6 @@ class ModelSettings(Settings):
         MySettings(likelihood='softmax-256', depth=3)
     """
 
-    #: The sides of the images must be multiples of it.
-    size_unit: ClassVar[int] = 1
-
     likelihood: LikelihoodName = Field(
         default="softmax-256", description="the distribution of each sub-pixel"
     )

@@ -38,7 +38,6 @@ class PixelModel(IncrementalModel, keras.Model):
         n_channels: number of channels per pixel; 1 for greyscale images.
         n_classes: number of classes; None for a model that is not class-conditional.
         condition_spec: the ``ConditionSpec`` of a conditional model; None for any other.
-        size_unit: height and width must be multiples of this.
         n_initial_images: number of training images that ``initialize_from`` needs; 0 for a model
             whose initial weights do not depend on data.
 
@@ -55,7 +54,6 @@ class PixelModel(IncrementalModel, keras.Model):
     n_classes: int | None = None
     condition_spec: ConditionSpec | None = None
     condition_encoder: ConditionEncoder | None = None
-    size_unit: int = 1
     n_initial_images: int = 0
 
     def __init__(self, *args, **kwargs):
@@ -69,16 +67,6 @@ class PixelModel(IncrementalModel, keras.Model):
     train_on_batch = checked_first(keras.Model.train_on_batch)
     test_on_batch = checked_first(keras.Model.test_on_batch)
     predict_on_batch = checked_first(keras.Model.predict_on_batch, takes_targets=False)
-
-    def check_size(self, height: int | None, width: int | None) -> None:
-        """Raises ValueError for images whose sides the model cannot take."""
-        unit = self.size_unit
-        if any(side is not None and side % unit for side in (height, width)):
-            fits = "x".join(f"{-(-s // unit) * unit}" if s else "?" for s in (height, width))
-            raise ValueError(
-                f"images of {height}x{width}: {type(self).__name__} halves them, so that both "
-                f"sides must be multiples of {unit}: {fits}, for example"
-            )
 
     def make_condition_encoder(
         self,
@@ -152,7 +140,6 @@ class PixelModel(IncrementalModel, keras.Model):
         images, labels, condition = inputs_of(images, labels)
         if condition is not None and self.condition_spec is None:
             raise ValueError("condition: the model takes none; leave it out")
-        self.check_size(*images.shape[1:3])
         if tf.executing_eagerly() and not in_pieces:
             self._check_memory(np.shape(images))
         images = self.likelihood.checked_values(images)

@@ -34,34 +34,19 @@ def check_model(model: PixelModel) -> None:
         model.build((None, None, None, model.n_channels))
 
 
-def check_size(model: PixelModel, height: int, width: int) -> None:
-    """Raises UserError for images of a size that the model cannot take.
-
-    Example:
-
-    >>> from pixelcnn_tf.models.inputs import check_size
-    >>> check_size(pixelcnn_tf.PixelRNN(2, 2, 1), 7, 9)
-    """
-    try:
-        model.check_size(height, width)
-    except ValueError as error:
-        raise UserError(str(error)) from None
-
-
-def check_images(model: PixelModel, images: npt.ArrayLike, any_size: bool = False) -> np.ndarray:
+def check_images(model: PixelModel, images: npt.ArrayLike) -> np.ndarray:
     """Returns images for ``model`` as an array.
 
     Args:
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
         images: integers ``[n, height, width, n_channels]``, 0 to ``n_values - 1`` of the
             likelihood, of any numeric dtype.
-        any_size: whether they may have a size that the model cannot take.
 
     Returns:
         ``[n, height, width, n_channels]``: uint8, or uint16 for a model of more than 256 values.
 
     Raises:
-        UserError: another shape, no image, a size that the model cannot take, other values.
+        UserError: another shape, no image, other values.
 
     Example:
 
@@ -78,8 +63,6 @@ def check_images(model: PixelModel, images: npt.ArrayLike, any_size: bool = Fals
         raise UserError(
             f"images {images.shape}: must be (n, height, width, {model.n_channels}), at least one"
         )
-    if not any_size:
-        check_size(model, *images.shape[1:3])
     model.likelihood.check_values(images)
     return images.astype(dtype_for(model.likelihood.n_values))
 

@@ -10,6 +10,8 @@ Source: Salimans, Karpathy, Chen and Kingma 2017, arXiv 1701.05517. Departures:
 - Features are upsampled by a 2x2 transposed convolution of stride 2 (a 1x1 convolution to four
   times the features, rearranged to 2x2 pixels, each with its own gains and biases) in both streams;
   in the authors' code it is 2x3 in the vertical one.
+- Images may have any size. Where a side is odd, the lower resolution has half of it, rounded up,
+  and the last row or column of the upsampled features is cut off.
 - The image is shifted before the first convolutions, not after them, so that its first row and
   column have their biases.
 - Log scales are bounded above, too (likelihoods/logistic_mixture.py).
@@ -55,16 +57,15 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
             conditional model. At lower resolutions its blocks get means of the features of the
             condition, over 2x2 or 4x4 pixels.
 
-    Input: images ``[batch, height, width, n_channels]``, values 0 to ``n_values - 1`` of any
-    numeric dtype, height and width multiples of 4; integer labels ``[batch]`` if ``n_classes`` is
-    given, and a condition, as in ``PixelRNN``.
+    Input: images ``[batch, height, width, n_channels]`` of any size, values 0 to ``n_values - 1``
+    of any numeric dtype; integer labels ``[batch]`` if ``n_classes`` is given, and a condition, as
+    in ``PixelRNN``.
     Output: float32 ``[batch, height, width, n_channels, 3 * n_mix]``, the parameters of a mixture
     for every sub-pixel given all sub-pixels before it, for the likelihood ``logistic-N_MIX``. So
     the model is scored and sampled like any other.
 
     Raises:
-        ValueError: numbers out of range, images with other channels, or with sides that are no
-            multiples of 4; labels as in ``PixelRNN``.
+        ValueError: numbers out of range, or images with other channels; labels as in ``PixelRNN``.
 
     Attributes:
         above, left: the vertical and the horizontal stream, one ``Stream`` per level.
@@ -83,7 +84,6 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
     TensorShape([2, 8, 8, 3, 6])
     """
 
-    size_unit = 2 ** (N_LEVELS - 1)
     n_initial_images = 100
 
     def __init__(
@@ -193,7 +193,8 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
             if "condition" in options:
                 below["condition"] = halved(options["condition"])
             vertical, horizontal = self._level(level + 1, *lower, below)
-            vertical, horizontal = v_stream.upsampled(vertical), h_stream.upsampled(horizontal)
+            vertical = v_stream.upsampled(vertical, skips[-1][0])
+            horizontal = h_stream.upsampled(horizontal, skips[-1][1])
         else:
             skips.pop()  # the up path starts from it
         for v_block, h_block in zip(v_stream.back, h_stream.back, strict=True):

@@ -167,8 +167,8 @@ class Stream(Incremental, keras.layers.Layer):
 
     Attributes that hold layers have the names that model files and checkpoints contain.
 
-    All feature maps are ``[batch, height, width, filters]``, with half the height and width at
-    each lower resolution.
+    All feature maps are ``[batch, height, width, filters]``, with half the height and width,
+    rounded up, at each lower resolution.
 
     Example:
 
@@ -176,8 +176,9 @@ class Stream(Incremental, keras.layers.Layer):
     >>> stream = Stream("down", filters=4, n_resnet=1, is_deepest=False, name="above_0")
     >>> len(stream.there), len(stream.back)
     (1, 2)
-    >>> stream.upsampled(np.zeros([1, 2, 2, 4], "float32")).shape
-    TensorShape([1, 4, 4, 4])
+    >>> larger = np.zeros([1, 4, 3, 4], "float32")
+    >>> stream.upsampled(stream.shrink(larger), larger).shape
+    TensorShape([1, 4, 3, 4])
     """
 
     shrink: NormalizedConv2D
@@ -216,13 +217,23 @@ class Stream(Incremental, keras.layers.Layer):
     def _resampling(self) -> list[NormalizedConv2D]:
         return [] if self.is_deepest else [self.shrink, self.grow]
 
-    def upsampled(self, x):
-        """Upsamples ``[batch, height, width, filters]`` to twice the height and width."""
-        return tf.nn.depth_to_space(self.grow(x), 2)
+    def upsampled(self, x, larger):
+        """Upsamples the features ``x`` of the lower resolution to the height and width of
+        ``larger``, the features of this one, ``[batch, height, width, filters]``.
+
+        If a side is odd, the last row or column is cut off: it would be outside of the image.
+        """
+        x = tf.nn.depth_to_space(self.grow(x), 2)
+        height, width = larger.shape[1:3]
+        if height is None or width is None:
+            height, width = tf.unstack(tf.shape(larger)[1:3])
+        elif height % 2 == width % 2 == 0:
+            return x  # otherwise a slice of everything, whose gradient is slow
+        return x[:, :height, :width]
 
     def schedule(self, schedule: Schedule, level: int) -> Schedule:
         """Returns the schedule of the image as this level sees it: row by row."""
-        height, width = schedule.height >> level, schedule.width >> level
+        height, width = (-(-side >> level) for side in (schedule.height, schedule.width))
         condition = schedule.condition
         for _ in range(level * (condition is not None)):
             condition = halved(condition)

@@ -5,7 +5,8 @@ as soon as the row above is complete. The horizontal stream is evaluated pixel b
 
 A pixel of the second level stands for 2x2 pixels of the first one and depends on none of them
 (they are shifted before they are combined). It is evaluated when the first of the four is active;
-the upsampled features wait for the other three. The third level likewise.
+the upsampled features wait for the other three, or for those of them that lie inside of the image.
+The third level likewise.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ class HorizontalState(NamedTuple):
     Attributes:
         layers: the states of its layers.
         upsampled: features from the next level, for two rows, as far as they have been computed,
-            ``[width / 2, batch, 4 * features]``; empty at the lowest resolution.
+            ``[width / 2, batch, 4 * features]``, the width rounded up; empty at the lowest
+            resolution.
 
     Example:
         >>> HorizontalState(layers=[], upsampled=tf.zeros([4, 1, 16])).upsampled.shape
@@ -123,7 +125,7 @@ class NetworkState(NamedTuple):
 
         vertical, horizontal = [], []
         for level, streams in enumerate(zip(model.above, model.left, strict=True)):
-            columns = width >> level
+            columns = -(-width >> level)
             v_stream, h_stream = streams
             v_layers, h_layers = (s.schedule(schedule, level).init_states() for s in streams)
             blocks = [*v_stream.there, *v_stream.back]
@@ -133,7 +135,7 @@ class NetworkState(NamedTuple):
             else:
                 upsampled = (
                     zeros(2, columns, batch, features),
-                    zeros(columns // 2, batch, 4 * features),
+                    zeros(-(-columns // 2), batch, 4 * features),
                 )
             vertical.append(VerticalState(v_layers, outputs, upsampled[0]))
             horizontal.append(HorizontalState(h_layers, upsampled[1]))
@@ -234,7 +236,9 @@ class IncrementalNetwork:
             y, states = self._row(level + 1, row // 2, y, states)
             y = stream.grow.row(y, pixels)
             y = tf.reshape(y, [*y.shape[:2], 2, 2, self.model.n_filters])
-            return tf.reshape(tf.transpose(y, [2, 0, 3, 1, 4]), upsampled.shape), states
+            y = tf.transpose(y, [2, 0, 3, 1, 4])
+            y = tf.reshape(y, [2, -1, *upsampled.shape[2:]])
+            return y[:, : upsampled.shape[1]], states
 
         below = where(row % 2 == 0, evaluate, upsampled, tuple(states))
         stream.shrink.observe_row(x, pixels)

@@ -159,7 +159,6 @@ class PixelCNNPPSettings(ModelSettings):
     """
 
     derived: ClassVar[tuple[str, ...]] = ("likelihood",)
-    size_unit: ClassVar[int] = 4
 
     n_resnet: Annotated[int, Field(ge=1, le=100)] = Field(
         default=5,

@@ -12,13 +12,7 @@ import tensorflow as tf
 
 from pixelcnn_tf.layers.incremental import IncrementalModel
 from pixelcnn_tf.models.base import PixelModel
-from pixelcnn_tf.models.inputs import (
-    check_images,
-    check_model,
-    check_size,
-    condition_for,
-    labels_for,
-)
+from pixelcnn_tf.models.inputs import check_images, check_model, condition_for, labels_for
 from pixelcnn_tf.sampling.loops import Results, Tables, split_weights
 from pixelcnn_tf.sampling.scheduler import (
     IncrementalBatch,
@@ -249,17 +243,17 @@ def check_method(model: keras.Model, method: str) -> None:
 def _image_shape(model, image_size, n_images) -> tuple[int, int, int, int]:
     if not is_integer(n_images) or n_images < 1:
         raise UserError(f"n_images={n_images!r}: must be an integer from 1 up")
-    return int(n_images), *checked_image_size(model, image_size), model.n_channels
+    return int(n_images), *checked_image_size(image_size), model.n_channels
 
 
-def checked_image_size(model: PixelModel, image_size: Any) -> tuple[int, int]:
+def checked_image_size(image_size: Any) -> tuple[int, int]:
     """Returns (height, width) of a side or a pair.
 
     Raises:
-        UserError: it is neither, or the model cannot take this size.
+        UserError: it is neither.
 
     Example:
-        >>> checked_image_size(pixelcnn_tf.PixelRNN(2, 2, 1), 8)
+        >>> checked_image_size(8)
         (8, 8)
     """
     size = image_size if isinstance(image_size, (tuple, list)) else (image_size,) * 2
@@ -267,7 +261,6 @@ def checked_image_size(model: PixelModel, image_size: Any) -> tuple[int, int]:
         raise UserError(
             f"image_size={image_size!r}: must be a positive integer or a pair (height, width)"
         )
-    check_size(model, *size)
     return int(size[0]), int(size[1])
 
 

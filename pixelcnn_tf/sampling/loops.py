@@ -173,7 +173,7 @@ def _naive_loop(model, size, tables, results, first, stop):
     height, width = size
     channels, n = tables.images.shape[1:]
     choose = _chooser(tables, model.likelihood)
-    batch, unit = tf.range(n), model.size_unit
+    batch = tf.range(n)
     shape = [height, width, channels, n]
     images = tf.transpose(tf.reshape(results.images[:-1], shape), [3, 0, 1, 2])
 
@@ -182,7 +182,7 @@ def _naive_loop(model, size, tables, results, first, stop):
         given = {"labels": tables.labels, "condition": tables.condition}
         given = {name: value for name, value in given.items() if value is not None}
         # A condition is that of the whole image.
-        seen = images if "condition" in given else images[:, : (row // unit + 1) * unit]
+        seen = images if "condition" in given else images[:, : row + 1]
         logits = model(seen, **given, training=False)[:, row, column, channel]
         values = choose(logits, lambda table: table[i // channels, channel])
         where = [tf.fill([n], at) for at in (row, column, channel)]

@@ -48,8 +48,8 @@ def export_model(
 
     Returns:
         the description that is written as well, to ``assets.extra/pixelcnn_tf.json``:
-        ``image_size``, ``n_channels``, ``n_values``, ``n_classes``, ``size_unit``,
-        ``batch_sizes``, ``compiled`` and ``version``.
+        ``image_size``, ``n_channels``, ``n_values``, ``n_classes``, ``batch_sizes``,
+        ``compiled`` and ``version``.
 
     Raises:
         UserError: an argument that is out of range; a model without incremental evaluation; a
@@ -69,7 +69,7 @@ def export_model(
     """
     check_model(model)
     refuse_condition(model, "export")
-    height, width = checked_image_size(model, image_size)
+    height, width = checked_image_size(image_size)
     sizes = _checked_batch_sizes(batch_sizes)
     path = check_folder(path, force)
     if not supports_incremental(model):
@@ -85,7 +85,6 @@ def export_model(
         "n_channels": model.n_channels,
         "n_values": model.likelihood.n_values,
         "n_classes": model.n_classes,
-        "size_unit": model.size_unit,
         "batch_sizes": sizes,
         "compiled": compiled,
         "version": __version__,

@@ -218,12 +218,11 @@ class _Graphs:
     def _checked(self, images, labels):
         """Returns images, and labels ``[n]`` or None, after a check of them."""
         n, height, width = tf.unstack(tf.shape(images)[:3])
-        unit = self.model.size_unit
         checks = [
             _check(n >= 1, "images: none; must be at least one"),
             _check(
-                (height % unit == 0) & (width % unit == 0) & (height * width > 0),
-                f"images of {{}}x{{}}: both sides must be multiples of {unit}",
+                height * width > 0,
+                "images of {}x{}: both sides must be at least 1",
                 height,
                 width,
             ),

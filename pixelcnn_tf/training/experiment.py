@@ -1,7 +1,6 @@
 """The ``train`` command after its flags: from a config to a trained model."""
 
 import contextlib
-import math
 import sys
 import time
 
@@ -120,13 +119,12 @@ def _try_plugins(config: Config, images: Images) -> None:
     given = {"labels": np.asarray(images.train_labels)[:1]} if by_class else {}
     with errors_in_plugins(config.plugins):
         model = build_model(config)
-        first, spec, side = images.train[:1], model.condition_spec, model.size_unit
+        first, spec, side = images.train[:1], model.condition_spec, 4
         if spec is not None:  # zeros are codes as well as values
             given["condition"] = np.zeros([1, *spec.shape_for(*first.shape[1:3])], np.uint8)
-            side = math.lcm(side, spec.factor)
+            side = -(-side // spec.factor) * spec.factor
         model.likelihood(first, model(first, **given))
         if supports_incremental(model):
-            side = -(-4 // side) * side  # from 4 up, a multiple
             part = first[:, :side, :side]
             if spec is not None:
                 given["condition"] = np.zeros([1, *spec.shape_for(*part.shape[1:3])], np.uint8)

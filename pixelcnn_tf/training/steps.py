@@ -12,7 +12,6 @@ from pixelcnn_tf.config.training import TrainingConfig
 from pixelcnn_tf.data.pipeline import filled_up
 from pixelcnn_tf.likelihoods.base import Likelihood, scale_to
 from pixelcnn_tf.models.base import PixelModel
-from pixelcnn_tf.models.inputs import check_size
 from pixelcnn_tf.training.cluster import Cluster
 from pixelcnn_tf.training.optimizers import already_summed, averages, has_averages, restored
 from pixelcnn_tf.training.signals import DeferredSignals
@@ -221,7 +220,6 @@ class Steps:
                 "any other one of images: get_dataset(..., labels=True or False); a conditional "
                 "one also needs condition=True"
             ) from None
-        check_size(self.model, *image_spec.shape[1:3])
         n_dims = int(np.prod(image_spec.shape[1:]))
         n_replicas = self.strategy.num_replicas_in_sync
         total, count, full = 0.0, 0, 0

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pixelcnn_tf.models.inputs import check_model, check_size
+from pixelcnn_tf.models.inputs import check_model
 from pixelcnn_tf.utils.errors import UserError
 
 
@@ -32,7 +32,7 @@ def receptive_field(
         float64 ``[height, width, channels]``; exactly 0 where a sub-pixel has no influence.
 
     Raises:
-        UserError: the model does not accept the size, or embeds the values.
+        UserError: the model embeds the values.
 
     Example: the prediction of a pixel depends on its left neighbour, not on itself.
 
@@ -44,7 +44,6 @@ def receptive_field(
     (True, True)
     """
     check_model(model)
-    check_size(model, *image_size)
     if getattr(model, "embedding", None) is not None:
         raise UserError(
             "model: has input 'embedding', through which the influence of a value has no gradient; "

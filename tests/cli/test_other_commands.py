@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks import __main__ as benchmark
 from experiments import results_table
-from pixelcnn_tf import PixelCNNPlusPlus, PixelRNN
+from pixelcnn_tf import PixelRNN
 from pixelcnn_tf.cli import (
     complete,
     evaluate,
@@ -24,17 +24,6 @@ from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.visualization import plots
 
 # The other commands
-
-
-def test_sample_checks_the_image_size_of_pixelcnn_pp(tmp_path, capsys):
-    model = PixelCNNPlusPlus(1, 2, 2, n_channels=1)
-    model.build((None, None, None, 1))
-    model.save(tmp_path / "m.keras")
-    flags = ["--run", str(tmp_path / "m.keras"), "--n", "1", "--out", str(tmp_path / "a.png")]
-    assert sample.main([*flags, "--size", "4"]) == 0
-    assert exit_with(lambda: sample.main([*flags, "--size", "10"])) == 2
-    error = capsys.readouterr().err
-    assert "must be multiples of 4: 12x12, for example" in error and error.count("\n") == 1
 
 
 def test_sample_writes_an_image_grid_or_an_array(runs, tmp_path, capsys):

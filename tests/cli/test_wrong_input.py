@@ -168,7 +168,6 @@ WRONG = [
     (export, ["--run", RUN, "--out", "{tmp}/m", "--batch-sizes", "1,x"], "'x': must be an"),
     (benchmark, ["sample", "--batches", "1,x"], "'x'"),
     (train_command, [*PLUS_DIGITS, "model.n_mix=0"], "model.n_mix: 0"),
-    (train_command, [*PLUS_DIGITS, "data.image_size=14"], "multiples of 4; for folders and digits"),
     (train_command, [*PLUS_DIGITS, "data.binarize=sample"], "'pixelcnn_pp' is for 256 values"),
     (
         train_command,
@@ -280,7 +279,7 @@ WRONG = [
     (benchmark, ["train", "--json", "{tmp}/none/f.json"], "there is no folder"),
     (benchmark, ["train", "--batch", "0"], "'0'"),
     (benchmark, ["tfp", "--config", "configs/cifar10_pixelcnn.yml"], "architecture 'pixel_rnn'"),
-    (benchmark, ["colour", "--side", "10"], "--side 10: must be a multiple of 4"),
+    (benchmark, ["tfp", "--side", "10"], "--side 10: must be a multiple of 4"),
     (benchmark, ["tfp", "--set", "model.n_classes=10"], "n_classes 10"),
     (benchmark, ["family", "--set", "model.n_classes=10"], "n_classes 10"),
     (

@@ -32,9 +32,7 @@ def test_every_entry_is_described(kind):
             assert field.description, (entry.name, name)
 
 
-def test_sizes_and_values_known_without_the_classes_are_theirs():
-    for entry in registry.entries("model"):
-        assert entry.settings.size_unit == entry.load().size_unit
+def test_values_known_without_the_classes_are_theirs():
     for entry in registry.entries("likelihood"):
         assert entry.settings().n_values == entry.load()().n_values
         assert Config(

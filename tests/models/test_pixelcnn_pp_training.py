@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from helpers import make_trainer, random_images, small_pixelcnn_pp, two_devices, weights
 
-from pixelcnn_tf import PixelCNNPlusPlus, UserError, get_dataset
+from pixelcnn_tf import PixelCNNPlusPlus, get_dataset
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.models.pixelcnn_pp_blocks import GatedResnet
@@ -45,9 +45,6 @@ def test_the_trainer_takes_it_by_class_and_with_dropout(images, tmp_path, monkey
     monkeypatch.setattr(model, "initialize_from", None)
     before = trainer.evaluate(get_dataset(images, "test", 8, labels=True))["bits_per_dim"]
     assert trainer.fit(images)["bits_per_dim"] < before - 0.3
-    with pytest.raises(UserError, match="multiples of 4"):
-        odd = Images(*(np.zeros((8, 6, 6, 1), np.uint8),) * 2, *(images.train_labels[:8],) * 2)
-        trainer.evaluate(get_dataset(odd, "test", 8, labels=True))
 
 
 def trainers_of_one_and_two_devices(images, folder):
@@ -89,7 +86,7 @@ def test_two_devices_train_as_one(images, tmp_path):
 
 def test_every_weight_learns(rng):
     model = small_pixelcnn_pp(3, 3)
-    images, labels = random_images(rng, 6, 8, 8, 3, 256), np.arange(6) % 3
+    images, labels = random_images(rng, 6, 7, 5, 3, 256), np.arange(6) % 3
     with tf.GradientTape() as tape:
         loss = model.likelihood(images, model(images, labels))
     gradients = tape.gradient(loss, [w.value for w in model.trainable_weights])
@@ -103,7 +100,7 @@ def test_every_weight_learns(rng):
 
 def test_dropout_acts_in_training_only_and_in_every_block(rng, monkeypatch):
     plain, model = small_pixelcnn_pp(1), small_pixelcnn_pp(1, dropout=0.5)
-    images = random_images(rng, 2, 8, 4, 1, 256)
+    images = random_images(rng, 2, 7, 5, 1, 256)
     np.testing.assert_array_equal(model(images), plain(images))
     first, second = (model(images, training=True) for _ in range(2))
     assert np.abs(first - second).max() > 1e-3

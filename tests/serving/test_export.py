@@ -167,13 +167,15 @@ def test_wrong_inputs_are_refused_with_the_reason(name, inputs, words, by_class)
         called(by_class[1][name], **inputs)
 
 
-def test_sizes_that_the_model_cannot_take_are_refused(tmp_path):
-    model = small_pixelcnn_pp(1)
-    with pytest.raises(UserError, match="multiples of 4"):
-        export_model(model, tmp_path / "m", 5)
-    exported = export.ExportedModel(model, (4, 4), [1], jit_compile=False)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="6x4: both sides must be multiples"):
-        exported.log_prob(images=tf.zeros([1, 6, 4, 1], tf.uint8))
+def test_pixelcnn_pp_scores_images_of_odd_sides(rng, monkeypatch):
+    """In a graph where the height and the width are not known."""
+    monkeypatch.setattr(pixelcnn_pp, "N_LEVELS", 2)
+    model, images = small_pixelcnn_pp(1), random_images(rng, 2, 5, 6, 1, 256)
+    exported = export.ExportedModel(model, (3, 5), [2], jit_compile=False)
+    got = called(exported.log_prob, images=images)
+    np.testing.assert_allclose(got, -score(model, images, progress=False), rtol=1e-4)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="0x4: both sides must be at least 1"):
+        exported.log_prob(images=tf.zeros([1, 0, 4, 1], tf.uint8))
 
 
 def test_compiled_by_xla(tmp_path, monkeypatch):
