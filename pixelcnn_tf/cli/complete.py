@@ -75,7 +75,9 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
             top_p=args.top_p,
             batch_size=args.batch_size,
         )
-    save_image(completion_grid(originals, hidden, completions, model.likelihood.n_values), out)
+    n_values = model.likelihood.n_values
+    colours = data.colours(n_values)
+    save_image(completion_grid(originals, hidden, completions, n_values, colours), out)
     of = number_of(n, "image")
     print(f"{args.completions} completions per image, {of}, seed {args.seed}: {out}")
     return 0

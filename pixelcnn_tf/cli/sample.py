@@ -1,9 +1,11 @@
-"""Draw images from a trained model into a grid (.png), an array (.npy) or an animation (.gif).
+"""Draw images from a trained model into a grid (.png), an array (.npy), an animation (.gif), or the
+text of levels (.txt).
 
 A grid shows the values scaled to 8 bits; with --format png16 it is a .png file of 16 bits per
 channel, which holds the values as they are.
 
-The animation shows how the pixels of the grid become known, in the order of the sampler.
+The animation shows how the pixels of the grid become known, in the order of the sampler. Levels are
+the images of a run that was trained on levels (data.alphabet).
 
 examples:
   pixelcnn-tf sample --run runs/digits --n 64 --out samples.png
@@ -12,6 +14,7 @@ examples:
   pixelcnn-tf sample --run runs/by_class --label all    one row per class
   pixelcnn-tf sample --run model.keras --size 12 --n 4 --out four.npy
   pixelcnn-tf sample --run runs/digits --n 24 --format gif
+  pixelcnn-tf sample --run runs/levels_gated_pixelcnn --n 5 --out levels.txt
   pixelcnn-tf sample --run runs/colors --split test --n 8 --draws 4    conditions of test images
   pixelcnn-tf sample --run runs/colors --condition grey.png --draws 6
 
@@ -34,6 +37,7 @@ from pixelcnn_tf.cli.conditions import (
 from pixelcnn_tf.cli.parsing import Parser, label, size, whole_number
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.plugins import load_plugins
+from pixelcnn_tf.config.schema import DataConfig
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing
 from pixelcnn_tf.utils.errors import UserError, number_of
@@ -43,7 +47,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 COMMAND = "pixelcnn-tf sample"
-FORMATS = ("png", "npy", "gif", "png16")
+FORMATS = ("png", "npy", "gif", "txt", "png16")
 
 
 def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
@@ -65,10 +69,17 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     if out.suffix.lower() == ".gif":  # grids and arrays are overwritten, as they always were
         check_writable(out, force=args.force)
     image_size = args.size or trained_size(Path(args.run))
+    data = run_data(Path(args.run))
+    if out.suffix.lower() == ".txt" and data.alphabet is None:
+        raise UserError(
+            f"--out {out}: the config of --run {args.run} has no data.alphabet, the characters of "
+            "levels; must end in .png, .npy or .gif"
+        )
 
     startup.import_tensorflow()
     import numpy as np
 
+    from pixelcnn_tf.data.level_files import as_text
     from pixelcnn_tf.sampling.generate import generate_images
     from pixelcnn_tf.training.run_folder import load_model
     from pixelcnn_tf.visualization.animation import save_sampling
@@ -81,6 +92,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
 
     startup.find_devices()
     model = load_model(args.run)
+    n_values = model.likelihood.n_values
+    colours = data.colours(n_values)
     given = _conditions(args, model, image_size)
     n, labels = _number_and_labels(args, model.n_classes, given)
     condition = None if given is None else given.condition.repeat(args.draws, axis=0)
@@ -102,18 +115,20 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     if out.suffix.lower() == ".npy":
         with replacing(out) as temporary, temporary.open("wb") as file:
             np.save(file, images)
+    elif out.suffix.lower() == ".txt":
+        with replacing(out) as temporary:
+            temporary.write_text(as_text(images, str(data.alphabet)), encoding="utf-8")
     elif out.suffix.lower() == ".gif":
-        save_sampling(model, images, out, args.columns)
+        save_sampling(model, images, out, args.columns, colours)
     elif args.format == "png16":
-        white = model.likelihood.n_values - 1
-        save_image(arranged(images.astype(np.uint16), white, args.columns), out)
+        save_image(arranged(images.astype(np.uint16), n_values - 1, args.columns), out)
     elif given is not None and model.condition_spec is not None:
         drawn = images.reshape(len(given.condition), args.draws, *images.shape[1:])
-        n_values, n_codes = model.likelihood.n_values, model.condition_spec.n_codes
+        n_codes = model.condition_spec.n_codes
         grid = condition_grid(given.condition, drawn, given.images, n_values, n_codes)
         save_image(grid, out)
     else:
-        save_image(image_grid(images, model.likelihood.n_values, args.columns), out)
+        save_image(image_grid(images, n_values, args.columns, colours), out)
     height, width, channels = images.shape[1:]
     print(f"{number_of(n, 'image')} of {height}x{width}x{channels}, seed {args.seed}: {out}")
     return 0
@@ -150,7 +165,8 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help="a .png image grid, a .npy array or a .gif animation (default sheet.png)",
+        help="a .png image grid, a .npy array, a .gif animation or a .txt file of levels (default "
+        "sheet.png)",
     )
     parser.add_argument(
         "--format", choices=FORMATS, help="the format (default: the ending of --out)"
@@ -233,6 +249,17 @@ def _number_and_labels(
             f"{n_classes - 1}, or all"
         )
     return args.n or 64, np.asarray(args.label)
+
+
+def run_data(run: Path) -> DataConfig:
+    """Returns the section ``data`` of the config of a run; its defaults for a .keras file.
+
+    Examples:
+        >>> run_data(Path("none")).alphabet is None
+        True
+    """
+    config = run / "config.yml"
+    return load_config(config).data if config.exists() else DataConfig()
 
 
 def trained_size(run: Path) -> tuple[int, int]:

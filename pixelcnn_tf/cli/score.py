@@ -113,7 +113,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
                 for bits, z in zip(scores.bits_per_dim, scores.z_score, strict=True)
             ]
             n_values = model.likelihood.n_values
-            save_surprise_maps(folder, files, np.asarray(images), maps, titles, n_values)
+            colours = config.data.colours(n_values)
+            save_surprise_maps(folder, files, np.asarray(images), maps, titles, n_values, colours)
     _print_table(columns, len(own.test))
     for path, what in ((args.out, "scores"), (args.maps, "surprise maps")):
         if path:

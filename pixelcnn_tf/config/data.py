@@ -1,6 +1,6 @@
 """The ``data`` section of a config."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -9,6 +9,10 @@ from pixelcnn_tf.config.conditions import ConditionName
 from pixelcnn_tf.config.names import NameOf
 from pixelcnn_tf.config.sections import combined
 from pixelcnn_tf.config.types import Real, Section, Seed, Size
+from pixelcnn_tf.utils.palettes import check_palette, default_palette, palette_colours
+
+if TYPE_CHECKING:
+    import numpy as np
 
 #: The start of a source that names a data set which TensorFlow Datasets has prepared.
 TFDS = "tfds:"
@@ -27,8 +31,8 @@ class DataConfig(Section):
         default="digits",
         description="a path: a .npz or .npy file of integer images, or a folder of images (PNG, "
         "JPEG, ...; its folders train/, val/ and test/ are the sets), a .zip or .tar of one, "
-        "TFRecord files of images, or the files of MNIST or CIFAR; tfds:NAME, which TensorFlow "
-        "Datasets has prepared; or one of",
+        "TFRecord files of images, or the files of MNIST or CIFAR; a .txt file of levels, or a "
+        "folder of such files; tfds:NAME, which TensorFlow Datasets has prepared; or one of",
     )
     image_size: Size | None = Field(
         default=None,
@@ -115,6 +119,22 @@ class DataConfig(Section):
         "sample (drawn once, with the intensity as probability) or dynamic (training images are "
         "drawn again each time they are seen); null: images stay as they are",
     )
+    alphabet: Annotated[str, Field(min_length=2, max_length=256)] | None = Field(
+        default=None,
+        description="levels: the characters of the tiles, in the order of their values from 0 up; "
+        "null: those in the text files, sorted",
+    )
+    window: Size | None = Field(
+        default=None,
+        description="levels in text files: cut them into windows of [height, width], which do not "
+        "overlap; null: all levels must have one size",
+    )
+    palette: str | list[str] | None = Field(
+        default=None,
+        description="greyscale images: the colour in which each value is drawn, a list of names "
+        "or '#rrggbb', or the name of one of matplotlib's colormaps; null: greys, for levels "
+        "distinct colours",
+    )
     seed: Seed = Field(
         default=0,
         description="the seed of everything that is drawn once: the held-out images, the colours "
@@ -127,6 +147,35 @@ class DataConfig(Section):
         if len(set(names)) < len(names):
             raise ValueError("must name each change once")
         return names
+
+    @field_validator("alphabet")
+    @classmethod
+    def _distinct(cls, alphabet):
+        if alphabet is not None and (len(set(alphabet)) < len(alphabet) or "\n" in alphabet):
+            raise ValueError("must hold each character once, and no line break")
+        return alphabet
+
+    @field_validator("palette", mode="before")
+    @classmethod
+    def _known_colours(cls, palette):
+        if palette is not None:
+            check_palette(palette)
+        return palette
+
+    def colours(self, n_values: int) -> "np.ndarray | None":
+        """Returns the colours in which the values of images are drawn, uint8 ``[n_values, 3]``;
+        None for greys.
+
+        Raises:
+            ValueError: the palette has another number of colours.
+
+        Example:
+            >>> from pixelcnn_tf.config import DataConfig
+            >>> DataConfig(palette=["white", "navy"]).colours(2).tolist()
+            [[255, 255, 255], [0, 0, 128]]
+        """
+        palette = self.palette or (default_palette(n_values) if self.alphabet else None)
+        return None if palette is None else palette_colours(palette, n_values)
 
 
 def data_section(values: Any) -> Any:

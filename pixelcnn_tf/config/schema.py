@@ -134,6 +134,25 @@ class Config(Section):
                 f"model.likelihood {likelihood!r} needs binary images: set "
                 "data.binarize to 'threshold', 'sample' or 'dynamic'"
             )
+        self._check_tiles(n_values)
+
+    def _check_tiles(self, n_values: int | None) -> None:
+        """Raises ValueError if the alphabet or the palette does not fit the values."""
+        data, n_channels = self.data, self.model.n_channels or self.known_channels()
+        for key in ("alphabet", "palette"):
+            if getattr(data, key) and n_channels not in (None, 1):
+                raise ValueError(f"data.{key}: is for images of one channel, not {n_channels}")
+        if data.alphabet and n_values not in (len(data.alphabet), None):
+            n = len(data.alphabet)
+            raise ValueError(
+                f"data.alphabet {data.alphabet!r} has {n} characters, model.likelihood "
+                f"{self.model.likelihood!r} {n_values} values; must be 'softmax-{n}'"
+            )
+        if n_values is not None:
+            try:
+                data.colours(n_values)
+            except ValueError as error:
+                raise ValueError(f"data.palette: {error}") from None
 
     def _check_condition(self) -> None:
         """Raises ValueError if the settings of a condition do not fit each other."""
@@ -207,6 +226,7 @@ class Config(Section):
         class_names: Sequence[str] | None = None,
         largest: int | None = None,
         condition: tuple[int, int, int] | None = None,
+        alphabet: str | None = None,
     ) -> "Config":
         """Returns this config with what follows from its data filled in: the size and channels of
         the images and, for likelihood logistic-K, the number of values.
@@ -217,6 +237,7 @@ class Config(Section):
             largest: the largest value of the images; None if it is not known.
             condition: the shape of the condition of each image, if there is one; a divisor of that
                 of the image.
+            alphabet: the characters of levels, by value.
 
         Raises:
             UserError: the config states another number of channels.
@@ -235,6 +256,7 @@ class Config(Section):
         values = self.model_dump()
         values["data"]["image_size"] = (height, width)
         values["data"]["class_names"] = class_names or self.data.class_names
+        values["data"]["alphabet"] = alphabet or self.data.alphabet
         values["model"]["n_channels"] = channels
         if values["model"].get("n_values", 0) is None and takes_n_values(self.model.likelihood):
             values["model"]["n_values"] = max(256, 1 << int(largest or 0).bit_length())

@@ -17,6 +17,10 @@ IMAGE_ENDINGS = (
 )
 
 
+#: The ending of text files of levels.
+LEVEL_ENDING = ".txt"
+
+
 class FoundFiles(NamedTuple):
     """The files in a folder and below it.
 
@@ -67,6 +71,27 @@ def find_files(folder: Path) -> FoundFiles:
     images = {file for file in files if file.suffix.lower() in IMAGE_ENDINGS}
     others = [file for file in files if file not in images]
     return FoundFiles(sorted(images), sorted(others), sorted(inside))
+
+
+def holds_levels(path: Path) -> bool:
+    """Returns whether a path is a text file, or a folder with text files and without images.
+
+    Raises:
+        UserError: a folder cannot be read.
+
+    Examples:
+        >>> holds_levels(Path("a.txt")), holds_levels(Path("a.png"))
+        (True, False)
+    """
+    if not path.is_dir():
+        return path.suffix.lower() == LEVEL_ENDING
+    endings: set[str] = set()
+    for _, folders, names in os.walk(path, onerror=_refuse):
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        endings |= {Path(name).suffix.lower() for name in names if not _is_hidden(name)}
+        if endings & set(IMAGE_ENDINGS):  # as soon as possible: a folder may hold millions
+            return False
+    return LEVEL_ENDING in endings
 
 
 #: Files and folders that systems and programs add.

@@ -9,11 +9,17 @@ from pixelcnn_tf.config.data import TFDS, DataConfig
 from pixelcnn_tf.data.archives import ARCHIVE_ENDINGS, extracted
 from pixelcnn_tf.data.array_files import ARRAY_ENDINGS, read_arrays
 from pixelcnn_tf.data.cifar_files import cifar_files, read_cifar
-from pixelcnn_tf.data.file_search import IMAGE_ENDINGS, find_images
+from pixelcnn_tf.data.file_search import (
+    IMAGE_ENDINGS,
+    LEVEL_ENDING,
+    find_images,
+    holds_levels,
+)
 from pixelcnn_tf.data.idx_files import idx_files, is_idx_file, read_idx
 from pixelcnn_tf.data.image_files import read_images
 from pixelcnn_tf.data.image_folders import folder_classes, read_folder
 from pixelcnn_tf.data.images import ImageArray, Part
+from pixelcnn_tf.data.level_files import alphabet_of, read_levels
 from pixelcnn_tf.data.record_files import (
     prepared_folder,
     read_records,
@@ -42,8 +48,9 @@ def read_path(path: Path, data: DataConfig, labels: bool = False) -> dict[str, P
     """Returns the images and labels of a file or folder.
 
     Args:
-        path: a .npz or .npy file, an IDX file, a TFRecord file, an archive, or a folder: of
-            images, of IDX or TFRecord files, or of the files of CIFAR for Python.
+        path: a .npz or .npy file, an IDX file, a TFRecord file, a text file of levels, an archive,
+            or a folder: of images, of IDX, TFRecord or text files, or of the files of CIFAR for
+            Python.
         data: the section of the config that states how to read them.
         labels: whether to return the labels, where there are any.
 
@@ -70,12 +77,14 @@ def _read(path: Path, data: DataConfig, labels: bool, kinds: str) -> dict[str, P
         return (read_cifar if cifar_files(container) else read_idx)(container, labels)
     if record_files(path):
         return read_records(path, data, labels)
+    if holds_levels(path):
+        return read_levels(path, data)
     if path.is_dir():
         return read_folder(path, data, labels)
     if is_idx_file(path):
         return read_idx(path, labels)
     if path.suffix.lower() not in ARRAY_ENDINGS:
-        endings = ", ".join((*ARRAY_ENDINGS, *ARCHIVE_ENDINGS))
+        endings = ", ".join((*ARRAY_ENDINGS, LEVEL_ENDING, *ARCHIVE_ENDINGS))
         raise UserError(
             f"{path}: must be {kinds}, an IDX file, a .tfrecord file, or one of {endings}"
         )
@@ -144,7 +153,14 @@ def read_all(path: Path, data: DataConfig) -> NamedImages:
     with extracted(path) as inside:
         if inside.suffix.lower() in IMAGE_ENDINGS and inside.is_file():
             return NamedImages(read_images([inside], data).images, [str(path)])
-        if inside.is_dir() and not _container(inside) and not record_files(inside):
+        levels = holds_levels(inside)
+        if levels and data.alphabet is None and inside.is_file():
+            raise UserError(
+                f"{path}: must be images; levels as text need data.alphabet, which the runs that "
+                "were trained on such levels have"
+            )
+        as_levels = levels and data.alphabet is not None
+        if inside.is_dir() and not (as_levels or _container(inside) or record_files(inside)):
             images, files = read_images(find_images(inside), data)
             return NamedImages(images, [str(path / file.relative_to(inside)) for file in files])
         [*_, (images, _)] = _read(inside, data, False, "an image file, a folder").values()
@@ -162,8 +178,25 @@ def path_classes(data: DataConfig) -> list[str] | None:
     if data.class_names or registry.find("source", data.source):
         return data.class_names
     with extracted(source_path(data.source)) as path:
-        if not path.is_dir() or _container(path):
+        if not path.is_dir() or _container(path) or holds_levels(path):
             return None
         if record_files(path):
             return record_classes(path)
         return folder_classes(path, data)
+
+
+def path_alphabet(data: DataConfig) -> str | None:
+    """Returns the characters of levels in text files, in the order of their values; None for other
+    sources.
+
+    Raises:
+        UserError: as ``read_levels``.
+
+    Examples:
+        >>> path_alphabet(DataConfig(source="digits")) is None
+        True
+    """
+    if data.alphabet or registry.find("source", data.source):
+        return data.alphabet
+    with extracted(source_path(data.source)) as path:
+        return alphabet_of(path) if path.exists() and holds_levels(path) else None

@@ -12,7 +12,7 @@ from pixelcnn_tf.config.plugins import errors_in_plugins
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.data.conditions import condition_shape
 from pixelcnn_tf.data.images import ImageArray, Images
-from pixelcnn_tf.data.paths import path_classes
+from pixelcnn_tf.data.paths import path_alphabet, path_classes
 from pixelcnn_tf.data.pipeline import load_for
 from pixelcnn_tf.likelihoods.base import Likelihood
 from pixelcnn_tf.likelihoods.logistic_mixture import LogisticMixture
@@ -67,8 +67,8 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
         images = load_for(config.data, config.model.n_classes)
         names = path_classes(config.data) if config.model.n_classes is not None else None
         height, width, channels = images.train.shape[1:]
-        largest, condition = largest_value(images), condition_shape(images)
-        config = config.resolved(height, width, channels, names, largest, condition)
+        known = largest_value(images), condition_shape(images), path_alphabet(config.data)
+        config = config.resolved(height, width, channels, names, *known)
         likelihood = get_likelihood(config.model.likelihood, config.model.n_values)
         check_values(images, likelihood, config.data.source)
         check_condition(images, config)

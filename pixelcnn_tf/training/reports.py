@@ -76,7 +76,8 @@ def write_start(trainer: "Trainer", images: Images) -> None:
         True
     """
     real = images.test[: trainer.config.sampling.n_images]
-    grid = image_grid(real, trainer.likelihood.n_values)
+    n_values = trainer.likelihood.n_values
+    grid = image_grid(real, n_values, colours=trainer.config.data.colours(n_values))
     trainer.summaries.image("imgs", "real", grid, trainer.step)
     model = trainer.model
     block = model.blocks[0] if isinstance(model, PixelRNN) else None

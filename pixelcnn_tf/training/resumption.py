@@ -9,6 +9,7 @@ _FREE = {
     "plugins",  # where the files are
     "strategy",  # the same to rounding
     "data.cache_gb",
+    "data.palette",
     "training.log_every",
     "training.eval_every",
     "training.sample_every",

@@ -141,7 +141,8 @@ class Sampling(Steps):
         n_values = self.likelihood.n_values
         spec = self.model.condition_spec
         if self.shown is None or spec is None:
-            grid = image_grid(self.create_image_samples(), n_values)
+            colours = self.config.data.colours(n_values)
+            grid = image_grid(self.create_image_samples(), n_values, colours=colours)
         else:
             condition, images, _ = self.shown
             drawn = self.create_image_samples(len(images) * DRAWS)

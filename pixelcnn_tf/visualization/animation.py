@@ -9,15 +9,18 @@ from PIL import Image
 from pixelcnn_tf.layers.schedule import Schedule
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.utils.atomic_files import replacing
-from pixelcnn_tf.utils.values import eight_bits
-from pixelcnn_tf.visualization.plots import chequered, image_grid
+from pixelcnn_tf.visualization.plots import chequered, drawn, image_grid
 
 #: The most frames before the last one, and how long all of these and the last one are shown.
 MOST_FRAMES, SECONDS, PAUSE = 60, 4.0, 2.5
 
 
 def sampling_frames(
-    images: np.ndarray, lag: int, n_values: int = 256, columns: int | None = None
+    images: np.ndarray,
+    lag: int,
+    n_values: int = 256,
+    columns: int | None = None,
+    colours: np.ndarray | None = None,
 ) -> Iterator[np.ndarray]:
     """Yields image grids, from one without any pixel to the finished one.
 
@@ -26,7 +29,7 @@ def sampling_frames(
         lag: how many columns a row is ahead of the row below it: ``lag`` of a ``Schedule``; the
             width of the images shows one pixel after another, in raster order. Pixels that are
             not yet drawn are a grey chequerboard.
-        n_values, columns: as in ``image_grid``.
+        n_values, columns, colours: as in ``image_grid``.
 
     Yields:
         uint8 ``[grid height, grid width, 3]``, at most 61 times.
@@ -38,7 +41,7 @@ def sampling_frames(
     >>> len(frames), frames[0].shape
     (9, (256, 608, 3))
     """
-    images = eight_bits(images, n_values)
+    images = drawn(images, n_values, colours)
     rows, columns_ = np.indices(images.shape[1:3])
     steps = rows * lag + columns_ + 1
     n_steps = int(steps.max())
@@ -47,7 +50,11 @@ def sampling_frames(
 
 
 def save_sampling(
-    model: PixelModel, images: np.ndarray, path: str | Path, columns: int | None = None
+    model: PixelModel,
+    images: np.ndarray,
+    path: str | Path,
+    columns: int | None = None,
+    colours: np.ndarray | None = None,
 ) -> None:
     """Writes how ``model`` has drawn images as a GIF file: the frames of ``sampling_frames`` in
     about four seconds, which repeat after a pause on the finished grid.
@@ -56,7 +63,7 @@ def save_sampling(
         model: a ``PixelRNN`` or ``PixelCNNPlusPlus``.
         images: integers ``[n, height, width, channels]``, drawn by ``generate_images``.
         path: the file; one that exists is replaced.
-        columns: as in ``image_grid``.
+        columns, colours: as in ``image_grid``.
 
     Raises:
         OSError: the file cannot be written.
@@ -74,7 +81,7 @@ def save_sampling(
     13
     """
     lag = Schedule(model, 1, *images.shape[1:3]).lag
-    frames = list(sampling_frames(images, lag, model.likelihood.n_values, columns))
+    frames = list(sampling_frames(images, lag, model.likelihood.n_values, columns, colours))
     # One palette for all frames, with the colours of the images and of the chequerboard.
     both = Image.fromarray(np.concatenate([frames[0], frames[-1]]))
     palette = both.quantize(256, dither=Image.Dither.NONE)

@@ -22,7 +22,12 @@ CHANNEL_NAMES = {1: ["grey"], 3: ["red", "green", "blue"]}
 GRID_WIDTH = 640
 
 
-def image_grid(images: np.ndarray, n_values: int = 256, columns: int | None = None) -> np.ndarray:
+def image_grid(
+    images: np.ndarray,
+    n_values: int = 256,
+    columns: int | None = None,
+    colours: np.ndarray | None = None,
+) -> np.ndarray:
     """Arranges many small images in a grid, enlarged so that pixels can be seen.
 
     Args:
@@ -30,6 +35,7 @@ def image_grid(images: np.ndarray, n_values: int = 256, columns: int | None = No
             scaled to 8 bits. Channels other than one or three are shown side by side in grey.
         n_values: 2 for binary images, 256 for ordinary ones.
         columns: images per row; by default the grid is about square.
+        colours: of the values of images of one channel, uint8 ``[n_values, 3]``; None for greys.
 
     Returns:
         uint8 ``[grid height, grid width, 3]``.
@@ -40,7 +46,7 @@ def image_grid(images: np.ndarray, n_values: int = 256, columns: int | None = No
     >>> image_grid(np.zeros([6, 100, 100, 1], np.uint8), columns=3).shape
     (403, 604, 3)
     """
-    return arranged(eight_bits(images, n_values), 255, columns)
+    return arranged(drawn(images, n_values, colours), 255, columns)
 
 
 def arranged(images: np.ndarray, white: int, columns: int | None = None) -> np.ndarray:
@@ -77,8 +83,33 @@ def arranged(images: np.ndarray, white: int, columns: int | None = None) -> np.n
     return grid
 
 
+def drawn(images: np.ndarray, n_values: int = 256, colours: np.ndarray | None = None) -> np.ndarray:
+    """Returns images as they are drawn, with values from 0 to 255.
+
+    Args:
+        images: integers ``[..., channels]``, values 0 to ``n_values - 1``.
+        n_values, colours: as in ``image_grid``.
+
+    Returns:
+        uint8 ``[..., channels]``; ``[..., 3]`` with ``colours``.
+
+    Example:
+
+    >>> from pixelcnn_tf.visualization.plots import drawn
+    >>> drawn(np.array([[[[0], [1]]]]), n_values=2).tolist()
+    [[[[0], [255]]]]
+    """
+    if colours is not None:
+        return colours[images[..., 0]]
+    return eight_bits(images, n_values)
+
+
 def completion_grid(
-    originals: np.ndarray, hidden: np.ndarray, completions: np.ndarray, n_values: int = 256
+    originals: np.ndarray,
+    hidden: np.ndarray,
+    completions: np.ndarray,
+    n_values: int = 256,
+    colours: np.ndarray | None = None,
 ) -> np.ndarray:
     """Arranges completions in a grid with one row per image.
 
@@ -88,7 +119,7 @@ def completion_grid(
         originals: integers ``[n, height, width, channels]``, values 0 to ``n_values - 1``.
         hidden: boolean ``[height, width]``; hidden pixels are drawn as a grey chequerboard.
         completions: integers ``[n, k, height, width, channels]``.
-        n_values: as in ``image_grid``.
+        n_values, colours: as in ``image_grid``.
 
     Returns:
         uint8 ``[grid height, grid width, 3]``.
@@ -101,7 +132,7 @@ def completion_grid(
     (245, 602, 3)
     """
     rows = np.concatenate([originals[:, None], originals[:, None], completions], axis=1)
-    rows = eight_bits(rows, n_values)
+    rows = drawn(rows, n_values, colours)
     rows[:, 1] = chequered(rows[:, 1], hidden)
     return image_grid(rows.reshape(-1, *rows.shape[2:]), columns=rows.shape[1])
 

@@ -23,6 +23,7 @@ def surprise_panel(
     top: float | None = None,
     titles: Sequence[str] | None = None,
     columns: int = 1,
+    colours: np.ndarray | None = None,
 ) -> np.ndarray:
     """Draws images, each with its surprise map at its right, and the colour bar of all maps.
 
@@ -37,6 +38,7 @@ def surprise_panel(
             noise does not make all others dark.
         titles: a text above each image.
         columns: images per row.
+        colours: as in ``image_grid``.
 
     Returns:
         uint8 ``[panel height, panel width, 3]``.
@@ -50,7 +52,7 @@ def surprise_panel(
     ('uint8', 3)
     """
     n, height, width, channels = images.shape
-    shown = images.astype(float) / (n_values - 1)
+    shown = images.astype(float) / (n_values - 1) if colours is None else colours[images[..., 0]]
     if channels not in (1, 3):
         shown = shown.mean(axis=-1, keepdims=True)
     top = _top(maps, channels, n_values) if top is None else top
@@ -105,13 +107,14 @@ def save_surprise_maps(
     maps: np.ndarray,
     titles: Sequence[str],
     n_values: int = 256,
+    colours: np.ndarray | None = None,
 ) -> None:
     """Writes a PNG file for each image, see ``surprise_panel``, with one colour scale for all.
 
     Args:
         folder: an existing folder.
         files: the names of the files in it, one per image.
-        images, maps, titles, n_values: as in ``surprise_panel``.
+        images, maps, titles, n_values, colours: as in ``surprise_panel``.
 
     Raises:
         OSError: a file cannot be written.
@@ -128,5 +131,5 @@ def save_surprise_maps(
     top = _top(maps, images.shape[-1], n_values)
     for i, file in enumerate(progress("drawing", len(files), "map", files)):
         one = slice(i, i + 1)
-        panel = surprise_panel(images[one], maps[one], n_values, top, titles[one])
+        panel = surprise_panel(images[one], maps[one], n_values, top, titles[one], colours=colours)
         save_image(panel, folder / file)
