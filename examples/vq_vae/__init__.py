@@ -1,0 +1,1 @@
+"""A VQ-VAE whose prior is a model of pixelcnn_tf: ``python -m examples.vq_vae --help``."""
