@@ -31,6 +31,9 @@ FOLDER = Path(__file__).resolve().parent
 #: Images in each row of the picture, and rows of samples.
 COLUMNS, ROWS = 20, 4
 
+#: Repetitions of the comparison of speeds.
+ROUNDS = 3
+
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the example and returns the exit status."""
@@ -168,10 +171,10 @@ def _compare_speed(prior, size: tuple[int, int], n: int, labels: np.ndarray | No
     )
 
 
-def _images_per_second(draw: Callable[[int], np.ndarray], n: int, rounds: int = 3) -> float:
+def _images_per_second(draw: Callable[[int], np.ndarray], n: int) -> float:
     """Returns the median rate of several calls, after one that is not counted."""
     seconds = []
-    for number in range(rounds + 1):
+    for number in range(ROUNDS + 1):
         start = time.perf_counter()
         draw(number)
         seconds.append(time.perf_counter() - start)
