@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pixelcnn_tf.config.data import DataConfig
-from pixelcnn_tf.data.file_search import IMAGE_ENDINGS, find_images
+from pixelcnn_tf.data.file_search import IMAGE_ENDINGS, LEVEL_ENDING, find_images
 from pixelcnn_tf.data.image_decoding import BrokenImage, DeepImage, decode, opened_image
 from pixelcnn_tf.data.sources import load_images
 from pixelcnn_tf.utils.errors import UserError, number_of
@@ -67,6 +67,8 @@ def read_exact(
     for path in given:
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")
+    if len(given) == 1 and given[0].suffix.lower() == LEVEL_ENDING:
+        raise UserError(f"{given[0]}: is text; must be images: save levels as an array file")
     if labels and (len(given) > 1 or _holds_files(given[0])):
         raise UserError(
             f"{given[0]}: the model is class-conditional, and only array files have labels; add "

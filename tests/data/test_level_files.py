@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from pixelcnn_tf import Config, UserError, load_images
 from pixelcnn_tf.config.schema import DataConfig, first_problem
+from pixelcnn_tf.data.exact_images import read_exact
 from pixelcnn_tf.data.level_files import as_text
 from pixelcnn_tf.data.paths import path_alphabet
 from pixelcnn_tf.data.sources import load_all_images
@@ -79,6 +80,8 @@ def test_other_wrong_files_are_refused(tmp_path):
     path = write(tmp_path / "b.txt", "ab\nba")
     with pytest.raises(UserError, match=r"b\.txt: must be images; levels as text need"):
         load_all_images(path, data("digits"))
+    with pytest.raises(UserError, match=r"b\.txt: is text; must be images"):
+        read_exact([path], n_channels=1, n_values=2)
     write(tmp_path / "c" / "train" / "a.txt", "ab")
     (tmp_path / "c" / "val").mkdir()
     with pytest.raises(UserError, match=r"val: holds no \.txt files"):
