@@ -82,7 +82,7 @@ def test_complete_keeps_the_visible_pixels(part, runs, tmp_path, monkeypatch, ca
     flags = ["--run", str(runs / "small"), "--hide", part, "--n", "3", "--completions", "2"]
     assert complete.main([*flags, "--batch-size", "6"]) == 0
     assert "2 completions per image, 3 images, seed 0: completions.png" in capsys.readouterr().out
-    originals, hidden, completions, _ = drawn[0]
+    originals, hidden, completions, *_ = drawn[0]
     assert completions.shape == (3, 2, 8, 8, 1)
     assert hidden.sum() == {"2,3,4x2": 8, "mask.png": 16, "mask.npy": 16}.get(part, 32)
     shown = completions[:, :, ~hidden]

@@ -86,7 +86,7 @@ def test_the_figures_are_those_of_numpy(correct, runs, some, flat, tmp_path, cap
 def test_maps_are_drawn_with_one_scale(runs, some, tmp_path, monkeypatch, capsys):
     tops = []
     panel = surprise.surprise_panel
-    keep = lambda *a: tops.append(a[3]) or panel(*a)  # noqa: E731
+    keep = lambda *a, **k: tops.append(a[3]) or panel(*a, **k)  # noqa: E731
     monkeypatch.setattr(surprise, "surprise_panel", keep)
     maps = tmp_path / "maps"
     typed = [*some[0], "--run", str(runs / "small"), "--maps", str(maps)]
