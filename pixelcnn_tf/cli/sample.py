@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     """
     args = _arguments(argv, prog)
     load_plugins(args.plugins)
-    formats = [args.format.removesuffix("16")] if args.format else FORMATS[:3]
+    formats = [args.format.removesuffix("16")] if args.format else FORMATS[:-1]
     endings = [f".{name}" for name in formats]
     out = check_writable(args.out or f"sheet{endings[0]}", *endings)
     if out.suffix.lower() == ".gif":  # grids and arrays are overwritten, as they always were
