@@ -106,7 +106,7 @@ class Forgetful(pixelcnn_tf.MaskedConv2D):
     """Forgets the rows above."""
 
     def end_pixel(self, layer_state, pixels):
-        return tf.zeros_like(layer_state.state)
+        return tf.nest.map_structure(tf.zeros_like, layer_state.state)
 
 
 def test_a_constant_is_named():

@@ -162,7 +162,7 @@ class _StepByStep(LSTMState):
 
     def end_pixel(self, layer_state: LayerState, pixels: ActivePixels):
         states = [tf.concat(groups, axis=-1) for groups in zip(*layer_state.groups, strict=True)]
-        return pixels.write(layer_state.state, tf.concat(states, axis=-1))
+        return layer_state.state._replace(newest=tf.concat(states, axis=-1))
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -198,12 +198,12 @@ class RowLSTMState(_StepByStep):
         return self.width // 2
 
     def init_state(self, schedule: Schedule):
-        """A ring buffer of the hidden states and cells of the row above."""
-        return schedule.ring_buffer(1, self.width // 2, 2 * self.units, self.compute_dtype)
+        """The recent hidden states and cells, from the row above on."""
+        return schedule.recent(1, self.width // 2, 2 * self.units, self.compute_dtype)
 
     def start_pixel(self, weights, state, pixels: ActivePixels):
         side = self.width // 2
-        above = pixels.read(state, [(1, right) for right in range(-side, side + 1)])
+        above = pixels.read(pixels.update(self), [(1, right) for right in range(-side, side + 1)])
         return self._earlier(above, weights, nearest=side)
 
     def get_config(self):
@@ -235,11 +235,12 @@ class DiagonalLSTMState(_StepByStep):
         return unskew(self._scan(skew(gates)), tf.shape(gates)[2])
 
     def init_state(self, schedule: Schedule):
-        """A ring buffer of the hidden states and cells."""
-        return schedule.ring_buffer(1, 1, 2 * self.units, self.compute_dtype)
+        """The recent hidden states and cells."""
+        return schedule.recent(1, 1, 2 * self.units, self.compute_dtype)
 
     def start_pixel(self, weights, state, pixels: ActivePixels):
-        return self._earlier(pixels.read(state, [(0, -1), (1, 0)]), weights, nearest=0)
+        earlier = pixels.read(pixels.update(self), [(0, -1), (1, 0)])
+        return self._earlier(earlier, weights, nearest=0)
 
 
 class _RightDiagonalState(NamedTuple):

@@ -173,16 +173,16 @@ class MaskedConv2D(CausalConv2D):
         )
 
     def init_state(self, schedule: Schedule):
-        """A ring buffer of the inputs."""
+        """The recent inputs."""
         if not self._around():
             return ()
         up, left = self.kernel_size[0] // 2, self.kernel_size[1] // 2
-        return schedule.ring_buffer(up, left, self.mask.shape[2], self.compute_dtype)
+        return schedule.recent(up, left, self.mask.shape[2], self.compute_dtype)
 
     def start_pixel(self, weights: MaskedConvWeights, state, pixels: ActivePixels):
         if not self._around():
             return tf.broadcast_to(weights.bias, [pixels.schedule.lanes, self.filters])
-        seen = pixels.read(state, self._around())
+        seen = pixels.read(pixels.update(self), self._around())
         return tf.concat(seen, axis=-1) @ weights.around + weights.bias
 
     def observe(self, x, pixels: ActivePixels) -> None:
@@ -207,7 +207,7 @@ class MaskedConv2D(CausalConv2D):
     def end_pixel(self, layer_state: LayerState, pixels: ActivePixels):
         if not self._around():
             return ()
-        return pixels.write(layer_state.state, tf.concat(layer_state.groups, axis=-1))
+        return layer_state.state._replace(newest=tf.concat(layer_state.groups, axis=-1))
 
     def get_config(self):
         return {**super().get_config(), "n_channels": self.n_channels}

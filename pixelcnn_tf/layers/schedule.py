@@ -5,7 +5,7 @@ docs/sampling.md explains the terms, with figures; incremental.py is the protoco
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -41,6 +41,28 @@ class LayerState:
     lookahead: int = 0
     sums: Nest = None
     groups: list = dataclasses.field(default_factory=list)
+
+
+class Recent(NamedTuple):
+    """The features of the last steps: a ring buffer, and those that the last step added.
+
+    The buffer is written before it is read. If it were read before it is written, in the same step,
+    XLA might have to copy all of it.
+
+    Attributes:
+        buffer: from ``Schedule.ring_buffer``.
+        newest: ``[lanes, features]``, which the next step writes into the buffer.
+
+    Example:
+        >>> layer = pixelcnn_tf.MaskedConv2D(3, kernel_size=7)
+        >>> layer.build((None, None, None, 3))
+        >>> recent = Schedule(layer, batch=2, height=8, width=8).recent(3, 3, 3, tf.float32)
+        >>> recent.newest.shape
+        TensorShape([4, 3])
+    """
+
+    buffer: tf.Tensor
+    newest: tf.Tensor
 
 
 class Schedule:
@@ -116,6 +138,12 @@ class Schedule:
         features]``."""
         margin = max(1, -(-left // self.lag)) * self.batch  # see ``read``
         return tf.zeros([up * self.lag + left, self.lanes + 2 * margin, features], dtype)
+
+    def recent(self, up: int, left: int, features: int, dtype) -> Recent:
+        """Returns the state of a layer that reads what it was given at earlier pixels; arguments as
+        of ``ring_buffer``."""
+        buffer = self.ring_buffer(up, left, features, dtype)
+        return Recent(buffer, tf.zeros([self.lanes, features], dtype))
 
     def pixels(self, step, weights: list[Nest], states: list[Nest]) -> "ActivePixels":
         """Returns the active pixels at ``step`` (0 to ``n_steps - 1``)."""
@@ -277,6 +305,14 @@ class ActivePixels(Wavefront):
         if lookahead not in self._wavefronts:
             self._wavefronts[lookahead] = Wavefront(self.schedule, self.time + lookahead)
         return self._wavefronts[lookahead]
+
+    def update(self, layer: IncrementalLayer) -> tf.Tensor:
+        """Writes what the last step added to the ``Recent`` features of a layer into their buffer,
+        and returns the buffer."""
+        layer_state = self[layer]
+        buffer = self.ahead(-1).write(*layer_state.state)
+        layer_state.state = layer_state.state._replace(buffer=buffer)
+        return buffer
 
     def end(self) -> list[Nest]:
         """Returns the states of every layer after these pixels, all of whose channels are known."""

@@ -11,7 +11,7 @@ import tensorflow as tf
 from pixelcnn_tf.layers.causal_conv import CausalConv2D
 from pixelcnn_tf.layers.incremental import IncrementalLayer, LookaheadLayer
 from pixelcnn_tf.layers.masks import MASK_TYPES, kernel_shape
-from pixelcnn_tf.layers.schedule import ActivePixels, LayerState, Schedule, Wavefront
+from pixelcnn_tf.layers.schedule import ActivePixels, LayerState, Recent, Schedule, Wavefront
 from pixelcnn_tf.utils.errors import suggestion
 from pixelcnn_tf.utils.serialization import PACKAGE
 from pixelcnn_tf.utils.validation import count
@@ -164,7 +164,7 @@ class ShiftedConv2D(LookaheadLayer, CausalConv2D):
         return ShiftedConvWeights(kernel, self.bias_or_zeros(kernel.dtype))
 
     def init_state(self, schedule: Schedule):
-        """A ring buffer of the inputs."""
+        """The recent inputs: a ring buffer that ``advance`` writes, or ``Recent``."""
         if not self._around():
             return ()
         newest = 0
@@ -172,13 +172,23 @@ class ShiftedConv2D(LookaheadLayer, CausalConv2D):
             # Inputs of type B are ready ``_right`` steps before the rightmost of its own row is
             # needed; those of type A, the rows above, when those pixels have been active.
             newest = self._right + 1 if self.mask_type == "B" else -schedule.lookaheads[self]
-        features = self.kernel.shape[2]
-        return schedule.ring_buffer(self._up, self._left + newest, features, self.compute_dtype)
+        make = schedule.ring_buffer if self._written_by_advance else schedule.recent
+        return make(self._up, self._left + newest, self.kernel.shape[2], self.compute_dtype)
 
-    def _outputs(self, wavefront: Wavefront, layer_state: LayerState, own):
-        kernel, bias = layer_state.weights
-        around = self._around()
-        seen = wavefront.read(layer_state.state, around) if around else []
+    @property
+    def _written_by_advance(self) -> bool:
+        return self.direction == "down" and self.mask_type == "B"
+
+    def start_pixel(self, weights, state, pixels: ActivePixels):
+        if isinstance(state, Recent):
+            pixels.update(self)
+
+    def _outputs(self, wavefront: Wavefront, pixels: ActivePixels, own):
+        kernel, bias = pixels[self].weights
+        around, seen = self._around(), []
+        if around:
+            state = pixels[self].state
+            seen = wavefront.read(state.buffer if isinstance(state, Recent) else state, around)
         if self._sees_own_pixel:
             seen.append(own)
         seen = tf.concat(seen, axis=-1) if len(seen) > 1 else seen[0]
@@ -194,10 +204,10 @@ class ShiftedConv2D(LookaheadLayer, CausalConv2D):
             pixels: the active pixels.
         """
         layer_state = pixels[self]
-        if self.mask_type == "B" and self._around():
+        if self._written_by_advance and self._around():
             ready = pixels.ahead(layer_state.lookahead + self._right)
             layer_state.state = ready.write(layer_state.state, x)
-        return self._outputs(pixels.ahead(layer_state.lookahead), layer_state, x)
+        return self._outputs(pixels.ahead(layer_state.lookahead), pixels, x)
 
     def step(self, x, pixels: ActivePixels):
         """``'down_right'``: returns all outputs ``[lanes, filters]`` at the active pixels. They are
@@ -219,7 +229,7 @@ class ShiftedConv2D(LookaheadLayer, CausalConv2D):
         """Returns the outputs at the active pixels, from what was observed."""
         layer_state = pixels[self]
         own = layer_state.groups[0] if layer_state.groups else None
-        return self._outputs(pixels, layer_state, own)
+        return self._outputs(pixels, pixels, own)
 
     def observe(self, x, pixels: ActivePixels) -> None:
         """Takes in the next channel of the active pixels, for later pixels."""
@@ -228,7 +238,7 @@ class ShiftedConv2D(LookaheadLayer, CausalConv2D):
     def end_pixel(self, layer_state: LayerState, pixels: ActivePixels):
         if not layer_state.groups or not self._around():  # nothing observed, or nothing to keep
             return layer_state.state
-        return pixels.write(layer_state.state, tf.concat(layer_state.groups, axis=-1))
+        return layer_state.state._replace(newest=tf.concat(layer_state.groups, axis=-1))
 
     def get_config(self):
         return {**super().get_config(), "direction": self.direction}
