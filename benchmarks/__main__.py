@@ -12,6 +12,7 @@ examples:
   python -m benchmarks conditional       the same models with and without a condition
   python -m benchmarks tfp               PixelCNN++ of this package and of TensorFlow Probability
   python -m benchmarks torch             training and scoring beside the same models in PyTorch
+  python -m benchmarks torch --model PixelSNAIL --features 64 --batch 32
   python -m benchmarks data --set model.n_layers=2   a folder of images, read on the way and kept
   python -m benchmarks codec --batches 1,64 --sides 256,512,1024   compressing and decompressing
   python -m benchmarks checkouts --other ../old   this checkout and another one, all models
@@ -42,7 +43,7 @@ from benchmarks.measuring import (
 from benchmarks.models import configs_of, models_of
 from benchmarks.sampling import sample
 from benchmarks.tfp import tfp
-from benchmarks.torch_peer import torch_peer
+from benchmarks.torch_peer import MODELS, torch_peer
 from pixelcnn_tf.cli.parsing import Parser, exit_with, whole_number
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.config.schema import Config
@@ -66,6 +67,7 @@ USERS |= {
     "sides": "sample codec",
     "other": "checkouts",
     "features": "torch",
+    "model": "torch",
 }
 USERS |= {
     "side": "train conv sample tfp data family colour conditional codec checkouts",
@@ -107,6 +109,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--images", type=whole_number, default=200_000, help="data: number of images (200000)"
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        choices=MODELS,
+        help="torch: only this model; may be repeated",
     )
     parser.add_argument("--rounds", type=whole_number, default=9, help="repetitions (9)")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")

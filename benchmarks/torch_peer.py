@@ -78,7 +78,8 @@ def torch_peer(config, args) -> dict:
 
     figures: dict[str, dict] = {}
     for (side, n_channels), likelihood in IMAGES.items():
-        for name, make in MODELS.items():
+        for name in args.model or MODELS:
+            make = MODELS[name]
             for features in args.features:
                 features -= features % (4 * n_channels)  # equal channel groups, in halves
                 what = f"{name}, {features} features, {side}x{side}x{n_channels}"
