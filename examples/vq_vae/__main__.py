@@ -25,6 +25,7 @@ from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing
 from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.values import MOST_VALUES
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -39,8 +40,8 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the example and returns the exit status."""
     args = _arguments(argv)
     out = Path(args.out)
-    if not 2 <= args.codes <= 256:
-        raise UserError(f"--codes {args.codes}: must be an integer from 2 to 256")
+    if not 2 <= args.codes <= MOST_VALUES:
+        raise UserError(f"--codes {args.codes}: must be an integer from 2 to {MOST_VALUES:,}")
     prior_of = [f"data.source={out / 'codes.npz'}", f"model.likelihood=softmax-{args.codes}"]
     overrides = [*args.overrides, "name=prior", f"runs_dir={out}", *prior_of, f"seed={args.seed}"]
     config = load_config(args.prior, overrides)

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pixelcnn_tf.utils.values import dtype_for
+
 PACKAGE = "examples.vq_vae"
 
 
@@ -121,12 +123,13 @@ class VQVAE(keras.Model):
         return self.decoder(self.quantizer(features), training=training)
 
     def encode(self, images: np.ndarray) -> np.ndarray:
-        """Returns the codes of uint8 images, uint8 ``[n, height, width, 1]``."""
+        """Returns the codes of uint8 images, ``[n, height, width, 1]`` of the smallest integer
+        dtype that holds them all."""
         parts = [
             self.quantizer.codes(self.encoder(scaled(part), training=False)).numpy()
             for part in _batches(images)
         ]
-        return np.concatenate(parts)[..., None].astype(np.uint8)
+        return np.concatenate(parts)[..., None].astype(dtype_for(self.settings["n_codes"]))
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Returns the images of codes ``[n, height, width, 1]``, uint8 ``[n, height, width,

@@ -3,6 +3,7 @@
 import numpy as np
 
 import pixelcnn_tf
+from pixelcnn_tf.utils.values import dtype_for
 
 
 def naive_samples(
@@ -12,11 +13,11 @@ def naive_samples(
     seed: int,
     labels: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Returns images, uint8 ``[n, height, width, 1]``, drawn as in the example "Vector-Quantized
+    """Returns grids of codes ``[n, height, width, 1]``, drawn as in the example "Vector-Quantized
     Variational Autoencoders" of keras.io: for every code, the whole model is evaluated on the whole
     image again, and all of its outputs but one are thrown away."""
     rng = np.random.default_rng(seed)
-    images = np.zeros([n, *size, 1], np.uint8)
+    images = np.zeros([n, *size, 1], dtype_for(model.likelihood.n_values))
     inputs = images if labels is None else (images, labels)
     for row in range(size[0]):
         for column in range(size[1]):

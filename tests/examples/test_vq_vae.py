@@ -95,7 +95,7 @@ def test_wrong_input(tmp_path, capsys):
     np.save(tmp_path / "a.npy", np.zeros([20, 9, 8, 1], np.uint8))
     out = ["--out", str(tmp_path / "out")]
     for flags, words in (
-        ([*out, "--codes", "1"], "--codes 1: must be an integer from 2 to 256"),
+        ([*out, "--codes", "1"], "--codes 1: must be an integer from 2 to 65,536"),
         ([*out, "--data", str(tmp_path / "a.npy")], "both sides must be multiples of 2"),
         ([*out, "--prior", "none.yml"], "none.yml: no such file"),
     ):
