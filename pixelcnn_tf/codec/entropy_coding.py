@@ -47,6 +47,7 @@ class CodedTables(NamedTuple):
         decoding: boolean scalar.
         words: uint32 ``[capacity]``, the stack; used to decode.
         labels: int32 ``[batch]``, for a class-conditional model.
+        condition: None; images are coded by models without one.
 
     Example:
         >>> sizes, words = [[4, 4], [3, 4]], tf.zeros([9], tf.uint32)
@@ -60,6 +61,7 @@ class CodedTables(NamedTuple):
     decoding: tf.Tensor
     words: tf.Tensor
     labels: tf.Tensor | None = None
+    condition: None = None
 
 
 class CodedState(NamedTuple):

@@ -52,10 +52,11 @@ class DataConfig(Section):
         default=False,
         description="folders: leave out image files that cannot be read, instead of stopping",
     )
-    values: Literal["ordered", "codes"] = Field(
-        default="ordered",
+    values: Literal["ordered", "codes"] | None = Field(
+        default=None,
         description="ordered: intensities, or other numbers of which close ones are alike; codes: "
-        "numbers that stand for something else, such as tiles or the tokens of another model",
+        "numbers that stand for something else, such as tiles or the tokens of another model; null: "
+        "codes for levels (text), otherwise ordered",
     )
     cache_gb: Annotated[Real, Field(ge=0)] = Field(
         default=0.5,

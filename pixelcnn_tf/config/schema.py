@@ -89,16 +89,22 @@ class Config(Section):
                 "deterministic: true is not possible with training.minutes, because two runs make "
                 "different numbers of steps in that time; set training.steps instead"
             )
+        self._fill_in_values()
         self._check_values()
         self._check_condition()
-        return self._with_input()
-
-    def _with_input(self) -> "Config":
-        """Returns this config with ``model.input`` filled in, if the architecture has one."""
-        if "input" in type(self.model).model_fields and self.model.input is None:
-            default = "embedding" if self.data.values == "codes" else "value"
-            object.__setattr__(self, "model", self.model.model_copy(update={"input": default}))
         return self
+
+    def _fill_in_values(self) -> None:
+        """Fills in ``data.values`` once the data is known, and ``model.input``, if the architecture
+        has one."""
+        data, model = self.data, self.model
+        known = data.alphabet or (data.image_size and model.n_channels)
+        if data.values is None and known:
+            values = "codes" if data.alphabet else "ordered"
+            object.__setattr__(self, "data", data.model_copy(update={"values": values}))
+        if self.data.values and "input" in type(model).model_fields and model.input is None:
+            default = "embedding" if self.data.values == "codes" else "value"
+            object.__setattr__(self, "model", model.model_copy(update={"input": default}))
 
     def _check_values(self) -> None:
         """Raises ValueError if the likelihood does not fit the values of the images."""

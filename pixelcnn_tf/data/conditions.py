@@ -46,8 +46,13 @@ def make_condition(
     if array.ndim != 4 or 0 in array.shape:
         raise UserError(f"images {array.shape}: must be (n, height, width, channels), at least one")
     shape = made_shape(array.shape[1:], kind)
-    if array.dtype != np.uint8 and array.max() > 255:
-        raise UserError(f"condition {kind!r}: is made from 8-bit images; these go to {array.max()}")
+    if array.dtype != np.uint8:
+        whole = array.dtype.kind in "biu" or (np.mod(array, 1) == 0).all()
+        if not whole or array.min() < 0 or array.max() > 255:
+            raise UserError(
+                f"condition {kind!r}: is made from 8-bit images; these are {array.dtype} from "
+                f"{array.min()} to {array.max()}, must be integers from 0 to 255"
+            )
     if isinstance(array, StoredImages):
 
         def read(positions: np.ndarray) -> np.ndarray:

@@ -106,16 +106,22 @@ def _from_source(
 
 
 def _check_names(images: Path, conditions: Path, where: str) -> None:
-    """Raises UserError unless both folders have image files of the same names."""
+    """Raises UserError unless both folders have image files of the same names, in the same order."""
     own, others = (
-        {os.path.splitext(file.relative_to(folder))[0] for file in find_images(folder)}
+        [os.path.splitext(file.relative_to(folder))[0] for file in find_images(folder)]
         for folder in (images, conditions)
     )
-    for missing, folder in ((own - others, conditions), (others - own, images)):
-        if missing:
+    for names, found, folder in ((own, others, conditions), (others, own, images)):
+        if missing := set(names) - set(found):
             raise UserError(
                 f"{where}: {folder} has no image {min(missing)!r}; images and conditions must have "
                 "the same names"
+            )
+    for name, other in zip(own, others, strict=False):  # sorted with their extensions
+        if name != other:
+            raise UserError(
+                f"{where}: the images sort {name!r} where the conditions sort {other!r}, because of "
+                "their extensions; give all files the same extension"
             )
 
 

@@ -60,7 +60,8 @@ class ConditionEncoder(keras.layers.Layer):
         n_codes: int | None = None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        # Codes are no features: in bfloat16, 511 would be 512.
+        super().__init__(**{"autocast": False, **kwargs})
         self.filters = count("filters", filters)
         self.n_condition_channels = count("n_condition_channels", n_condition_channels)
         self.factor = count("condition_factor", factor)

@@ -15,7 +15,7 @@ class ValueEmbedding(IncrementalLayer, keras.layers.Layer):
     """A table of learned features: one row for each value of each channel.
 
     The features of a channel are its channel group, so that masks treat them like the value. They
-    are drawn with mean 0 and standard deviation 1 at first.
+    are drawn with mean 0 and standard deviation 1 initially.
 
     Args:
         n_values: number of values of a sub-pixel.

@@ -24,7 +24,7 @@ def inputs_of(inputs: Any, labels: Any = None, condition: Any = None) -> tuple[A
     Args:
         inputs: the images alone; a tuple or list of images, labels and condition, of which the
             last may be left out or be None; or a dictionary.
-        labels, condition: what was passed beside them.
+        labels, condition: what was passed with them.
 
     Raises:
         ValueError: a dictionary with other keys, a tuple of more.

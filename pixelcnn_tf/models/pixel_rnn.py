@@ -306,7 +306,7 @@ class PixelRNN(PixelModel):
 
 
 def _horizontal(x):
-    """The second of a pair, or its shape: the horizontal one of two stacks, or the features beside
+    """The second of a pair, or its shape: the horizontal one of two stacks, or the features with
     an image; a single stack as it is."""
     pair = isinstance(x, list | tuple) and len(x) == 2
     return x[1] if pair else x

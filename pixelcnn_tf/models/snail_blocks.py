@@ -92,8 +92,8 @@ class SnailBlock(Block):
             projections of the condition are inside the gates.
         n_residual: number of gated residual blocks before the attention.
         n_heads, key_features, value_features: as in ``CausalAttention``.
-        attention_every: in a stack, only every so-manieth block attends: with 2 the second, the
-            fourth, and so on. The others consist of gated residual blocks.
+        attention_every: in a stack, every n-th block attends: with 2 the second, the fourth, and so
+            on. The others consist of gated residual blocks.
 
     Input and output: a pair of the image, ``[batch, height, width, image features]``, and
     features, ``[batch, height, width, features]``; the image stays as it is.
