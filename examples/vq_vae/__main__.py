@@ -53,6 +53,8 @@ def main(argv: list[str] | None = None) -> int:
     from pixelcnn_tf.training.experiment import run_experiment
 
     images = load_images(args.data, labels=True)
+    if images.train.dtype != np.uint8:
+        raise UserError(f"--data {args.data}: must be 8-bit images, not {images.train.dtype}")
     labels, n_classes = images.train_labels, config.model.n_classes
     if n_classes is not None:  # a prior by class, if there are classes
         n_classes = None if labels is None else int(labels.max()) + 1

@@ -198,9 +198,8 @@ def _conditions(args: argparse.Namespace, model, image_size) -> "Conditions | No
         check_unconditional(args, "condition", "split", "draws")
         return None
     if (args.condition is None) == (args.split is None):
-        raise UserError(
-            "--condition, --split: the model is conditional; give one of them, such as --split test"
-        )
+        both = "not both" if args.condition is not None else "such as --split test"
+        raise UserError(f"--condition, --split: the model is conditional; give one of them, {both}")
     args.draws = args.draws or 4
     if args.columns is None:
         args.columns = args.draws

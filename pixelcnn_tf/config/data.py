@@ -55,8 +55,8 @@ class DataConfig(Section):
     values: Literal["ordered", "codes"] | None = Field(
         default=None,
         description="ordered: intensities, or other numbers of which close ones are alike; codes: "
-        "numbers that stand for something else, such as tiles or the tokens of another model; null: "
-        "codes for levels (text), otherwise ordered",
+        "numbers that stand for something else, such as tiles or the tokens of another model; "
+        "null: codes for levels (text), otherwise ordered",
     )
     cache_gb: Annotated[Real, Field(ge=0)] = Field(
         default=0.5,
@@ -86,6 +86,11 @@ class DataConfig(Section):
         description="condition paired: a file or folder with the conditions, as source has the "
         "images: the same number in each set, in the same order, of the same names in folders; "
         "null: the arrays of source",
+    )
+    condition_size: Size | None = Field(
+        default=None,
+        description="height and width to which the conditions of condition_source are resized; "
+        "null: image_size, and as they are without one",
     )
     train_key: str = Field(default="x_train", description=".npz: the name of the training images")
     validation_key: str = Field(

@@ -169,6 +169,8 @@ class Config(Section):
             raise ValueError(f"model.{given[0]}: needs data.condition, which is null")
         if data.condition_source is not None and data.condition != PAIRED:
             raise ValueError("data.condition_source: needs data.condition 'paired'")
+        if data.condition_size is not None and data.condition_source is None:
+            raise ValueError("data.condition_size: needs data.condition_source")
         if data.condition is None:
             return
         if data.condition != PAIRED and model.n_condition_codes is not None:
@@ -269,6 +271,8 @@ class Config(Section):
         if condition is not None:
             found = {"n_condition_channels": condition[2]}
             found["condition_factor"] = height // condition[0]
+            if self.data.condition_source is not None:
+                values["data"]["condition_size"] = condition[:2]
             for key, value in found.items():
                 if getattr(self.model, key) not in (None, value):
                     raise UserError(

@@ -91,7 +91,9 @@ def _from_source(
     path = source_path(source)
     if not path.exists():
         raise UserError(f"{where}: no such file or folder")
-    sets = read_path(path, data.model_copy(update={"source": source, "condition": None}))
+    size = data.condition_size or data.image_size
+    update = {"source": source, "condition": None, "image_size": size}
+    sets = read_path(path, data.model_copy(update=update))
     if list(sets) != list(counts):
         raise UserError(
             f"{where}: has {', '.join(sets)} images, {data.source} {', '.join(counts)} images; "
@@ -106,7 +108,7 @@ def _from_source(
 
 
 def _check_names(images: Path, conditions: Path, where: str) -> None:
-    """Raises UserError unless both folders have image files of the same names, in the same order."""
+    """Raises UserError unless both folders have images of the same names, in the same order."""
     own, others = (
         [os.path.splitext(file.relative_to(folder))[0] for file in find_images(folder)]
         for folder in (images, conditions)
@@ -120,8 +122,8 @@ def _check_names(images: Path, conditions: Path, where: str) -> None:
     for name, other in zip(own, others, strict=False):  # sorted with their extensions
         if name != other:
             raise UserError(
-                f"{where}: the images sort {name!r} where the conditions sort {other!r}, because of "
-                "their extensions; give all files the same extension"
+                f"{where}: the images sort {name!r} where the conditions sort {other!r}, because "
+                "of their extensions; give all files the same extension"
             )
 
 

@@ -95,9 +95,9 @@ class Block(IncrementalBlock, keras.layers.Layer):
                 f"{by}n_channels = {unit}"
             )
 
-    def set_place(self, place: int) -> None:
-        """Tells the block its place in a stack, from 0 up, before it is built; for a block whose
-        layers depend on it."""
+    def set_place(self, place: int, n_blocks: int) -> None:
+        """Tells the block its place in a stack of ``n_blocks``, from 0 up, before it is built; for
+        a block whose layers depend on it."""
         return None
 
     def make(self, layer_class, name: str, features: int, *args, **options):

@@ -137,7 +137,7 @@ class PixelRNN(PixelModel):
         ]
         for place, block in enumerate(self.blocks):
             if isinstance(block, Block):
-                block.set_place(place)
+                block.set_place(place, n_layers)
         if isinstance(self.blocks[0], Block):
             self._check_block(self.blocks[0])
             self.input_conv = self.blocks[0].input_layer(

@@ -135,7 +135,12 @@ class SnailBlock(Block):
         self.attention_every = count("attention_every", attention_every)
         self.attends = True
 
-    def set_place(self, place: int) -> None:
+    def set_place(self, place: int, n_blocks: int) -> None:
+        if self.attention_every > n_blocks:
+            raise ValueError(
+                f"attention_every={self.attention_every}: of {n_blocks} blocks, none would attend; "
+                f"must be at most n_layers={n_blocks}"
+            )
         self.attends = (place + 1) % self.attention_every == 0
 
     def input_layer(self, filters, kernel_size, **options):

@@ -6,7 +6,7 @@ from helpers import conv2d_reference
 from PIL import Image
 
 from pixelcnn_tf import UserError, get_dataset, load_images, make_condition
-from pixelcnn_tf.config.schema import DataConfig
+from pixelcnn_tf.config.schema import Config, DataConfig
 from pixelcnn_tf.data.conditions import condition_of, condition_shape
 from pixelcnn_tf.data.images import Images
 
@@ -86,12 +86,27 @@ def test_paired_folders(tmp_path, capsys):
     for name in ("train", "test"):
         own, condition = getattr(images, name), getattr(images, f"{name}_condition")
         np.testing.assert_array_equal(own[:, ::2, ::2] - 1, condition)
+    # As the config of the run says, which has the size of the images.
+    config = Config(data={"source": str(tmp_path / "x"), **options}, model={"n_channels": 1})
+    data = config.resolved(4, 4, 1, condition=(2, 2, 1)).data
+    again = load_images(data)
+    np.testing.assert_array_equal(again.test_condition, images.test_condition)
     (tmp_path / "c" / "b.png").rename(tmp_path / "c" / "d.png")
     with pytest.raises(UserError, match=r"/c has no image 'b'; .* must have the same names$"):
         load(tmp_path / "x", **options)
     (tmp_path / "c" / "d.png").unlink()
     with pytest.raises(UserError, match=r"has no image 'b'|2 conditions for 3 images"):
         load(tmp_path / "x", **options)
+
+
+def test_paired_folders_that_sort_in_another_order(tmp_path):
+    for folder, suffix in (("x", "png"), ("c", "tif")):
+        (tmp_path / folder).mkdir()
+        for name in ("a", "a.q"):
+            image = Image.fromarray(np.zeros((4, 4), np.uint8))
+            image.save(tmp_path / folder / f"{name}.{suffix}")
+    with pytest.raises(UserError, match=r"images sort 'a' where .* sort 'a\.q'"):
+        load(tmp_path / "x", condition="paired", condition_source=str(tmp_path / "c"))
 
 
 X = np.zeros((10, 4, 6), np.uint8)

@@ -78,7 +78,8 @@ def test_every_second_block_attends():
     twin = PixelRNN.from_config(model.get_config())
     twin.build((None, None, None, 1))
     assert [w.path for w in twin.weights] == [w.path for w in model.weights]
-    assert Schedule(snail(n_layers=1, attention_every=2), 1, 5, 20).lag < 20  # none attends
+    with pytest.raises(ValueError, match="attention_every=5: of 4 blocks, none would attend"):
+        snail(n_layers=4, attention_every=5)
 
 
 def test_the_first_pixels_matter_to_the_last(rng):
