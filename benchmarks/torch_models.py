@@ -1,5 +1,4 @@
-"""The models of this package in PyTorch, as one would write them there: whole kernels times their
-masks, with weights copied from a Keras model, so that both compute the same outputs."""
+"""The models of this package in PyTorch, see ``torch_layers``."""
 
 import math
 
@@ -8,76 +7,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from pixelcnn_tf.layers.masks import get_mask
-from pixelcnn_tf.likelihoods.logistic_mixture import HALF, MAX_LOG_SCALE, MIN_LOG_SCALE
+from benchmarks.torch_layers import MaskedConv, NormalizedConv, ShiftedConv, gate, weight
+from pixelcnn_tf.likelihoods.logistic_mixture import MAX_LOG_SCALE, MIN_LOG_SCALE
 
-
-def _weight(values) -> nn.Parameter:
-    return nn.Parameter(torch.tensor(np.asarray(values)))
-
-
-def _kernel(values) -> np.ndarray:
-    """Returns a kernel [height, width, in, out] as [out, in, height, width]."""
-    return np.ascontiguousarray(np.transpose(np.asarray(values), (3, 2, 0, 1)))
-
-
-class MaskedConv(nn.Module):
-    """``MaskedConv2D`` with its whole kernel, which is multiplied by the mask in each call."""
-
-    def __init__(self, layer):
-        super().__init__()
-        height, width = layer.kernel_size
-        rows, columns, n_in, n_out = layer.kernel.shape
-        mask = get_mask((height, width), n_in, n_out, layer.mask_type, layer.n_channels)
-        whole = np.zeros((height, width, n_in, n_out), np.float32)
-        whole[:rows, :columns] = layer.kernel
-        self.weight, self.bias = _weight(_kernel(whole)), _weight(layer.bias)
-        self.register_buffer("mask", torch.tensor(_kernel(mask.astype(np.float32))))
-        self.padding = height // 2, width // 2
-
-    def forward(self, x):
-        outputs = F.conv2d(x, self.weight * self.mask, self.bias, padding=self.padding)
-        return outputs[:, :, : x.shape[2], : x.shape[3]]  # one row and column more if even
-
-
-class ShiftedConv(nn.Module):
-    """``ShiftedConv2D``: the input is cropped and padded."""
-
-    def __init__(self, layer):
-        super().__init__()
-        self.v, self.bias = _weight(_kernel(layer.kernel)), _weight(layer.bias)
-        below = layer.kernel_size[0] - 1 - layer._up
-        self.crop = (below, min(layer._right, 0)) if layer.mask_type == "A" else (0, 0)
-        self.sides = layer._left, max(layer._right, 0), layer._up, 0
-        self.stride = layer.strides
-
-    def kernel(self):
-        return self.v
-
-    def forward(self, x):
-        rows, columns = self.crop
-        x = F.pad(x[:, :, : rows or None, : columns or None], self.sides)
-        return F.conv2d(x, self.kernel(), self.bias, stride=self.stride)
-
-
-class NormalizedConv(ShiftedConv):
-    """``NormalizedConv2D``.
-
-    Args:
-        layer: the Keras layer.
-        order: its output features in the order of PyTorch's ``pixel_shuffle``.
-    """
-
-    def __init__(self, layer, order=None):
-        super().__init__(layer)
-        self.g = _weight(np.asarray(layer.gain)[:, None, None, None])
-        if order is not None:
-            for name in ("v", "bias", "g"):
-                setattr(self, name, nn.Parameter(getattr(self, name).data[order]))
-
-    def kernel(self):
-        length = torch.linalg.vector_norm(self.v, dim=(1, 2, 3), keepdim=True)
-        return self.v * (self.g / length)
+HALF = 127.5  # half of the largest value
 
 
 class ResBlock(nn.Module):
@@ -88,7 +21,7 @@ class ResBlock(nn.Module):
         self.convs = nn.ModuleList(map(MaskedConv, block.convs))
         self.is_relu = block.variant == "relu"
         if not self.is_relu:
-            slopes = [_weight(np.ravel(layer.alpha)) for layer in block.activations]
+            slopes = [weight(np.ravel(layer.alpha)) for layer in block.activations]
             self.slopes = nn.ParameterList(slopes)
 
     def forward(self, x):
@@ -98,13 +31,6 @@ class ResBlock(nn.Module):
         first, second, third = self.slopes
         y = middle(F.prelu(down(F.prelu(x, first)), second))
         return x + up(F.prelu(y, third))
-
-
-def _gate(x, n_channels: int, activation=torch.tanh):
-    n, features, height, width = x.shape
-    parts = x.view(n, n_channels, 2, features // (2 * n_channels), height, width)
-    gated = activation(parts[:, :, 0]) * torch.sigmoid(parts[:, :, 1])
-    return gated.reshape(n, features // 2, height, width)
 
 
 class GatedBlock(nn.Module):
@@ -119,8 +45,8 @@ class GatedBlock(nn.Module):
     def forward(self, stacks):
         above, left = stacks
         above = self.vertical(above)
-        x = _gate(self.horizontal(left) + self.join(above), self.n_channels)
-        return _gate(above, 1), left + self.out(x)
+        x = gate(self.horizontal(left) + self.join(above), self.n_channels)
+        return gate(above, 1), left + self.out(x)
 
 
 class Attention(nn.Module):
@@ -131,9 +57,9 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.n_channels = layer.n_heads, layer.n_channels
         for name in ("query", "key", "value", "output"):
-            setattr(self, name, _weight(getattr(layer, f"{name}_kernel")))
+            setattr(self, name, weight(getattr(layer, f"{name}_kernel")))
             if name != "key":
-                setattr(self, f"{name}_bias", _weight(getattr(layer, f"{name}_bias")))
+                setattr(self, f"{name}_bias", weight(getattr(layer, f"{name}_bias")))
 
     def _heads(self, x):
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -171,9 +97,9 @@ class SnailBlock(nn.Module):
     def forward(self, pair):
         image, x = pair
         for first, second in zip(self.firsts, self.seconds, strict=True):
-            x = x + _gate(second(F.elu(first(F.elu(x)))), self.n_channels, lambda a: a)
+            x = x + gate(second(F.elu(first(F.elu(x)))), self.n_channels, lambda a: a)
         hidden = F.elu(self.merge(F.elu(x)) + self.attention(image, x))
-        return image, x + _gate(self.merge_gates(hidden), self.n_channels, lambda a: a)
+        return image, x + gate(self.merge_gates(hidden), self.n_channels, lambda a: a)
 
 
 class _SnailInput(nn.Module):

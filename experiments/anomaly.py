@@ -106,7 +106,7 @@ def draw_maps(run: Path, path: Path) -> None:
     import numpy as np
 
     from pixelcnn_tf import anomaly_scores, load_images, load_model, surprise_maps
-    from pixelcnn_tf.visualization.plots import save_image
+    from pixelcnn_tf.visualization.grids import save_image
     from pixelcnn_tf.visualization.surprise import surprise_panel
 
     model, test = load_model(run), np.asarray(load_images("digits").test)

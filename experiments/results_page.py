@@ -10,7 +10,8 @@ from matplotlib.ticker import StrMethodFormatter
 from experiments.tables import TABLES, Table
 from pixelcnn_tf.utils.atomic_files import replacing
 from pixelcnn_tf.utils.errors import UserError
-from pixelcnn_tf.visualization.plots import figure_pixels, save_image
+from pixelcnn_tf.visualization.grids import save_image
+from pixelcnn_tf.visualization.plots import figure_pixels
 
 INTRODUCTION = """# Results
 

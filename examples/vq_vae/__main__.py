@@ -188,7 +188,8 @@ def _draw(real: np.ndarray, reconstructions: np.ndarray, samples: np.ndarray, pa
     """Draws the picture."""
     from matplotlib.figure import Figure
 
-    from pixelcnn_tf.visualization.plots import figure_pixels, image_grid, save_image
+    from pixelcnn_tf.visualization.grids import image_grid, save_image
+    from pixelcnn_tf.visualization.plots import figure_pixels
 
     parts = {
         "test images": real[:COLUMNS],

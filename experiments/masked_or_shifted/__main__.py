@@ -151,7 +151,7 @@ def fields(args) -> None:
     """Draw receptive fields and count multiplications."""
     from experiments.masked_or_shifted.blocks import layer_products
     from experiments.masked_or_shifted.fields import count_fields, draw_fields
-    from pixelcnn_tf.visualization.plots import save_image
+    from pixelcnn_tf.visualization.grids import save_image
 
     found, counts = count_fields(args.kernels)
     image = args.docs / f"{PAGE}.png"

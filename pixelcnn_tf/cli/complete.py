@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
 
     startup.import_tensorflow()
     from pixelcnn_tf import complete_images, load_model
-    from pixelcnn_tf.visualization.plots import completion_grid, save_image
+    from pixelcnn_tf.visualization.grids import completion_grid, save_image
 
     startup.find_devices()
     model = load_model(args.run)

@@ -129,7 +129,7 @@ def _check_names(names: list[str], file: Path) -> None:
 
 
 def _write_images(images: "Sequence[np.ndarray]", names: list[str], folder: Path) -> None:
-    from pixelcnn_tf.visualization.plots import save_image
+    from pixelcnn_tf.visualization.grids import save_image
 
     with filling(folder) as into:
         for image, name in zip(images, names, strict=True):

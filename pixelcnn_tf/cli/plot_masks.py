@@ -50,7 +50,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     if args.channels * max(args.kernel) > 150:
         raise UserError("--channels times --kernel: must be at most 150, for a legible plot")
 
-    from pixelcnn_tf.visualization.plots import mask_panel, save_image
+    from pixelcnn_tf.visualization.grids import save_image
+    from pixelcnn_tf.visualization.plots import mask_panel
 
     save_image(mask_panel(args.kernel, args.channels), out)
     print(f"masks of a {height}x{width} kernel, {number_of(args.channels, 'channel')}: {out}")

@@ -79,7 +79,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
 
     startup.import_tensorflow()
     from pixelcnn_tf.models.build import build_model
-    from pixelcnn_tf.visualization.plots import receptive_field_panel, save_image
+    from pixelcnn_tf.visualization.grids import save_image
+    from pixelcnn_tf.visualization.plots import receptive_field_panel
     from pixelcnn_tf.visualization.receptive_field import receptive_field
 
     startup.find_devices()

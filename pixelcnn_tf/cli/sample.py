@@ -83,12 +83,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     from pixelcnn_tf.sampling.generate import generate_images
     from pixelcnn_tf.training.run_folder import load_model
     from pixelcnn_tf.visualization.animation import save_sampling
-    from pixelcnn_tf.visualization.plots import (
-        arranged,
-        condition_grid,
-        image_grid,
-        save_image,
-    )
+    from pixelcnn_tf.visualization.grids import arranged, condition_grid, image_grid, save_image
 
     startup.find_devices()
     model = load_model(args.run)

@@ -16,7 +16,8 @@ from pixelcnn_tf.training.checkpoints import saved_steps
 from pixelcnn_tf.training.clock import Window
 from pixelcnn_tf.utils.errors import TrainingDiverged
 from pixelcnn_tf.utils.progress import progress
-from pixelcnn_tf.visualization.plots import image_grid, mask_panel
+from pixelcnn_tf.visualization.grids import image_grid
+from pixelcnn_tf.visualization.plots import mask_panel
 
 if TYPE_CHECKING:
     from pixelcnn_tf.training.trainer import Trainer

@@ -17,7 +17,7 @@ from pixelcnn_tf.training.tensorboard import Summaries
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.machine import memory
 from pixelcnn_tf.utils.progress import sampling_progress
-from pixelcnn_tf.visualization.plots import condition_grid, image_grid, save_image
+from pixelcnn_tf.visualization.grids import condition_grid, image_grid, save_image
 
 #: Samples per condition in the grids of a conditional model.
 DRAWS = 4

@@ -9,7 +9,7 @@ from PIL import Image
 from pixelcnn_tf.layers.schedule import Schedule
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.utils.atomic_files import replacing
-from pixelcnn_tf.visualization.plots import chequered, drawn, image_grid
+from pixelcnn_tf.visualization.grids import chequered, drawn, image_grid
 
 #: The most frames before the last one, and how long all of these and the last one are shown.
 MOST_FRAMES, SECONDS, PAUSE = 60, 4.0, 2.5

@@ -11,7 +11,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from pixelcnn_tf.utils.progress import progress
-from pixelcnn_tf.visualization.plots import figure_pixels, save_image
+from pixelcnn_tf.visualization.grids import save_image
+from pixelcnn_tf.visualization.plots import figure_pixels
 
 COLOUR_MAP = "magma"
 

@@ -21,7 +21,7 @@ from pixelcnn_tf.cli import (
 )
 from pixelcnn_tf.cli import train as train_command
 from pixelcnn_tf.cli.parsing import exit_with
-from pixelcnn_tf.visualization import plots
+from pixelcnn_tf.visualization import grids
 
 # The other commands
 
@@ -76,9 +76,9 @@ def test_complete_keeps_the_visible_pixels(part, runs, tmp_path, monkeypatch, ca
     Image.fromarray(mask).save("mask.png")
     np.save("mask.npy", mask > 0)
     drawn = []
-    grid = plots.completion_grid
+    grid = grids.completion_grid
     keep = lambda *a: drawn.append(a) or grid(*a)  # noqa: E731
-    monkeypatch.setattr(plots, "completion_grid", keep)
+    monkeypatch.setattr(grids, "completion_grid", keep)
     flags = ["--run", str(runs / "small"), "--hide", part, "--n", "3", "--completions", "2"]
     assert complete.main([*flags, "--batch-size", "6"]) == 0
     assert "2 completions per image, 3 images, seed 0: completions.png" in capsys.readouterr().out
@@ -110,9 +110,9 @@ def test_complete_takes_binary_images(run, top, tmp_path, monkeypatch):
     given = np.eye(4, dtype=np.uint8)[None]
     np.save(tmp_path / "a.npy", top * given)
     drawn = []
-    grid = plots.completion_grid
+    grid = grids.completion_grid
     keep = lambda *a: drawn.append(a) or grid(*a)  # noqa: E731
-    monkeypatch.setattr(plots, "completion_grid", keep)
+    monkeypatch.setattr(grids, "completion_grid", keep)
     flags = ["--run", str(tmp_path / run), "--images", str(tmp_path / "a.npy")]
     assert complete.main([*flags, "--out", str(tmp_path / "c.png")]) == 0
     np.testing.assert_array_equal(drawn[0][0][..., 0], given)

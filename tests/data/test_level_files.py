@@ -12,7 +12,7 @@ from pixelcnn_tf.data.exact_images import read_exact
 from pixelcnn_tf.data.level_files import as_text
 from pixelcnn_tf.data.paths import path_alphabet
 from pixelcnn_tf.data.sources import load_all_images
-from pixelcnn_tf.visualization.plots import completion_grid, image_grid
+from pixelcnn_tf.visualization.grids import completion_grid, image_grid
 
 
 def write(path, text):

@@ -11,7 +11,9 @@ from pixelcnn_tf import UserError, load_config, load_images, load_model
 from pixelcnn_tf.cli import complete, evaluate, plot_receptive_field, sample
 from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.training.run_folder import RunFolder
-from pixelcnn_tf.visualization import plots
+
+# The animation has a reference of its own to what a test replaces.
+from pixelcnn_tf.visualization import animation, grids  # noqa: F401
 
 GATED = {
     "model.pixel_layer": "gated",
@@ -71,9 +73,9 @@ def given(monkeypatch):
 
 def test_sample_draws_one_class_or_a_row_of_each(run, given, tmp_path, monkeypatch, capsys):
     drawn = []
-    sheet = plots.image_grid
+    sheet = grids.image_grid
     keep = lambda *a: drawn.append(a) or sheet(*a)  # noqa: E731
-    monkeypatch.setattr(plots, "image_grid", keep)
+    monkeypatch.setattr(grids, "image_grid", keep)
     flags = ["--run", str(run), "--n", "3", "--out", str(tmp_path / "a.png")]
     assert sample.main([*flags, "--label", "all"]) == 0
     images, _, columns = drawn.pop()

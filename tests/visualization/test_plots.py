@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from pixelcnn_tf import get_mask
-from pixelcnn_tf.visualization.plots import image_grid, mask_blocks, mask_panel, save_image
+from pixelcnn_tf.visualization.grids import image_grid, save_image
+from pixelcnn_tf.visualization.plots import mask_blocks, mask_panel
 
 
 @pytest.mark.parametrize("mask_type", ["A", "B"])
