@@ -131,8 +131,9 @@ def table_of(config: Config, where: str) -> tuple[str, str]:
     for table, about in TABLES.items():
         for model in about.models:
             base = load_config(ROOT / "configs" / f"{table}_{model}.yml")
-            same = {"n_channels": None, "n_classes": None}
-            ours, theirs = (c.model.model_copy(update=same) for c in (config, base))
+            # Not compared: the classes, and what follows from the data.
+            same = {"n_channels", "n_classes", "n_values", "input"}
+            ours, theirs = (c.model.model_dump(exclude=same) for c in (config, base))
             if ours == theirs and bool(config.data.binarize) == bool(base.data.binarize):
                 return table, model
     raise UserError(f"{where}: its model is not that of any configs/TABLE_MODEL.yml")

@@ -312,7 +312,7 @@ def test_a_block_that_fails_is_named_before_anything_is_written(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("return 3", "data source 'stripes': returns int; must return uint8 images"),
+        ("return 3", "data source 'stripes': returns int; must return integer images"),
         ("return rng.random((9, 8, 8, 1))", "data source 'stripes': holds float64 from .* to"),
         ("return rows[0, 0]", r"data source 'stripes': has shape \(1, 1\)"),
     ],

@@ -178,10 +178,12 @@ def path_classes(data: DataConfig) -> list[str] | None:
     if data.class_names or registry.find("source", data.source):
         return data.class_names
     with extracted(source_path(data.source)) as path:
-        if not path.is_dir() or _container(path) or holds_levels(path):
+        if not path.is_dir() or _container(path):
             return None
         if record_files(path):
             return record_classes(path)
+        if holds_levels(path):
+            return None
         return folder_classes(path, data)
 
 
@@ -199,4 +201,6 @@ def path_alphabet(data: DataConfig) -> str | None:
     if data.alphabet or registry.find("source", data.source):
         return data.alphabet
     with extracted(source_path(data.source)) as path:
-        return alphabet_of(path) if path.exists() and holds_levels(path) else None
+        if not path.exists() or _container(path) or record_files(path) or not holds_levels(path):
+            return None
+        return alphabet_of(path)

@@ -41,7 +41,7 @@ def log_probs_in_pieces(
     >>> softmax, bias = pixelcnn_tf.Softmax(1024), tf.zeros([3 * 1024])
     >>> features, kernel = tf.ones([50, 8]), tf.zeros([8, 3 * 1024])
     >>> log_probs = log_probs_in_pieces(softmax, features, kernel, bias, tf.zeros([50, 3]), 40_000)
-    >>> log_probs.shape, round(float(log_probs[7, 2]) / np.log(2), 4)
+    >>> log_probs.shape, round(float(log_probs[7, 2] / np.log(2)), 4)
     (TensorShape([50, 3]), -10.0)
     """
     n, channels = tf.shape(features)[0], values.shape[-1]

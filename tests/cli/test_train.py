@@ -165,7 +165,7 @@ def test_pixelcnn_pp_is_initialized_from_data_once(tmp_path, monkeypatch):
         raise UserError("enough")
 
     seen, config = [], str(ROOT / "configs" / "digits_pixelcnn_pp.yml")
-    monkeypatch.setattr(PixelCNNPlusPlus, "initialize_from", lambda _, x, *more: seen.append(x))
+    monkeypatch.setattr(PixelCNNPlusPlus, "initialize_from", lambda _, images: seen.append(images))
     monkeypatch.setattr(Trainer, "fit", enough)
     small = {"data.source": "digits_grey", "data.image_size": 8, "runs_dir": tmp_path}
     sets = set_flags(small)

@@ -123,7 +123,7 @@ def write_bad(path, case):
         path.write_bytes(path.read_bytes().replace(b"'shape': (", b"'shape': (("))
     elif case == "channels.npy":
         np.save(path, np.zeros((10, 3, 8, 8), np.uint8))
-    elif case == "words.txt":
+    elif case == "words.md":
         path.write_text("x")
 
 
@@ -136,7 +136,7 @@ def write_bad(path, case):
         ("names.npz", "no array 'x_train' in it; it holds others, more"),
         ("sizes.npz", "training images are .* test images"),
         ("one.npy", "leaves none for training"),
-        ("words.txt", "must be a folder of images, .*, or one of .npz, .npy"),
+        ("words.md", "must be a folder of images, .*, or one of .npz, .npy"),
         ("compressed.npz", "not a readable NumPy file"),
         ("header.npy", "not a readable NumPy file"),
         ("channels.npy", "must have channels last"),

@@ -86,7 +86,7 @@ def test_log_likelihoods_in_pieces_are_those_of_the_logits(
 )
 def test_codes_are_embedded_by_default(data, model, expected):
     sizes = {"n_layers": 1, "hidden_dim": 2, "out_dim": 2, "n_channels": 1}
-    config = Config(data=data, model={**sizes, **model})
+    config = Config(data=data, model={**sizes, **model}).resolved(4, 4, 1)
     assert config.model.input == expected
     assert Config.model_validate(config.model_dump()).model.input == expected
     made = build_model(config)

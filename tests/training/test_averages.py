@@ -136,7 +136,7 @@ def test_weights_come_back_after_an_exception(tmp_path, images, monkeypatch):
     trainer.fit(images)
     plain = weights(trainer)
 
-    def fail(self, *arguments):
+    def fail(self, **arguments):
         assert differ(weights(trainer), plain)
         raise KeyboardInterrupt
 
@@ -175,9 +175,9 @@ def test_a_checkpoint_of_an_interrupted_evaluation_has_the_plain_weights(
     straight.fit(images)
     original = Trainer.valid_step
 
-    def signal_first(self, *arguments):
+    def signal_first(self, **arguments):
         signal.raise_signal(signal.SIGINT)
-        return original(self, *arguments)
+        return original(self, **arguments)
 
     broken = averaging(tmp_path / "broken", sample_every=4, checkpoint_every=100)
     monkeypatch.setattr(Trainer, "valid_step", signal_first)

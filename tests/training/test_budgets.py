@@ -93,9 +93,9 @@ def test_the_cosine_follows_the_time(ticking, tmp_path, images, monkeypatch):
     trainer = make_trainer(timed(tmp_path, schedule="cosine", learning_rate=0.5, warmup_steps=2))
     step = trainer.train_step
 
-    def noting(*batch):
+    def noting(**batch):
         rates.append(float(tf.convert_to_tensor(trainer.optimizer.learning_rate)))
-        return step(*batch)
+        return step(**batch)
 
     monkeypatch.setattr(trainer, "train_step", noting)
     trainer.fit(images)

@@ -78,7 +78,7 @@ def test_sample_draws_one_class_or_a_row_of_each(run, given, tmp_path, monkeypat
     monkeypatch.setattr(grids, "image_grid", keep)
     flags = ["--run", str(run), "--n", "3", "--out", str(tmp_path / "a.png")]
     assert sample.main([*flags, "--label", "all"]) == 0
-    images, _, columns = drawn.pop()
+    images, _, columns, *_ = drawn.pop()
     assert images.shape == (30, 8, 8, 1) and columns == 3
     np.testing.assert_array_equal(given[0], np.arange(10).repeat(3))
     assert sample.main([*flags, "--label", "7"]) == 0

@@ -53,9 +53,9 @@ def test_a_signal_saves_and_the_next_fit_goes_on(finished, tmp_path, images, mon
 def test_a_signal_while_evaluating_or_sampling_saves_too(where, tmp_path, images, monkeypatch):
     original = getattr(Trainer, where)
 
-    def signal_first(self, *arguments):
+    def signal_first(self, *arguments, **given):
         signal.raise_signal(signal.SIGINT)
-        return original(self, *arguments)
+        return original(self, *arguments, **given)
 
     monkeypatch.setattr(Trainer, where, signal_first)
     config = small_config(tmp_path, checkpoint_every=100, sample_every=4)
