@@ -136,15 +136,16 @@ def in_own_process(config: Config, batch: int, side: int) -> tuple[float, float]
     from multiprocessing import get_context
 
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_compile_and_sample, config, batch, side).result()
+        values = config.model_dump()  # the class of a section is made when it is needed
+        return pool.submit(_compile_and_sample, values, batch, side).result()
 
 
-def _compile_and_sample(config: Config, batch: int, side: int) -> tuple[float, float]:
+def _compile_and_sample(values: dict, batch: int, side: int) -> tuple[float, float]:
     startup.import_tensorflow()
     startup.find_devices()
     from pixelcnn_tf import generate_images
 
-    model = random_model(config)
+    model = random_model(Config.model_validate(values))
     seconds = []
     for _ in range(2):
         start = time.perf_counter()
