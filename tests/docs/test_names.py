@@ -19,7 +19,7 @@ OURS = re.compile(r"(?:(?:def|class) (\w+)|^(\w+) = )", flags=re.MULTILINE)
 #: Names of Keras, TensorFlow, NumPy and Python that pages mention, and flags of other programs.
 THEIRS = {
     *dir(builtins),
-    *("PReLU", "ReLU", "SiLU", "TensorBoard", "MirroredStrategy"),
+    *("PReLU", "ReLU", "SiLU", "PixelSNAIL", "TensorBoard", "MirroredStrategy"),
     *("load_model", "safe_load", "while_loop", "fit", "compile", "custom_objects", "AnsCoder"),
 }
 FLAGS_OF_OTHERS = {"--logdir", "--strict", "--check", "--no-logo", "--nodes", "--ntasks-per-node"}

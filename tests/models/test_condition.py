@@ -21,7 +21,8 @@ from pixelcnn_tf.sampling.generate import teacher_forced_logits
 from pixelcnn_tf.testing import check_causal, check_incremental, draw_weights
 
 CODES = {"n_condition_channels": 2, "condition_factor": 2, "n_condition_codes": 5}
-MEMBERS = ["resblock", "gated_3", "row_lstm_3", "diagonal_bilstm", "snail", "pixelcnn_pp"]
+MEMBERS = ["resblock", "gated_3", pytest.param("row_lstm_3", marks=pytest.mark.slow)]
+MEMBERS += ["diagonal_bilstm", "snail", "pixelcnn_pp"]
 
 
 def model_of(member, n_channels=1, **options):
