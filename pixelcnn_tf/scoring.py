@@ -136,10 +136,12 @@ def score(
             chosen = check_images(model, images[part]) if stored else images[part]
             given = {"images": chosen}
             given |= {} if labels is None else {"labels": labels[part]}
-            if condition is not None:
-                own = np.asarray(condition[part])
-                checked = condition_for(model, own, len(own), images.shape[1:3])
-                given["condition"] = np.asarray(checked)
+            if isinstance(condition, StoredImages):  # its values are not checked yet
+                own = condition[part]
+                own = condition_for(model, own, len(own), images.shape[1:3])
+                given["condition"] = np.asarray(own)
+            elif condition is not None:
+                given["condition"] = condition[part]
             count = len(chosen)
             given = {name: _filled_up(array, size) for name, array in given.items()}
             nats = graph(**given, per_subpixel=per_subpixel)

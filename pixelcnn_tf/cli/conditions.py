@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pixelcnn_tf.cli.parsing import Parser
 from pixelcnn_tf.config.conditions import PAIRED
@@ -13,25 +13,9 @@ from pixelcnn_tf.utils.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
+    from pixelcnn_tf.data.conditions import Conditioned
     from pixelcnn_tf.models.base import PixelModel
     from pixelcnn_tf.utils.stored_images import StoredImages
-
-
-class Conditions(NamedTuple):
-    """Conditions, and the images and labels that they belong to, where these are known.
-
-    Attributes:
-        condition: integers ``[n, height, width, channels]``.
-        images: uint8 ``[n, height, width, channels]``, or None.
-        labels: int32 ``[n]``, or None.
-
-    Examples:
-        >>> Conditions(np.zeros([1, 8, 8, 1], np.uint8)).images
-    """
-
-    condition: "np.ndarray"
-    images: "np.ndarray | None" = None
-    labels: "np.ndarray | None" = None
 
 
 def add_condition(parser: Parser, default: str) -> None:
@@ -118,7 +102,7 @@ def condition_for_images(
 
 def read_conditions(
     path: str, data: DataConfig, model: "PixelModel", image_size: tuple[int, int]
-) -> Conditions:
+) -> "Conditioned":
     """Returns the conditions in a file or folder: those that have the shape of a condition are
     taken as they are, others are images, from which conditions are made.
 
@@ -142,7 +126,7 @@ def read_conditions(
     import numpy as np
 
     from pixelcnn_tf.data.array_files import load_one_array
-    from pixelcnn_tf.data.conditions import make_condition
+    from pixelcnn_tf.data.conditions import Conditioned, make_condition
     from pixelcnn_tf.data.paired import as_condition
     from pixelcnn_tf.data.sources import load_all_images
 
@@ -168,7 +152,7 @@ def read_conditions(
             raise
         images = read(plain.model_copy(update={"image_size": image_size}))
     if images.shape[1:] == wanted and not (is_made and wanted == shape):
-        return Conditions(images)
+        return Conditioned(images)
     if is_made and images.shape[1:3] != image_size:
         images = read(plain.model_copy(update={"image_size": image_size}))
     if is_made and images.shape[-1] == 1 and model.n_channels == 3:
@@ -182,10 +166,10 @@ def read_conditions(
     n_values = model.likelihood.n_values
     if n_values == 2 and images.max() > 1:
         images = (images >= 128).astype(np.uint8)
-    return Conditions(np.asarray(make_condition(images, str(kind), n_values)), images)
+    return Conditioned(np.asarray(make_condition(images, str(kind), n_values)), images)
 
 
-def held_out(args: argparse.Namespace, model: "PixelModel") -> Conditions:
+def held_out(args: argparse.Namespace, model: "PixelModel") -> "Conditioned":
     """Returns the conditions of ``args.n`` images of a set of a run, chosen by the seed.
 
     Args:
@@ -207,23 +191,12 @@ def held_out(args: argparse.Namespace, model: "PixelModel") -> Conditions:
         )
     import numpy as np
 
-    from pixelcnn_tf.data.conditions import condition_of
+    from pixelcnn_tf.data.conditions import conditioned
     from pixelcnn_tf.data.pipeline import load_for
-    from pixelcnn_tf.utils.stored_images import subset
 
     every = load_for(data_of(args.run), model.n_classes)
-    images, labels = getattr(every, args.split), getattr(every, f"{args.split}_labels")
+    images = getattr(every, args.split)
     if images is None:
         raise UserError(f"--split {args.split}: the run has none (data.validation_share)")
     order = np.random.default_rng(args.seed % 2**32).permutation(len(images))
-    chosen = np.sort(order[: args.n or 8])
-    parts = {args.split: subset(images, chosen)}
-    given = getattr(every, f"{args.split}_condition")
-    if given is not None:
-        parts[f"{args.split}_condition"] = subset(given, chosen)
-    few = every._replace(**parts)
-    return Conditions(
-        np.asarray(condition_of(few, args.split)),
-        np.asarray(parts[args.split]),
-        None if labels is None else labels[chosen],
-    )
+    return conditioned(every, args.split, np.sort(order[: args.n or 8]))

@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelcnn_tf.cli.conditions import (
-    Conditions,
     add_condition,
     check_unconditional,
     data_of,
@@ -45,6 +44,8 @@ from pixelcnn_tf.utils.progress import sampling_progress
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from pixelcnn_tf.data.conditions import Conditioned
 
 COMMAND = "pixelcnn-tf sample"
 FORMATS = ("png", "npy", "gif", "txt", "png16")
@@ -69,7 +70,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     if out.suffix.lower() == ".gif":  # grids and arrays are overwritten, as they always were
         check_writable(out, force=args.force)
     image_size = args.size or trained_size(Path(args.run))
-    data = run_data(Path(args.run))
+    data = data_of(args.run)
     if out.suffix.lower() == ".txt" and data.alphabet is None:
         raise UserError(
             f"--out {out}: the config of --run {args.run} has no data.alphabet, the characters of "
@@ -89,7 +90,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     model = load_model(args.run)
     n_values = model.likelihood.n_values
     colours = data.colours(n_values)
-    given = _conditions(args, model, image_size)
+    given = _conditions(args, data, model, image_size)
     n, labels = _number_and_labels(args, model.n_classes, given)
     condition = None if given is None else given.condition.repeat(args.draws, axis=0)
     if args.label == "all" and args.columns is None and model.n_classes is not None:
@@ -183,7 +184,9 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _conditions(args: argparse.Namespace, model, image_size) -> "Conditions | None":
+def _conditions(
+    args: argparse.Namespace, data: DataConfig, model, image_size
+) -> "Conditioned | None":
     """Returns the conditions to draw for, and sets ``args.draws``; None for a model without.
 
     Raises:
@@ -200,13 +203,14 @@ def _conditions(args: argparse.Namespace, model, image_size) -> "Conditions | No
         args.columns = args.draws
     if args.split is not None:
         return held_out(args, model)
-    found = read_conditions(args.condition, data_of(args.run), model, image_size)
+    found = read_conditions(args.condition, data, model, image_size)
     n = args.n or 8
-    return Conditions(found.condition[:n], None if found.images is None else found.images[:n])
+    images = None if found.images is None else found.images[:n]
+    return found._replace(condition=found.condition[:n], images=images)
 
 
 def _number_and_labels(
-    args: argparse.Namespace, n_classes: int | None, given: "Conditions | None"
+    args: argparse.Namespace, n_classes: int | None, given: "Conditioned | None"
 ) -> "tuple[int, np.ndarray | None]":
     """Returns the number of images to draw, and their labels.
 
@@ -243,17 +247,6 @@ def _number_and_labels(
             f"{n_classes - 1}, or all"
         )
     return args.n or 64, np.asarray(args.label)
-
-
-def run_data(run: Path) -> DataConfig:
-    """Returns the section ``data`` of the config of a run; its defaults for a .keras file.
-
-    Examples:
-        >>> run_data(Path("none")).alphabet is None
-        True
-    """
-    config = run / "config.yml"
-    return load_config(config).data if config.exists() else DataConfig()
 
 
 def trained_size(run: Path) -> tuple[int, int]:

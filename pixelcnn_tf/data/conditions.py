@@ -1,7 +1,7 @@
 """Conditions that are made from the images themselves: greyscale, smaller and edge images."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import tensorflow as tf
 from pixelcnn_tf.config.conditions import PAIRED, factor_of_kind, made_channels
 from pixelcnn_tf.data.images import ImageArray, Images
 from pixelcnn_tf.utils.errors import UserError
-from pixelcnn_tf.utils.stored_images import StoredImages
+from pixelcnn_tf.utils.stored_images import StoredImages, subset
 
 
 def make_condition(
@@ -173,6 +173,54 @@ def condition_of(images: Images, split: str) -> "np.ndarray | StoredImages | Non
     if images.condition in (None, PAIRED):
         return getattr(images, f"{split}_condition")
     return make_condition(getattr(images, split), images.condition, 2 if is_binary(images) else 256)
+
+
+class Conditioned(NamedTuple):
+    """Conditions, and the images and labels that they belong to, where these are known.
+
+    Attributes:
+        condition: integers ``[n, height, width, channels]``.
+        images: integers ``[n, height, width, channels]``, or None.
+        labels: int32 ``[n]``, or None.
+
+    Example:
+
+    >>> from pixelcnn_tf.data.conditions import Conditioned
+    >>> Conditioned(np.zeros([1, 8, 8, 1], np.uint8)).images is None
+    True
+    """
+
+    condition: np.ndarray
+    images: np.ndarray | None = None
+    labels: np.ndarray | None = None
+
+
+def conditioned(images: Images, split: str, positions: np.ndarray) -> Conditioned:
+    """Returns some images of a set with their conditions and labels; no others are read.
+
+    Args:
+        images, split: as for ``condition_of``.
+        positions: integers ``[n]``.
+
+    Raises:
+        UserError: as ``make_condition``.
+
+    Example:
+
+    >>> from pixelcnn_tf.data.conditions import conditioned
+    >>> data = pixelcnn_tf.DataConfig(source="digits_grey", condition="down2")
+    >>> conditioned(pixelcnn_tf.load_images(data), "test", np.array([5, 7])).condition.shape
+    (2, 4, 4, 1)
+    """
+    parts = {split: subset(getattr(images, split), positions)}
+    if (given := getattr(images, f"{split}_condition")) is not None:
+        parts[f"{split}_condition"] = subset(given, positions)
+    labels = getattr(images, f"{split}_labels")
+    return Conditioned(
+        np.asarray(condition_of(images._replace(**parts), split)),
+        np.asarray(parts[split]),
+        None if labels is None else labels[positions],
+    )
 
 
 def is_binary(images: Images) -> bool:

@@ -153,7 +153,7 @@ def read_all(path: Path, data: DataConfig) -> NamedImages:
     with extracted(path) as inside:
         if inside.suffix.lower() in IMAGE_ENDINGS and inside.is_file():
             return NamedImages(read_images([inside], data).images, [str(path)])
-        levels = holds_levels(inside)
+        levels = _is_levels(inside)
         if levels and data.alphabet is None and inside.is_file():
             raise UserError(
                 f"{path}: must be images; levels as text need data.alphabet, which the runs that "
@@ -187,6 +187,12 @@ def path_classes(data: DataConfig) -> list[str] | None:
         return folder_classes(path, data)
 
 
+def _is_levels(path: Path) -> bool:
+    """Whether a path is a text file or a folder of levels, and of nothing that is read before; the
+    files of other kinds may come with text."""
+    return not _container(path) and not record_files(path) and holds_levels(path)
+
+
 def path_alphabet(data: DataConfig) -> str | None:
     """Returns the characters of levels in text files, in the order of their values; None for other
     sources.
@@ -201,6 +207,4 @@ def path_alphabet(data: DataConfig) -> str | None:
     if data.alphabet or registry.find("source", data.source):
         return data.alphabet
     with extracted(source_path(data.source)) as path:
-        if not path.exists() or _container(path) or record_files(path) or not holds_levels(path):
-            return None
-        return alphabet_of(path)
+        return alphabet_of(path) if path.exists() and _is_levels(path) else None

@@ -49,7 +49,7 @@ def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
     Source: the parts and the gradient as in Dao et al. 2022, arXiv 2205.14135, section 3.1.
 
     Example:
-        >>> from pixelcnn_tf.layers.attention import attend
+        >>> from pixelcnn_tf.layers.attend import attend
         >>> value = tf.constant([1.0, 3.0, 100.0])[None, None, :, None]
         >>> attend(tf.zeros([1, 1, 3, 2]), tf.zeros([1, 1, 3, 2]), value)[0, 0, :, 0].numpy()
         array([0., 1., 2.], dtype=float32)

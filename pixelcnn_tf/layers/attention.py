@@ -267,9 +267,9 @@ class CausalAttention(IncrementalLayer, keras.layers.Layer):
 
 def _linear(parts: list, position, kernel):
     """The linear map of the concatenation of ``parts`` and ``position``, without making it."""
-    *sizes, last = [part.shape[-1] for part in [*parts, position]]
+    parts = [*parts, position]
     outputs = []
-    for part, weights in zip([*parts, position], tf.split(kernel, [*sizes, last]), strict=True):
+    for part, weights in zip(parts, tf.split(kernel, [p.shape[-1] for p in parts]), strict=True):
         flat = tf.reshape(part, [-1, part.shape[-1]]) @ weights
         outputs.append(tf.reshape(flat, tf.concat([tf.shape(part)[:-1], [kernel.shape[-1]]], 0)))
     return tf.add_n(outputs[:-1]) + outputs[-1]

@@ -7,6 +7,7 @@ smaller one, a map of edges. It is not masked: every output of a model may depen
 import keras
 import tensorflow as tf
 
+from pixelcnn_tf.layers.embedding import look_up
 from pixelcnn_tf.layers.incremental import IncrementalLayer
 from pixelcnn_tf.layers.schedule import ActivePixels, Schedule
 from pixelcnn_tf.utils.serialization import PACKAGE
@@ -107,11 +108,8 @@ class ConditionEncoder(keras.layers.Layer):
         if self.n_codes is None:
             x = tf.cast(condition, tf.float32) * (2.0 / 255) - 1.0
             return tf.cast(x, self.compute_dtype)
-        first = self.n_codes * tf.range(self.n_condition_channels)  # each channel has its own
-        codes = tf.cast(condition, tf.int32) + first
-        x = tf.gather(tf.cast(self.codes, self.compute_dtype), codes)
-        sides = tf.unstack(tf.shape(condition))[:3]
-        return tf.reshape(x, [*sides, self.n_condition_channels * CODE_FEATURES])
+        table = tf.cast(self.codes, self.compute_dtype)
+        return look_up(table, tf.cast(condition, tf.int32), self.n_codes)
 
     def compute_output_shape(self, condition_shape):
         n, height, width, _ = condition_shape

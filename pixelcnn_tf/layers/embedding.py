@@ -54,11 +54,14 @@ class ValueEmbedding(IncrementalLayer, keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
-        rows = _whole(inputs) + self.n_values * tf.range(self.n_channels)
         # The gradient of the reshaped table is dense, which every optimizer can use.
         table = tf.reshape(tf.cast(self.table, self.compute_dtype), [-1, self.size])
-        features = _with_nan(tf.gather(table, rows), inputs)
-        return tf.reshape(features, tf.concat([tf.shape(inputs)[:-1], [self._features]], axis=0))
+        features = look_up(table, _whole(inputs), self.n_values)
+        if inputs.dtype.is_floating:
+            nan = tf.cast(float("nan"), features.dtype)
+            wrong = tf.repeat(tf.math.is_nan(inputs), self.size, axis=-1)
+            features = tf.where(wrong, nan, features)
+        return features
 
     def incremental_weights(self):
         return tf.cast(self.table, self.compute_dtype)
@@ -68,16 +71,34 @@ class ValueEmbedding(IncrementalLayer, keras.layers.Layer):
         ``pixels.channel``."""
         return tf.gather(pixels[self].weights[pixels.channel], _whole(x))
 
-    @property
-    def _features(self) -> int:
-        return self.n_channels * self.size
-
     def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self._features)
+        return (*input_shape[:-1], self.n_channels * self.size)
 
     def get_config(self):
         config = {"n_values": self.n_values, "size": self.size, "n_channels": self.n_channels}
         return {**super().get_config(), **config}
+
+
+def look_up(table: tf.Tensor, values: tf.Tensor, n_values: int) -> tf.Tensor:
+    """Returns the rows of a table for the values of several channels, next to each other.
+
+    Args:
+        table: ``[channels * n_values, size]``, the rows of one channel after another.
+        values: int32 ``[..., channels]``, 0 to ``n_values - 1``.
+        n_values: number of values.
+
+    Returns:
+        ``[..., channels * size]``.
+
+    Example:
+        >>> from pixelcnn_tf.layers.embedding import look_up
+        >>> look_up(tf.eye(4), tf.constant([[0, 1]]), n_values=2).numpy().tolist()
+        [[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]]
+    """
+    channels = values.shape[-1]
+    features = tf.gather(table, values + n_values * tf.range(channels))
+    shape = tf.concat([tf.shape(values)[:-1], [channels * table.shape[-1]]], axis=0)
+    return tf.reshape(features, shape)
 
 
 def _whole(values) -> tf.Tensor:
@@ -85,11 +106,3 @@ def _whole(values) -> tf.Tensor:
     if values.dtype.is_floating:
         values = tf.where(tf.math.is_nan(values), tf.zeros_like(values), values)
     return tf.cast(values, tf.int32)
-
-
-def _with_nan(features, values) -> tf.Tensor:
-    """Returns the features, NaN for values that are NaN."""
-    if not values.dtype.is_floating:
-        return features
-    nan = tf.cast(float("nan"), features.dtype)
-    return tf.where(tf.math.is_nan(values)[..., None], nan, features)

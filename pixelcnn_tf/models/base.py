@@ -16,6 +16,7 @@ from pixelcnn_tf.models.keras_data import (
     checked_first,
     checked_labels,
     inputs_of,
+    present,
     sizes_of,
 )
 from pixelcnn_tf.utils.errors import UserError
@@ -171,9 +172,7 @@ class PixelModel(IncrementalModel, keras.Model):
         Returns:
             float32 ``[batch]``, nats per image, or ``[batch, height, width, n_channels]``.
         """
-        given = {"labels": labels, "condition": condition}
-        given = {name: value for name, value in given.items() if value is not None}
-        logits = self(images, training=training, **given)
+        logits = self(images, training=training, **present(labels=labels, condition=condition))
         if per_subpixel:
             return -self.likelihood.log_probs(images, logits)
         return self.likelihood.nll(images, logits)

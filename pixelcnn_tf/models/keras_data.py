@@ -52,6 +52,18 @@ def inputs_of(inputs: Any, labels: Any = None, condition: Any = None) -> tuple[A
     return inputs, labels, condition
 
 
+def present(**inputs: Any) -> dict[str, Any]:
+    """Returns those keyword arguments that are not None, for a ``call`` that may not have the
+    others.
+
+    Example:
+        >>> from pixelcnn_tf.models.keras_data import present
+        >>> present(labels=None, condition=7)
+        {'condition': 7}
+    """
+    return {name: value for name, value in inputs.items() if value is not None}
+
+
 class ConditionSpec(NamedTuple):
     """The condition of a model.
 

@@ -17,7 +17,7 @@ from pixelcnn_tf.likelihoods.in_pieces import MOST_LOGITS, log_probs_in_pieces
 from pixelcnn_tf.likelihoods.registry import get_likelihood
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.blocks import Block, PixelCNNResBlock
-from pixelcnn_tf.models.keras_data import inputs_of
+from pixelcnn_tf.models.keras_data import inputs_of, present
 from pixelcnn_tf.utils.serialization import PACKAGE
 from pixelcnn_tf.utils.validation import count
 
@@ -196,8 +196,7 @@ class PixelRNN(PixelModel):
         part of the pixels at a time, see ``nll``."""
         images, labels, condition = inputs_of(images, labels, condition)
         images, labels = self.checked_inputs(images, labels, log_probs)
-        given = {"labels": labels, "condition": self.encoded(condition, images)}
-        given = {name: value for name, value in given.items() if value is not None}
+        given = present(labels=labels, condition=self.encoded(condition, images))
         x = self.input_conv(
             self.scale(images) if self.embedding is None else self.embedding(images)
         )
@@ -242,8 +241,7 @@ class PixelRNN(PixelModel):
     ):
         if not self._has_many_outputs:
             return super().nll(images, labels, training, per_subpixel, condition)
-        given = {"labels": labels, "condition": condition}
-        given = {name: value for name, value in given.items() if value is not None}
+        given = present(labels=labels, condition=condition)
         nats = -self(images, training=training, log_probs=True, **given)
         return nats if per_subpixel else tf.reduce_sum(nats, axis=[1, 2, 3])
 

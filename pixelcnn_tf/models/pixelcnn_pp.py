@@ -26,7 +26,7 @@ from pixelcnn_tf.layers.incremental import IncrementalLayer, layers_of
 from pixelcnn_tf.layers.normalized_conv import NormalizedConv2D
 from pixelcnn_tf.likelihoods.logistic_mixture import LogisticMixture, PixelMixture
 from pixelcnn_tf.models.base import PixelModel
-from pixelcnn_tf.models.keras_data import inputs_of
+from pixelcnn_tf.models.keras_data import inputs_of, present
 from pixelcnn_tf.models.pixelcnn_pp_blocks import Stream, halved
 from pixelcnn_tf.models.pixelcnn_pp_incremental import (
     IncrementalNetwork,
@@ -159,8 +159,7 @@ class PixelCNNPlusPlus(IncrementalLayer, PixelModel):
     def call(self, images, labels=None, condition=None, training=False):
         images, labels, condition = inputs_of(images, labels, condition)
         images, labels = self.checked_inputs(images, labels)
-        given = {"labels": labels, "condition": self.encoded(condition, images)}
-        options = {name: value for name, value in given.items() if value is not None}
+        options = present(labels=labels, condition=self.encoded(condition, images))
         options["training"] = training
         x = self._inputs(images)
         vertical = self.input_above(x)

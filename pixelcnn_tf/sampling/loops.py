@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from pixelcnn_tf.layers.schedule import Schedule
 from pixelcnn_tf.models.base import PixelModel
+from pixelcnn_tf.models.keras_data import present
 
 
 class Tables(NamedTuple):
@@ -179,8 +180,7 @@ def _naive_loop(model, size, tables, results, first, stop):
 
     def step(i, images):
         row, column, channel = i // (width * channels), i // channels % width, i % channels
-        given = {"labels": tables.labels, "condition": tables.condition}
-        given = {name: value for name, value in given.items() if value is not None}
+        given = present(labels=tables.labels, condition=tables.condition)
         # A condition is that of the whole image.
         seen = images if "condition" in given else images[:, : row + 1]
         logits = model(seen, **given, training=False)[:, row, column, channel]

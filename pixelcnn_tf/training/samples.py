@@ -1,12 +1,11 @@
 """Samples of a model in training, and the memory that they need."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from pixelcnn_tf.config.schema import Config
-from pixelcnn_tf.data.conditions import condition_of
+from pixelcnn_tf.data.conditions import Conditioned, conditioned
 from pixelcnn_tf.data.images import Images
 from pixelcnn_tf.sampling.generate import generate_images, supports_incremental
 from pixelcnn_tf.sampling.scheduler import plan_batches
@@ -21,28 +20,6 @@ from pixelcnn_tf.visualization.grids import condition_grid, image_grid, save_ima
 
 #: Samples per condition in the grids of a conditional model.
 DRAWS = 4
-
-
-class ShownConditions(NamedTuple):
-    """Conditions for samples, and the images that they belong to.
-
-    Attributes:
-        condition: integers ``[n, height, width, channels]``.
-        images: uint8 ``[n, height, width, channels]``.
-        labels: int32 ``[n]``; None without labels.
-
-    Example:
-        >>> from pixelcnn_tf.training.samples import ShownConditions
-        >>> ShownConditions(np.zeros([1, 2, 2, 1]), np.zeros([1, 4, 4, 1]), None).labels
-    """
-
-    condition: np.ndarray
-    images: np.ndarray
-    labels: Any
-
-
-def _first(array, n: int):
-    return None if array is None else array[:n]
 
 
 class Sampling(Steps):
@@ -71,7 +48,7 @@ class Sampling(Steps):
     run: RunFolder
     step: int
     summaries: Summaries
-    shown: "ShownConditions | None" = None
+    shown: Conditioned | None = None
 
     def show(self, images: Images) -> None:
         """Chooses the conditions of the samples of a conditional model: those of the first
@@ -81,15 +58,8 @@ class Sampling(Steps):
             return
         split = "test" if images.validation is None else "validation"
         n = max(1, self.config.sampling.n_images // DRAWS)
-        part = images._replace(
-            **{split: getattr(images, split)[:n]},
-            **{f"{split}_condition": _first(getattr(images, f"{split}_condition"), n)},
-        )
-        self.shown = ShownConditions(
-            np.asarray(condition_of(part, split)),
-            np.asarray(getattr(part, split)),
-            _first(getattr(images, f"{split}_labels"), n),
-        )
+        n = min(n, len(getattr(images, split)))
+        self.shown = conditioned(images, split, np.arange(n))
 
     def create_image_samples(
         self, n_images: int | None = None, seed: int | None = None
@@ -118,7 +88,7 @@ class Sampling(Steps):
                 raise UserError("samples of a conditional model: call show(images) first")
             which = np.arange(n_images) * len(self.shown.condition) // n_images
             condition = self.shown.condition[which]
-            labels = None if n_classes is None else self.shown.labels[which]
+            labels = None if n_classes is None else np.asarray(self.shown.labels)[which]
         with sampling_progress(n_images, image_size) as show, self.averaged_weights():
 
             def between(done: int, total: int) -> None:
@@ -144,7 +114,7 @@ class Sampling(Steps):
             colours = self.config.data.colours(n_values)
             grid = image_grid(self.create_image_samples(), n_values, colours=colours)
         else:
-            condition, images, _ = self.shown
+            condition, images = self.shown.condition, np.asarray(self.shown.images)
             drawn = self.create_image_samples(len(images) * DRAWS)
             drawn = drawn.reshape(len(images), DRAWS, *images.shape[1:])
             grid = condition_grid(condition, drawn, images, n_values, spec.n_codes)

@@ -12,6 +12,7 @@ from pixelcnn_tf.config.training import TrainingConfig
 from pixelcnn_tf.data.pipeline import filled_up
 from pixelcnn_tf.likelihoods.base import Likelihood, scale_to
 from pixelcnn_tf.models.base import PixelModel
+from pixelcnn_tf.models.keras_data import present
 from pixelcnn_tf.training.cluster import Cluster
 from pixelcnn_tf.training.optimizers import already_summed, averages, has_averages, restored
 from pixelcnn_tf.training.signals import DeferredSignals
@@ -96,8 +97,7 @@ class Steps:
     def run_model(self, images, labels=None, training: bool = False, condition=None):
         """Returns logits ``[batch, height, width, channels, n_params]`` and the negative
         log-likelihood in nats per image ``[batch]``, both float32."""
-        given = {"labels": labels, "condition": condition}
-        given = {name: value for name, value in given.items() if value is not None}
+        given = present(labels=labels, condition=condition)
         logits = self.model(images, training=training, **given)
         return logits, self.likelihood.nll(images, logits)
 

@@ -161,13 +161,12 @@ def condition_grid(
     """
     height, width, channels = drawn.shape[2:]
     factor = height // condition.shape[1]
-    shown = np.round(condition * (255 / ((n_codes or 256) - 1))).astype(np.uint8)
+    shown = eight_bits(condition, n_codes or 256)
     shown = shown.repeat(factor, axis=1).repeat(factor, axis=2)
     if shown.shape[-1] not in (1, 3):
         shown = shown[..., :1]
     parts = [drawn] if truth is None else [drawn, truth[:, None]]
-    images = np.concatenate(parts, axis=1) * (255 / (n_values - 1))
-    images = np.round(images).astype(np.uint8)
+    images = eight_bits(np.concatenate(parts, axis=1), n_values)
     if channels not in (1, 3):
         images = images[..., :1]
     shown, images = (np.broadcast_to(x, (*x.shape[:-1], 3)) for x in (shown, images))
