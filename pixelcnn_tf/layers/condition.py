@@ -139,8 +139,8 @@ class ConditionBias(IncrementalLayer, keras.layers.Layer):
     height, width, n_features]``, from ``ConditionEncoder``.
     Output: of the shape of the features.
 
-    Incremental evaluation computes the convolution once, before the first pixel, and looks up the
-    active pixels. A layer in ``lookahead_layers`` adds it to what is evaluated ahead.
+    Incremental evaluation looks up the features of the active pixels and multiplies them with the
+    weights. A layer in ``lookahead_layers`` adds them to what is evaluated ahead.
 
     Raises:
         ValueError: fewer than one feature.
@@ -165,33 +165,33 @@ class ConditionBias(IncrementalLayer, keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, condition):
-        return inputs + self._projected(condition)
-
-    def _projected(self, condition):
         kernel = tf.cast(self.projection, self.compute_dtype)
-        return tf.nn.conv2d(tf.cast(condition, kernel.dtype), kernel, 1, "VALID")
+        return inputs + tf.nn.conv2d(tf.cast(condition, kernel.dtype), kernel, 1, "VALID")
+
+    def incremental_weights(self):
+        return tf.cast(self.projection[0, 0], self.compute_dtype)
 
     def init_state(self, schedule: Schedule):
-        """What is added at each pixel, ``[height * width + 1, batch, features]``: zeros in the
-        last row, for pixels outside of the image."""
-        n_pixels, features = schedule.height * schedule.width, self.projection.shape[-1]
+        """The features of the condition at each pixel, ``[height * width + 1, batch,
+        n_features]``: zeros in the last row, for pixels outside of the image."""
+        shape = [schedule.height * schedule.width, schedule.batch, self.n_features]
         if schedule.condition is None:
-            return tf.zeros([n_pixels + 1, schedule.batch, features], self.compute_dtype)
-        x = tf.transpose(self._projected(schedule.condition), [1, 2, 0, 3])
-        x = tf.reshape(x, [n_pixels, schedule.batch, features])
-        return tf.pad(x, [[0, 1], [0, 0], [0, 0]])
+            return tf.zeros([shape[0] + 1, *shape[1:]], self.compute_dtype)
+        x = tf.transpose(tf.cast(schedule.condition, self.compute_dtype), [1, 2, 0, 3])
+        return tf.pad(tf.reshape(x, shape), [[0, 1], [0, 0], [0, 0]])
 
     def start_pixel(self, weights, state, pixels: ActivePixels):
         here = pixels.ahead(pixels[self].lookahead)
-        return tf.reshape(tf.gather(state, here.index), [-1, state.shape[-1]])
+        return tf.reshape(tf.gather(state, here.index), [-1, self.n_features]) @ weights
 
     def step(self, x, pixels: ActivePixels):
         return x + tf.split(pixels[self].sums, self.n_channels, axis=-1)[pixels.channel]
 
     def row(self, x, pixels: ActivePixels):
         """Adds it to the whole row of the active pixel, ``[width, batch, features]``."""
-        width, state = pixels.schedule.width, pixels[self].state
-        return x + tf.slice(state, [pixels.row[0] * width, 0, 0], [width, *state.shape[1:]])
+        width, own = pixels.schedule.width, pixels[self]
+        features = tf.slice(own.state, [pixels.row[0] * width, 0, 0], [width, *own.state.shape[1:]])
+        return x + features @ own.weights
 
     def compute_output_shape(self, inputs_shape, condition_shape=None):
         return inputs_shape

@@ -128,7 +128,7 @@ class PixelRNN(PixelModel):
         if n_classes is not None:
             options["n_classes"] = n_classes
         self.condition_features = self.make_condition_encoder(
-            features, n_condition_channels, condition_factor, n_condition_codes
+            2 * hidden_dim, n_condition_channels, condition_factor, n_condition_codes
         )
         if self.condition_features is not None:
             options["condition_features"] = self.condition_features
