@@ -14,7 +14,16 @@ SOURCE = "\n".join(
     for folder in ("pixelcnn_tf", "benchmarks", "examples", "experiments", "docs/generate")
     for path in sorted((ROOT / folder).rglob("*.py"))
 )
-OURS = re.compile(r"(?:(?:def|class) (\w+)|^(\w+) = )", flags=re.MULTILINE)
+FLAGS = {*re.findall(r'"(--[a-z][a-z-]*)"', SOURCE), "--help", "--set"}
+
+
+def defined_in(text: str) -> set[str]:
+    """Returns the names of the functions, classes and variables of a text."""
+    matches = re.findall(r"(?:(?:def|class) (\w+)|^(\w+) = )", text, flags=re.MULTILINE)
+    return {name for match in matches for name in match}
+
+
+OURS = defined_in(SOURCE)
 
 #: Names of Keras, TensorFlow, NumPy and Python that pages mention, and flags of other programs.
 THEIRS = {
@@ -64,8 +73,7 @@ def test_settings_exist(page):
 def test_flags_exist(page):
     flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", "\n".join(spans(GUIDES[page]))))
     known = set(re.findall(r"--[a-z][a-z-]*", GUIDES["docs/cli.md"]))
-    known |= set(re.findall(r'"(--[a-z][a-z-]*)"', SOURCE)) | {"--help", "--set"}
-    assert flags - known - FLAGS_OF_OTHERS == set()
+    assert flags - known - FLAGS - FLAGS_OF_OTHERS == set()
 
 
 @pytest.mark.parametrize("page", GUIDES)
@@ -73,6 +81,4 @@ def test_classes_and_functions_exist(page):
     text = "\n".join(spans(GUIDES[page]))
     named = set(re.findall(r"(?<![\w./])([A-Z]\w*[a-z]\w*[A-Z]\w*)", text))  # ClassNames
     named |= set(re.findall(r"(?<![\w.])([a-z_]+)\(", text))  # functions(
-    matches = [*OURS.findall(SOURCE), *OURS.findall(GUIDES[page])]
-    defined = {name for match in matches for name in match}
-    assert named - defined - THEIRS == set()
+    assert named - OURS - defined_in(GUIDES[page]) - THEIRS == set()
