@@ -35,20 +35,26 @@ def wrong_data(kind):
     return images, labels, targets
 
 
+@pytest.fixture(scope="module")
+def model():
+    """A model for the tests that do not train it."""
+    return make(jit_compile=True)
+
+
 @pytest.mark.parametrize("kind", WRONG)
 @pytest.mark.parametrize("method", ["fit", "evaluate", "train_on_batch", "test_on_batch"])
-def test_arrays_are_refused_before_anything_is_compiled(method, kind):
+def test_arrays_are_refused_before_anything_is_compiled(method, kind, model):
     images, labels, targets = wrong_data(kind)
     with pytest.raises(UserError, match=r"labels: must be|images: must hold integers"):
-        getattr(make(jit_compile=True), method)((images, labels), targets)
+        getattr(model, method)((images, labels), targets)
 
 
 @pytest.mark.parametrize("kind", WRONG[:-1])
-def test_predict_refuses_arrays(kind):
+def test_predict_refuses_arrays(kind, model):
     images, labels, _ = wrong_data(kind)
     for method in ("predict", "predict_on_batch"):
         with pytest.raises(UserError, match=r"labels: must be|images: must hold"):
-            getattr(make(jit_compile=True), method)((images, labels))
+            getattr(model, method)((images, labels))
 
 
 def test_validation_data_are_checked():
@@ -71,8 +77,7 @@ def test_datasets_are_checked_outside_of_what_is_compiled(kind):
         make(jit_compile=True).evaluate(data, verbose=0)
 
 
-def test_predict_takes_pairs_of_images_and_labels():
-    model = make(jit_compile=True)
+def test_predict_takes_pairs_of_images_and_labels(model):
     data = tf.data.Dataset.from_tensor_slices(((IMAGES, LABELS),)).batch(6)
     expected = model(IMAGES, LABELS)
     np.testing.assert_allclose(model.predict(data, verbose=0), expected, atol=1e-4)
@@ -94,30 +99,29 @@ def test_the_loss_of_a_generator_is_nan_and_is_explained(kind):
     assert np.isnan(history.history["loss"]).all()
 
 
-@pytest.mark.parametrize("kind", WRONG)
-def test_compiled_calls_give_nan_for_the_wrong_image_alone(kind):
-    images, labels, targets = wrong_data(kind)
-    model = make()
-
+def test_compiled_calls_give_nan_for_the_wrong_image_alone(model):
     @tf.function(jit_compile=True)
-    def nats(images, labels, targets):
+    def compiled(images, labels, targets):
         return model.likelihood.nll(targets, model(images, labels))
 
-    nats = nats(images, labels, targets).numpy()
-    assert np.isfinite(nats[:-1]).all()
-    assert np.isnan(nats[-1])
+    for kind in WRONG:
+        nats = compiled(*wrong_data(kind)).numpy()
+        assert np.isfinite(nats[:-1]).all(), kind
+        assert np.isnan(nats[-1]), kind
+
+
+def test_a_bernoulli_likelihood_refuses_more_than_two_values():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must hold integers from 0 to 1"):
+        PixelRNN(2, 2, 1, n_channels=1, likelihood="bernoulli")(IMAGES)
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_eager_calls_and_scores_are_refused(kind):
+def test_eager_calls_and_scores_are_refused(kind, model):
     images, labels, targets = wrong_data(kind)
-    model = make()
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"labels: must be|must hold integers"):
         model.likelihood.nll(targets, model(images, labels))
     with pytest.raises(UserError, match=r"labels: 3 is none|images: must hold"):
         score(model, targets if kind == "target" else images, labels)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="must hold integers from 0 to 1"):
-        PixelRNN(2, 2, 1, n_channels=1, likelihood="bernoulli")(IMAGES)
 
 
 def test_wrong_values_in_validation_data_are_explained():
@@ -146,8 +150,7 @@ def test_more_images_than_the_memory_takes_are_refused(monkeypatch):
         model(images)
 
 
-def test_one_label_is_not_that_of_all_images():
-    model = make()
+def test_one_label_is_not_that_of_all_images(model):
     compiled = tf.function(lambda *given: model(*given), jit_compile=True)
     for call in (model, compiled):
         with pytest.raises(tf.errors.InvalidArgumentError, match="one per image"):
