@@ -43,9 +43,9 @@ def is_default(member, c, n, skips, size) -> bool:
 
 #: The others are marked as slow.
 CASES = [case if is_default(*case) else pytest.param(*case, marks=pytest.mark.slow) for case in ALL]
-#: By default every main member once; the residual block has a test of its own (test_generate.py).
+#: By default every main member once; the residual block and the gated one have tests of their own
+#: (test_generate.py and test_condition.py).
 SAMPLERS = [
-    ("gated_3", 1, 3),
     ("row_lstm_3", 3, None),
     ("diagonal_bilstm", 1, 3),
     ("snail", 3, 3),
@@ -271,6 +271,12 @@ def test_the_lstms_see_a_triangle_and_everything():
     assert all((up, 2 + up) in row and (up, 3 + up) not in row for up in range(2, 5))
 
 
+@pytest.fixture(scope="module")
+def by_class():
+    """A model of three classes, for what it refuses."""
+    return family_model("resblock", 1, 3)[0]
+
+
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
@@ -284,20 +290,18 @@ def test_the_lstms_see_a_triangle_and_everything():
         (True, "labels=True"),
     ],
 )
-def test_wrong_labels_are_one_line(labels, words):
-    model, _ = family_model("resblock", 1, 3)
+def test_wrong_labels_are_one_line(labels, words, by_class):
     with pytest.raises(UserError, match=words):
-        generate_images(model, 3, 2, 0, labels=labels)
+        generate_images(by_class, 3, 2, 0, labels=labels)
 
 
-def test_labels_are_wanted_by_conditional_models_only(rng):
+def test_labels_are_wanted_by_conditional_models_only(rng, by_class):
     images = random_images(rng, 2, 3, 3, 1)
     model, _ = family_model("resblock", 1)
     with pytest.raises(UserError, match="not class-conditional"):
         generate_images(model, 3, 2, 0, labels=1)
     with pytest.raises(ValueError, match="without classes takes none"):
         model(images, np.array([0, 1]))
-    by_class, _ = family_model("resblock", 1, 3)
     with pytest.raises(ValueError, match="labels: not given; must be integers from 0 to 2"):
         by_class(images)
     with pytest.raises(UserError, match="labels: not given"):
@@ -313,10 +317,9 @@ def test_labels_are_wanted_by_conditional_models_only(rng):
         ([0], "one per image"),
     ],
 )
-def test_the_model_refuses_labels_that_it_does_not_know(labels, words, rng):
-    model, _ = family_model("resblock", 1, 3)
+def test_the_model_refuses_labels_that_it_does_not_know(labels, words, rng, by_class):
     with pytest.raises(tf.errors.InvalidArgumentError, match=words):
-        model(random_images(rng, 2, 3, 3, 1), np.array(labels))
+        by_class(random_images(rng, 2, 3, 3, 1), np.array(labels))
 
 
 def test_labels_may_be_a_column_but_not_floats(rng):
