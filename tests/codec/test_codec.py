@@ -43,7 +43,7 @@ def some_fast(*fast):
     return [pytest.param(name, marks=[] if name in fast else slow) for name in MODELS]
 
 
-@pytest.mark.parametrize("name", some_fast("masked, two values", "PixelCNN++, grey"))
+@pytest.mark.parametrize("name", some_fast("masked, two values", "masked, mixture"))
 def test_round_trip_compiled(name, rng, monkeypatch):
     monkeypatch.setenv("PIXELCNN_TF_XLA", "1")
     model = MODELS[name]()
@@ -53,7 +53,7 @@ def test_round_trip_compiled(name, rng, monkeypatch):
     assert_same(decode(model, data), images)
 
 
-@pytest.mark.parametrize("name", some_fast("masked, softmax", "gated", "diagonal BiLSTM"))
+@pytest.mark.parametrize("name", some_fast("masked, softmax", "diagonal BiLSTM"))
 def test_round_trip_of_other_sizes(name, rng):
     model = MODELS[name]()
     images = images_for(model, rng, (1, 1), (3, 9), (7, 5), (1, 12), (6, 7), (3, 9), (8, 8))
@@ -96,19 +96,19 @@ def test_labels_and_names_are_kept(rng):
 )
 def test_the_size_is_the_likelihood(likelihood, share):
     model = small_model(n_channels=1, likelihood=likelihood)
-    images = generate_images(model, 24, 100, seed=0)
+    images = generate_images(model, 16, 100, seed=0)
     bits = score(model, images, progress=False).sum() / np.log(2)
     batches = read_container(encode(model, images)).groups[0].batches
     coded = sum(64 * len(batch.streams) + 32 * len(batch.words) for batch in batches)
     assert 0.99 * bits < coded < (1 + share) * bits
 
 
-def test_a_thousand_images(rng):
+def test_several_hundred_images(rng):
     model = small_model(n_channels=1, likelihood="bernoulli")
-    images = random_images(rng, 1000, 6, 6, 1, 2)
+    images = random_images(rng, 300, 6, 6, 1, 2)
     done = []
     data = encode(model, images, progress=lambda *args: done.append(args))
-    assert done[-1] == (36_000, 36_000) and done == sorted(done)
+    assert done[-1] == (10_800, 10_800) and done == sorted(done)
     assert_same(decode(model, data), images)
 
 
@@ -254,7 +254,7 @@ def test_a_batch_size_takes_no_memory(encoded):
         (np.zeros([2, 5, 5, 3], np.uint8), {"batch_size": 0}, "batch_size=0"),
     ],
 )
-def test_wrong_images(images, options, words):
+def test_wrong_images(images, options, words, model_and_data):
     with pytest.raises(UserError) as caught:
-        encode(small_model(), images, **options)
+        encode(model_and_data[0], images, **options)
     assert words in str(caught.value)
