@@ -6,6 +6,7 @@ import tensorflow as tf
 from helpers import random_images, small_model
 from PIL import Image
 
+import pixelcnn_tf
 from examples.vq_vae import __main__ as example
 from examples.vq_vae.__main__ import main
 from examples.vq_vae.model import VQVAE, VectorQuantizer
@@ -59,6 +60,7 @@ def test_the_naive_sampler_draws_from_the_model():
     np.testing.assert_allclose(frequencies, tf.nn.softmax(logits), atol=0.04)
 
 
+@pytest.mark.usefixtures("blank_samples")  # in training; those of the example are drawn
 @pytest.mark.parametrize(
     ("side", "classes"), [(8, 3), pytest.param(28, None, marks=pytest.mark.slow)]
 )
@@ -83,7 +85,11 @@ def test_from_images_to_samples(side, classes, tmp_path, rng, capsys, monkeypatc
         assert codes["x_train"].max() < 6 and ("y_test" in codes) == (classes is not None)
     assert Image.open(tmp_path / "out" / "vq_vae.png").mode == "RGB"
 
+    def blank(model, size, n, *_, **__):
+        return np.zeros([n, *size, 1], np.uint8)
+
     monkeypatch.setattr(example, "_compare_speed", lambda *_: None)  # it has been tried
+    monkeypatch.setattr(pixelcnn_tf, "generate_images", blank)  # this, too
     assert main(flags) == 0  # again, with what is there
     assert "is already trained" in capsys.readouterr().out
     assert exit_with(lambda: main([*flags, "--steps", "4"])) == 2
