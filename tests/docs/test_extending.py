@@ -38,6 +38,7 @@ def type_in(*arguments):
         return exit_with(lambda: main([str(argument) for argument in arguments]))
 
 
+@pytest.mark.usefixtures("blank_samples")  # in training; the command `sample` draws
 @pytest.mark.parametrize("config", CONFIGS)
 def test_every_config_trains_and_samples(config, folder, capsys):
     shallow = ["--set", "model.n_layers=1"] if "n_layers" in FILES[config] else []
