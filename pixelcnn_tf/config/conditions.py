@@ -26,13 +26,13 @@ def factor_of_kind(kind: str) -> int:
     """
     if kind in ("grey", "edges", PAIRED):
         return 1
-    number = re.fullmatch(r"down([1-9][0-9]?)", kind)
-    if number and 2 <= int(number[1]) <= 64:
-        return int(number[1])
-    raise ValueError(
-        f"must be 'grey', 'edges', 'downK' for a K from 2 to 64, or 'paired'"
-        f"{suggestion(kind, list(_NAMES))}"
-    )
+    near = suggestion(kind, list(_NAMES))
+    if number := re.fullmatch(r"down([0-9]{1,9})", kind):
+        factor = min(max(int(number[1]), 2), 64)
+        if kind == f"down{factor}":
+            return factor
+        near = f"; did you mean 'down{factor}'?"
+    raise ValueError(f"must be 'grey', 'edges', 'downK' for a K from 2 to 64, or 'paired'{near}")
 
 
 def made_channels(kind: str, n_channels: int) -> int:
