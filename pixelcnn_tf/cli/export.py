@@ -40,9 +40,11 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
 
     startup.import_tensorflow()
     from pixelcnn_tf import export_model, load_model
+    from pixelcnn_tf.models.inputs import refuse_condition
 
     startup.find_devices()
     model = load_model(args.run)
+    refuse_condition(model, "export")
     say("tracing, and compiling for a test, takes up to a minute")
     about = export_model(model, out, image_size, args.batch_sizes, args.force)
     height, width, channels = *image_size, about["n_channels"]
