@@ -109,7 +109,7 @@ def checked_labels(labels: Any, n: int | tf.Tensor, n_classes: int | None) -> tf
         n_classes: number of classes of the model; None for a model without classes.
 
     Raises:
-        ValueError: labels that are missing, not wanted, or not integers.
+        ValueError: labels that are missing, not wanted, not integers, or a condition.
         tf.errors.InvalidArgumentError: not one label per image, or one that is out of range.
 
     Example:
@@ -117,8 +117,14 @@ def checked_labels(labels: Any, n: int | tf.Tensor, n_classes: int | None) -> tf
         >>> checked_labels([[3], [7]], 2, n_classes=10).numpy().tolist()
         [3, 7]
     """
+    shape = tf.TensorShape(np.shape(labels))
+    if (shape.rank or 0) > 2:
+        raise ValueError(
+            f"labels {shape}: must be one integer per image; if this is the condition, pass "
+            "{'images': images, 'condition': condition}"
+        )
     if n_classes is None and labels is not None:
-        raise ValueError(f"labels: a model without classes takes none, not {labels!r:.80}")
+        raise ValueError("labels: a model without classes takes none; leave them out")
     if n_classes is not None and labels is None:
         raise ValueError(
             f"labels: not given; must be integers from 0 to {n_classes - 1}, for the model is "
@@ -218,6 +224,12 @@ def checked_first(method: Callable, takes_targets: bool = True) -> Callable:
         >>> model.fit(np.zeros([4, 8, 8, 3]), np.full([4, 8, 8, 3], 0.5))
         Traceback (most recent call last):
         pixelcnn_tf.utils.errors.UserError: images: must hold integers from 0 to 255, ...
+        >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_condition_channels=1)
+        >>> model.compile("sgd", model.likelihood)
+        >>> images = np.zeros([4, 8, 8, 3])
+        >>> model.fit((images, images[..., :1]), images)
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: labels (4, 8, 8, 1): must be one integer per image; ...
     """
 
     signature = inspect.signature(method)
@@ -254,26 +266,21 @@ def _checked(model, x, y=None):
         images, labels, condition = inputs_of(x)
     except (TypeError, ValueError):  # data of another kind
         return x
-    if condition is not None and _is_array(condition) and _is_array(images):
-        _check_condition(model, condition, images)
-    if labels is not None and _is_array(labels) and _is_array(images):
-        _check_labels(model, labels, len(images))
+    if _is_array(images) and (labels is None or _is_array(labels)):
+        _in_one_line(checked_labels, labels, len(images), model.n_classes)
+    if _is_array(images) and (condition is None or _is_array(condition)):
+        sizes = np.shape(images)[:3]
+        _in_one_line(checked_condition, condition, sizes, model.condition_spec)
     for array in (images, y):
         if _is_array(array):
             model.likelihood.check_values(array)
     return x
 
 
-def _check_labels(model, labels, n: int) -> None:
+def _in_one_line(check: Callable, data, *others) -> None:
+    """Raises UserError for what ``check`` raises for labels or a condition."""
     try:
-        checked_labels(np.asarray(labels), n, model.n_classes)
-    except tf.errors.InvalidArgumentError as error:
-        raise UserError(first_line(error)) from None
-
-
-def _check_condition(model, condition, images) -> None:
-    try:
-        checked_condition(np.asarray(condition), np.shape(images)[:3], model.condition_spec)
+        check(None if data is None else np.asarray(data), *others)
     except (ValueError, tf.errors.InvalidArgumentError) as error:
         raise UserError(first_line(error)) from None
 
