@@ -120,9 +120,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         save_image(arranged(images.astype(np.uint16), n_values - 1, args.columns), out)
     elif given is not None and model.condition_spec is not None:
         drawn = images.reshape(len(given.condition), args.draws, *images.shape[1:])
-        n_codes = model.condition_spec.n_codes
-        grid = condition_grid(given.condition, drawn, given.images, n_values, n_codes)
-        save_image(grid, out)
+        options = {"n_codes": model.condition_spec.n_codes, "colours": colours}
+        save_image(condition_grid(given.condition, drawn, given.images, n_values, **options), out)
     else:
         save_image(image_grid(images, n_values, args.columns, colours), out)
     height, width, channels = images.shape[1:]

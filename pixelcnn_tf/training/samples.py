@@ -109,15 +109,14 @@ class Sampling(Steps):
     def write_samples(self, name: str) -> Path:
         """Draw images; write them to TensorBoard and ``samples/NAME.png``; returns its path."""
         n_values = self.likelihood.n_values
-        spec = self.model.condition_spec
+        colours, spec = self.config.data.colours(n_values), self.model.condition_spec
         if self.shown is None or spec is None:
-            colours = self.config.data.colours(n_values)
             grid = image_grid(self.create_image_samples(), n_values, colours=colours)
         else:
             condition, images = self.shown.condition, np.asarray(self.shown.images)
             drawn = self.create_image_samples(len(images) * DRAWS)
             drawn = drawn.reshape(len(images), DRAWS, *images.shape[1:])
-            grid = condition_grid(condition, drawn, images, n_values, spec.n_codes)
+            grid = condition_grid(condition, drawn, images, n_values, spec.n_codes, colours)
         self.summaries.image("imgs", "generated", grid, self.step)
         self.run.samples.mkdir(parents=True, exist_ok=True)
         path = self.run.samples / f"{name}.png"

@@ -131,10 +131,11 @@ def completion_grid(
 
 def condition_grid(
     condition: np.ndarray,
-    drawn: np.ndarray,
+    samples: np.ndarray,
     truth: np.ndarray | None = None,
     n_values: int = 256,
     n_codes: int | None = None,
+    colours: np.ndarray | None = None,
 ) -> np.ndarray:
     """Arranges conditional samples in a grid with one row per condition.
 
@@ -144,9 +145,9 @@ def condition_grid(
     Args:
         condition: integers ``[n, height, width, channels]``; of channels other than one or three,
             the first is shown.
-        drawn: uint8 ``[n, k, height, width, channels]``, values 0 to ``n_values - 1``.
+        samples: uint8 ``[n, k, height, width, channels]``, values 0 to ``n_values - 1``.
         truth: uint8 ``[n, height, width, channels]``; None if it is not known.
-        n_values: as in ``image_grid``.
+        n_values, colours: as in ``image_grid``, for the samples and ``truth``.
         n_codes: number of codes of a condition; None for values 0 to 255.
 
     Returns:
@@ -155,19 +156,19 @@ def condition_grid(
     Example: two conditions with three samples each.
 
     >>> from pixelcnn_tf.visualization.grids import condition_grid
-    >>> small, drawn = np.zeros([2, 4, 4, 1], np.uint8), np.zeros([2, 3, 8, 8, 3], np.uint8)
-    >>> condition_grid(small, drawn, drawn[:, 0]).shape
+    >>> small, samples = np.zeros([2, 4, 4, 1], np.uint8), np.zeros([2, 3, 8, 8, 3], np.uint8)
+    >>> condition_grid(small, samples, samples[:, 0]).shape
     (245, 602, 3)
     """
-    height, width, channels = drawn.shape[2:]
+    height, width = samples.shape[2:4]
     factor = height // condition.shape[1]
     shown = eight_bits(condition, n_codes or 256)
     shown = shown.repeat(factor, axis=1).repeat(factor, axis=2)
     if shown.shape[-1] not in (1, 3):
         shown = shown[..., :1]
-    parts = [drawn] if truth is None else [drawn, truth[:, None]]
-    images = eight_bits(np.concatenate(parts, axis=1), n_values)
-    if channels not in (1, 3):
+    parts = [samples] if truth is None else [samples, truth[:, None]]
+    images = drawn(np.concatenate(parts, axis=1), n_values, colours)
+    if images.shape[-1] not in (1, 3):
         images = images[..., :1]
     shown, images = (np.broadcast_to(x, (*x.shape[:-1], 3)) for x in (shown, images))
     rows = np.concatenate([shown[:, None], images], axis=1)
