@@ -33,6 +33,7 @@ class Images(NamedTuple):
         train_condition, test_condition, validation_condition: the conditions of the images with
             ``'paired'``, integers ``[n, height, width, channels]``, each of the size of an image or
             a divisor of it; None otherwise.
+        alphabet: the characters of levels, in the order of their values; None for other images.
 
     Examples:
         >>> images = Images(np.zeros((9, 8, 8, 1), np.uint8), np.zeros((3, 8, 8, 1), np.uint8))
@@ -54,6 +55,7 @@ class Images(NamedTuple):
     train_condition: ImageArray | None = None
     test_condition: ImageArray | None = None
     validation_condition: ImageArray | None = None
+    alphabet: str | None = None
 
     def arrays(self) -> tuple[ImageArray | None, ...]:
         """Returns the images and labels of all sets, those of the validation set last, and then
@@ -64,6 +66,23 @@ class Images(NamedTuple):
 
 #: The images of one set, and their labels if they were requested and exist.
 Part = tuple[ImageArray, np.ndarray | None]
+
+
+class LevelSets(dict[str, Part]):
+    """The levels of each set of a file or folder.
+
+    Args:
+        sets: as ``read_path`` returns them.
+        alphabet: the characters, in the order of their values.
+
+    Examples:
+        >>> LevelSets({}, alphabet="#.").alphabet
+        '#.'
+    """
+
+    def __init__(self, sets: dict[str, Part], alphabet: str):
+        super().__init__(sets)
+        self.alphabet = alphabet
 
 
 def hold_out_test(

@@ -13,7 +13,7 @@ import numpy as np
 from pixelcnn_tf.config.data import DataConfig
 from pixelcnn_tf.data.file_search import LEVEL_ENDING, find_files
 from pixelcnn_tf.data.image_folders import set_of
-from pixelcnn_tf.data.images import Part
+from pixelcnn_tf.data.images import LevelSets
 from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.utils.progress import say
 
@@ -46,7 +46,7 @@ class Level(NamedTuple):
         return len(self.rows), len(self.rows[0])
 
 
-def read_levels(path: Path, data: DataConfig) -> dict[str, Part]:
+def read_levels(path: Path, data: DataConfig) -> LevelSets:
     """Returns the levels of a text file, or of all text files in a folder and below it.
 
     Args:
@@ -56,7 +56,7 @@ def read_levels(path: Path, data: DataConfig) -> dict[str, Part]:
             files contain, sorted); ``window`` the size that levels are cut into.
 
     Returns:
-        for each set, uint8 ``[n, height, width, 1]`` and None in place of labels.
+        for each set, uint8 ``[n, height, width, 1]`` and None in place of labels; and the alphabet.
 
     Raises:
         UserError: no text, lines of different lengths, levels of different sizes, a character that
@@ -73,29 +73,14 @@ def read_levels(path: Path, data: DataConfig) -> dict[str, Part]:
     sets = _levels(path)
     alphabet = data.alphabet or _alphabet(path, sets)
     _check_sizes([level for levels in sets.values() for level in levels], data.window)
-    return {
+    parts = {
         name: (
             np.concatenate([_windows(_values(level, alphabet), data.window) for level in levels]),
             None,
         )
         for name, levels in sets.items()
     }
-
-
-def alphabet_of(path: Path) -> str:
-    """Returns the characters of the levels in a text file or a folder, sorted.
-
-    Raises:
-        UserError: as ``read_levels``; fewer than 2 or more than 256 characters.
-
-    Examples:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "levels.txt"
-        >>> _ = path.write_text("#..\\n#o#\\n")
-        >>> alphabet_of(path)
-        '#.o'
-    """
-    return _alphabet(path, _levels(path))
+    return LevelSets(parts, alphabet)
 
 
 def as_text(images: np.ndarray, alphabet: str) -> str:

@@ -19,7 +19,7 @@ from pixelcnn_tf.data.idx_files import idx_files, is_idx_file, read_idx
 from pixelcnn_tf.data.image_files import read_images
 from pixelcnn_tf.data.image_folders import folder_classes, read_folder
 from pixelcnn_tf.data.images import ImageArray, Part
-from pixelcnn_tf.data.level_files import alphabet_of, read_levels
+from pixelcnn_tf.data.level_files import read_levels
 from pixelcnn_tf.data.record_files import (
     prepared_folder,
     read_records,
@@ -56,7 +56,7 @@ def read_path(path: Path, data: DataConfig, labels: bool = False) -> dict[str, P
 
     Returns:
         the images and labels of each set: ``'training'``, and ``'validation'`` and ``'test'``
-        where they exist.
+        where they exist. Those of levels are ``LevelSets``.
 
     Raises:
         UserError: it is of no such kind, or it cannot be read.
@@ -191,20 +191,3 @@ def _is_levels(path: Path) -> bool:
     """Whether a path is a text file or a folder of levels, and of nothing that is read before; the
     files of other kinds may come with text."""
     return not _container(path) and not record_files(path) and holds_levels(path)
-
-
-def path_alphabet(data: DataConfig) -> str | None:
-    """Returns the characters of levels in text files, in the order of their values; None for other
-    sources.
-
-    Raises:
-        UserError: as ``read_levels``.
-
-    Examples:
-        >>> path_alphabet(DataConfig(source="digits")) is None
-        True
-    """
-    if data.alphabet or registry.find("source", data.source):
-        return data.alphabet
-    with extracted(source_path(data.source)) as path:
-        return alphabet_of(path) if path.exists() and _is_levels(path) else None

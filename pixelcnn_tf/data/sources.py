@@ -14,7 +14,13 @@ from pixelcnn_tf.config.plugins import errors_of, file_of
 from pixelcnn_tf.config.registry import Entry
 from pixelcnn_tf.data.array_files import as_images, as_labels
 from pixelcnn_tf.data.conditions import condition_shape
-from pixelcnn_tf.data.images import ImageArray, Images, hold_out_test, hold_out_validation
+from pixelcnn_tf.data.images import (
+    ImageArray,
+    Images,
+    LevelSets,
+    hold_out_test,
+    hold_out_validation,
+)
 from pixelcnn_tf.data.mapped_arrays import kept
 from pixelcnn_tf.data.paired import as_condition, read_conditions, with_conditions
 from pixelcnn_tf.data.paths import NamedImages, read_all, read_path, source_path
@@ -56,6 +62,11 @@ def load_images(
     images = _from_entry(entry, data) if entry else _from_path(data, labels, hold_out)
     if entry and data.condition_source is not None:
         images = images._replace(**with_conditions(images, data))
+    if data.window and images.alphabet is None and not (entry and file_of(entry.target)):
+        raise UserError(
+            f"data.window: cuts levels in text files, and {data.source} holds none; set "
+            "data.window=null"
+        )
     _check_size(images, data)
     if data.validation_share and images.validation is not None:
         raise UserError(
@@ -263,4 +274,5 @@ def _from_path(data: DataConfig, labels: bool, hold_out: bool) -> Images:
         validation=validation[0],
         validation_labels=validation[1],
         validation_condition=conditions.get("validation"),
+        alphabet=sets.alphabet if isinstance(sets, LevelSets) else None,
     )

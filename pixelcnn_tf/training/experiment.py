@@ -12,7 +12,7 @@ from pixelcnn_tf.config.plugins import errors_in_plugins
 from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.data.conditions import condition_shape
 from pixelcnn_tf.data.images import ImageArray, Images
-from pixelcnn_tf.data.paths import path_alphabet, path_classes
+from pixelcnn_tf.data.paths import path_classes
 from pixelcnn_tf.data.pipeline import load_for
 from pixelcnn_tf.likelihoods.base import Likelihood
 from pixelcnn_tf.likelihoods.logistic_mixture import LogisticMixture
@@ -67,12 +67,14 @@ def run_experiment(config: Config, fresh: bool = False) -> int:
         images = load_for(config.data, config.model.n_classes)
         names = path_classes(config.data) if config.model.n_classes is not None else None
         height, width, channels = images.train.shape[1:]
-        known = largest_value(images), condition_shape(images), path_alphabet(config.data)
+        largest = largest_values(images)
+        most = max(largest.values())
+        known = most, condition_shape(images), images.alphabet
         config = config.resolved(height, width, channels, names, *known)
         likelihood = get_likelihood(config.model.likelihood, config.model.n_values)
-        check_values(images, likelihood, config.data.source)
+        check_values(images, likelihood, config.data.source, largest)
         check_condition(images, config)
-        check_choice(images, likelihood)
+        check_choice(most, likelihood)
     check_same_run(cluster, config, images, fresh)
     run = RunFolder(config.run_dir)
     finished = False
@@ -194,13 +196,19 @@ def _print_stopped(trainer: Trainer, stop: Interrupted, fresh: bool) -> None:
     )
 
 
-def check_values(images: Images, likelihood: Likelihood, source: str = "the source") -> None:
+def check_values(
+    images: Images,
+    likelihood: Likelihood,
+    source: str = "the source",
+    largest: dict[str, int] | None = None,
+) -> None:
     """Make sure that the likelihood assigns a probability to every image.
 
     Args:
         images: those to be trained on and scored.
         likelihood: of the model.
         source: where they come from, for the error message.
+        largest: their ``largest_values``, if these are known.
 
     Raises:
         UserError: there is a value that the likelihood does not have.
@@ -212,19 +220,19 @@ def check_values(images: Images, likelihood: Likelihood, source: str = "the sour
     >>> pixelcnn_tf.training.experiment.check_values(images, likelihood)
     """
     n_values = likelihood.n_values
-    for name, part in _parts(images).items():
-        largest = int(part.max())
-        if largest < n_values:
+    for name, most in (largest or largest_values(images)).items():
+        if most < n_values:
             continue
-        cure = f"choose 'softmax-{max(256, largest + 1)}'"
+        cure = f"choose 'softmax-{max(256, most + 1)}'"
         if n_values == 2:
             cure = "set data.binarize"
         elif isinstance(likelihood, LogisticMixture):
-            cure = f"set model.n_values={1 << largest.bit_length()}, or leave it out"
+            cure = f"set model.n_values={1 << most.bit_length()}, or leave it out"
+        part = _parts(images)[name]
         least = min(int(part[i : i + 256].min()) for i in range(0, len(part), 256))
         raise UserError(
             f"model.likelihood: {likelihood.name} has values from 0 to {n_values - 1}, the {name} "
-            f"images of {source} go from {least} to {largest}; {cure}"
+            f"images of {source} go from {least} to {most}; {cure}"
         )
 
 
@@ -254,11 +262,11 @@ def check_condition(images: Images, config: Config) -> None:
         )
 
 
-def check_choice(images: Images, likelihood: Likelihood) -> None:
+def check_choice(largest: int, likelihood: Likelihood) -> None:
     """Make sure that a likelihood suits the images to be trained on.
 
     Args:
-        images: those to be trained on and scored.
+        largest: the largest value of the images to be trained on and scored.
         likelihood: of the model.
 
     Raises:
@@ -267,11 +275,10 @@ def check_choice(images: Images, likelihood: Likelihood) -> None:
 
     Example:
 
-    >>> images = pixelcnn_tf.load_images("digits_grey")
     >>> likelihood = pixelcnn_tf.get_likelihood("softmax-256")
-    >>> pixelcnn_tf.training.experiment.check_choice(images, likelihood)
+    >>> pixelcnn_tf.training.experiment.check_choice(255, likelihood)
     """
-    largest, name, mixture = largest_value(images), "softmax-256", False
+    name, mixture = "softmax-256", False
     if isinstance(likelihood, LogisticMixture):
         name, mixture = f"logistic-{likelihood.n_mixtures}", True
     if likelihood.n_values == 256 and largest < (16 if mixture else 2):
@@ -282,14 +289,14 @@ def check_choice(images: Images, likelihood: Likelihood) -> None:
         )
 
 
-def largest_value(images: Images) -> int:
-    """Returns the largest value that a model is trained on or scores.
+def largest_values(images: Images) -> dict[str, int]:
+    """Returns the largest value that a model is trained on or scores, of each set.
 
     Example:
-        >>> pixelcnn_tf.training.experiment.largest_value(pixelcnn_tf.load_images("digits_grey"))
-        255
+        >>> pixelcnn_tf.training.experiment.largest_values(pixelcnn_tf.load_images("digits_grey"))
+        {'training': 255, 'test': 255}
     """
-    return max(int(part.max()) for part in _parts(images).values())
+    return {name: int(part.max()) for name, part in _parts(images).items()}
 
 
 def _parts(images: Images) -> dict[str, ImageArray]:

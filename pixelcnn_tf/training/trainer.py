@@ -134,10 +134,14 @@ class Trainer(Sampling):
             WorkerLost: another worker ended or cannot be reached.
         """
         height, width, channels = images.train.shape[1:]
-        known = self.config.data.image_size, self.config.model.n_channels
-        if known != ((height, width), channels):
-            condition = condition_shape(images)
-            self.config = self.config.resolved(height, width, channels, condition=condition)
+        data, alphabet = self.config.data, images.alphabet or self.config.data.alphabet
+        known = data.image_size, self.config.model.n_channels, data.alphabet
+        if known != ((height, width), channels, alphabet):
+            # Without them, the model was made for ordered values; levels are codes by default.
+            data = data.model_copy(update={"values": data.values or "ordered"})
+            config = self.config.model_copy(update={"data": data})
+            found = {"condition": condition_shape(images), "alphabet": alphabet}
+            self.config = config.resolved(height, width, channels, **found)
         self.show(images)
         with contextlib.ExitStack() as stack:
             with self.cluster.joint_errors():

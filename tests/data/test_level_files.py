@@ -10,9 +10,8 @@ from pixelcnn_tf import Config, UserError, load_images
 from pixelcnn_tf.config.schema import DataConfig, first_problem
 from pixelcnn_tf.data.exact_images import read_exact
 from pixelcnn_tf.data.level_files import as_text
-from pixelcnn_tf.data.paths import path_alphabet
 from pixelcnn_tf.data.sources import load_all_images
-from pixelcnn_tf.visualization.grids import completion_grid, image_grid
+from pixelcnn_tf.visualization.grids import completion_grid, condition_grid, image_grid
 
 
 def write(path, text):
@@ -33,9 +32,9 @@ def test_what_is_read_is_what_was_written(ending, tmp_path, rng):
     text = as_text(images, alphabet).replace("\n", ending)
     path = write(tmp_path / "a.txt", "\ufeff" + text)
     np.testing.assert_array_equal(load_all_images(path, data(path, alphabet=alphabet)), images)
-    assert path_alphabet(data(path)) == "".join(sorted(alphabet))
-    ordered = load_all_images(path, data(path, alphabet=path_alphabet(data(path))))
-    assert as_text(ordered, "".join(sorted(alphabet))).replace("\n", ending) == text
+    ordered = load_images(data(path), hold_out=False)
+    assert ordered.alphabet == "".join(sorted(alphabet))
+    assert as_text(ordered.train, ordered.alphabet).replace("\n", ending) == text
 
 
 def test_a_folder_with_sets(tmp_path):
@@ -45,7 +44,7 @@ def test_a_folder_with_sets(tmp_path):
     images = load_images(data(tmp_path))
     assert images.train[:, 0, :, 0].tolist() == [[0, 1], [0, 0], [1, 1]]
     assert images.test[:, 0, :, 0].tolist() == [[2, 0]]
-    assert path_alphabet(data(tmp_path)) == "abc"
+    assert images.alphabet == "abc"
 
 
 def test_windows_do_not_overlap_and_leave_out_the_rest(tmp_path):
@@ -80,6 +79,8 @@ def test_other_wrong_files_are_refused(tmp_path):
     path = write(tmp_path / "b.txt", "ab\nba")
     with pytest.raises(UserError, match=r"b\.txt: must be images; levels as text need"):
         load_all_images(path, data("digits"))
+    with pytest.raises(UserError, match=r"data.window: .* digits_grey holds none"):
+        load_images(data("digits_grey", window=(4, 4)))
     with pytest.raises(UserError, match=r"b\.txt: is text; must be images"):
         read_exact([path], n_channels=1, n_values=2)
     write(tmp_path / "c" / "train" / "a.txt", "ab")
@@ -118,6 +119,9 @@ def test_grids_have_the_colours_of_the_palette():
     hidden = np.array([[False, False], [True, True]])
     shown = completion_grid(images, hidden, images[:, None], 3, colours)
     assert {(0, 0, 255), (105,) * 3, (150,) * 3} <= {tuple(p) for p in shown.reshape(-1, 3)}
+    rows = condition_grid(100 * images, images[:, None], images, 3, colours=colours)
+    expected = {(255,) * 3, (0, 0, 255), (0,) * 3, (100,) * 3, (200,) * 3}
+    assert {tuple(pixel) for pixel in rows.reshape(-1, 3)} == expected
 
 
 def test_levels_without_a_palette_have_distinct_colours_and_images_have_greys():
