@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from scipy.special import expit, log_softmax, softmax
 
-from pixelcnn_tf import LogisticMixture, Softmax, get_likelihood
-from pixelcnn_tf.likelihoods.in_pieces import log_probs_in_pieces
+from pixelcnn_tf import LogisticMixture, PixelRNN, Softmax, get_likelihood
+from pixelcnn_tf.likelihoods.in_pieces import MOST_LOGITS, log_probs_in_pieces
 
 
 def random_params(rng, n, k, n_values):
@@ -112,6 +112,46 @@ def test_log_probs_in_pieces_have_the_gradient_of_all_at_once(jit_compile, rng):
 
     for one, other in zip(*both(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def largest_tensor(function, spec, n_steps):
+    """The size of the largest tensor in a graph and in its functions: bodies of loops, gradients.
+    Lists, to which each step of a loop adds a tensor, count as one. Nothing is evaluated."""
+    graph = tf.function(function, autograph=False).get_concrete_function(spec).graph
+    definition = graph.as_graph_def(add_shapes=True)
+    largest = 0
+    for nodes in [definition.node, *(f.node_def for f in definition.library.function)]:
+        sizes = {}
+        for node in nodes:
+            shapes = map(tf.TensorShape, node.attr["_output_shapes"].list.shape)
+            sizes[node.name] = max([0, *(shape.num_elements() or 0 for shape in shapes)])
+        largest = max([largest, *sizes.values()])
+        for node in nodes:
+            if node.op in ("TensorListPushBack", "TensorListSetItem"):
+                largest = max(largest, n_steps * sizes.get(node.input[-1].split(":")[0], 0))
+    return largest
+
+
+def test_the_logits_of_all_pixels_are_never_there_at_once():
+    n_values, shape = 4096, [32, 64, 64, 1]
+    model = PixelRNN(4, 4, n_layers=1, n_channels=1, likelihood=f"softmax-{n_values}")
+    model.build((None, None, None, 1))
+
+    def loss_and_gradient(nll):
+        def both(images):
+            with tf.GradientTape() as tape:
+                nats = tf.reduce_sum(nll(images))
+            return nats, tape.gradient(nats, model.trainable_weights)
+
+        return both
+
+    def all_at_once(images):
+        return model.likelihood.nll(images, model(images))
+
+    spec, everything = tf.TensorSpec(shape, tf.uint16), np.prod(shape) * n_values
+    n_pieces = everything // MOST_LOGITS
+    assert largest_tensor(loss_and_gradient(model.nll), spec, n_pieces) <= MOST_LOGITS
+    assert largest_tensor(loss_and_gradient(all_at_once), spec, n_pieces) == everything
 
 
 @pytest.mark.parametrize(
