@@ -8,7 +8,8 @@ from pixelcnn_tf.cli.parsing import Parser
 from pixelcnn_tf.config.conditions import PAIRED
 from pixelcnn_tf.config.data import DataConfig
 from pixelcnn_tf.config.loading import load_config
-from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.errors import UserError, number_of
+from pixelcnn_tf.utils.progress import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,6 +107,10 @@ def read_conditions(
     """Returns the conditions in a file or folder: those that have the shape of a condition are
     taken as they are, others are images, from which conditions are made.
 
+    Image files of another size are resized to that of the images, with a note. Edges of greyscale
+    images have the shape of the images: files of black and white pixels only are taken as edges,
+    unless the images of the model are binary. Which it is, is printed.
+
     Args:
         path: the value of ``--condition``.
         data: the section of the run.
@@ -144,17 +149,25 @@ def read_conditions(
             return np.asarray(as_condition(array, path, len(array)))
         return np.asarray(load_all_images(path, data))
 
-    is_made = kind not in (None, PAIRED)
+    is_made, n_values = kind not in (None, PAIRED), model.likelihood.n_values
+    images = None
     try:
         images = read(plain)
     except UserError:  # of different sizes, perhaps
         if not is_made:
             raise
+    if images is not None and (
+        (images.shape[1:] == wanted and not (is_made and wanted == shape))
+        or (kind == "edges" and n_values > 2 and _is_drawing(images, wanted))
+    ):
+        if kind == "edges":
+            say(f"--condition {path}: taken as edges, as they are")
+        return Conditioned(images[..., : wanted[2]])
+    if images is None or (is_made and images.shape[1:3] != image_size):
         images = read(plain.model_copy(update={"image_size": image_size}))
-    if images.shape[1:] == wanted and not (is_made and wanted == shape):
-        return Conditioned(images)
-    if is_made and images.shape[1:3] != image_size:
-        images = read(plain.model_copy(update={"image_size": image_size}))
+        if images.shape[1:3] == image_size:
+            resized, small = ("x".join(map(str, size[:2])) for size in (image_size, wanted))
+            say(f"--condition {path}: resized to {resized}; conditions of {small} are made from it")
     if is_made and images.shape[-1] == 1 and model.n_channels == 3:
         images = images.repeat(3, axis=-1)
     if not is_made or images.shape[1:] != shape:
@@ -163,10 +176,28 @@ def read_conditions(
             f"--condition {path}: holds {images.shape[1:]} (height, width, channels); must be "
             f"conditions of {wanted}{or_images}"
         )
-    n_values = model.likelihood.n_values
+    if kind == "edges":
+        say(f"--condition {path}: taken as images, whose edges are computed")
     if n_values == 2 and images.max() > 1:
         images = (images >= 128).astype(np.uint8)
     return Conditioned(np.asarray(make_condition(images, str(kind), n_values)), images)
+
+
+def _is_drawing(images: "np.ndarray", wanted: tuple[int, int, int]) -> bool:
+    """Returns whether images have the size of a condition, and black and white pixels only."""
+    if images.shape[1:3] != wanted[:2]:
+        return False
+    return bool(((images == 0) | (images == 255)).all() and (images == images[..., :1]).all())
+
+
+def note_fewer(n: int | None, there: int, where: str) -> None:
+    """Prints a note if ``--n`` asks for more conditions than there are.
+
+    Examples:
+        >>> note_fewer(8, 20, "--split test")
+    """
+    if n is not None and n > there:
+        say(f"--n {n}: {where} has {number_of(there, 'condition')}, and all of them are used")
 
 
 def held_out(args: argparse.Namespace, model: "PixelModel") -> "Conditioned":
@@ -198,5 +229,6 @@ def held_out(args: argparse.Namespace, model: "PixelModel") -> "Conditioned":
     images = getattr(every, args.split)
     if images is None:
         raise UserError(f"--split {args.split}: the run has none (data.validation_share)")
+    note_fewer(args.n, len(images), f"--split {args.split}")
     order = np.random.default_rng(args.seed % 2**32).permutation(len(images))
     return conditioned(every, args.split, np.sort(order[: args.n or 8]))

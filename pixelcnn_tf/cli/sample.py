@@ -31,6 +31,7 @@ from pixelcnn_tf.cli.conditions import (
     check_unconditional,
     data_of,
     held_out,
+    note_fewer,
     read_conditions,
 )
 from pixelcnn_tf.cli.parsing import Parser, label, size, whole_number
@@ -203,6 +204,7 @@ def _conditions(
     if args.split is not None:
         return held_out(args, model)
     found = read_conditions(args.condition, data, model, image_size)
+    note_fewer(args.n, len(found.condition), f"--condition {args.condition}")
     n = args.n or 8
     images = None if found.images is None else found.images[:n]
     return found._replace(condition=found.condition[:n], images=images)

@@ -7,8 +7,9 @@ import pytest
 from command_line import train
 from PIL import Image
 
-from pixelcnn_tf import load_model
-from pixelcnn_tf.cli import complete, evaluate, sample, score
+from pixelcnn_tf import DataConfig, PixelRNN, UserError, load_model, make_condition
+from pixelcnn_tf.cli import complete, evaluate, export, sample, score
+from pixelcnn_tf.cli.conditions import read_conditions
 from pixelcnn_tf.cli.parsing import exit_with
 from pixelcnn_tf.config.loading import load_config
 
@@ -46,12 +47,50 @@ def test_sample(conditional, tmp_path, capsys):
     large = image.repeat(4, axis=0).repeat(4, axis=1)
     for name, pixels in (("small", image), ("large", large)):
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-        assert sample.main([*flags, "--condition", str(tmp_path / f"{name}.png")]) == 0
+        assert sample.main([*flags, "--condition", str(tmp_path / f"{name}.png"), "--n", "2"]) == 0
         drawn = [*drawn, np.load(out)]
+        assert "small.png has 1 condition, and" in capsys.readouterr().err or name == "large"
     np.testing.assert_array_equal(drawn[-1], drawn[-2])
     grid = tmp_path / "a.png"
     assert sample.main([*flags[:-1], str(grid), "--split", "test", "--n", "2"]) == 0
     assert Image.open(grid).size[0] > 1.5 * Image.open(grid).size[1]
+
+
+def test_files_of_another_size_are_resized_with_a_note(tmp_path, capsys):
+    model = PixelRNN(2, 2, 1, n_condition_channels=3, condition_factor=4)
+    Image.fromarray(np.full([20, 30, 3], 7, np.uint8)).save(tmp_path / "a.png")
+    np.save(tmp_path / "a.npy", np.zeros([1, 20, 30, 3], np.uint8))
+    data = DataConfig(condition="down4")
+    found = read_conditions(str(tmp_path / "a.png"), data, model, (8, 8))
+    assert found.condition.tolist() == np.full([1, 2, 2, 3], 7).tolist()
+    assert "a.png: resized to 8x8; conditions of 2x2 are made" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"a.npy: holds \(20, 30, 3\) .*; must be conditions of"):
+        read_conditions(str(tmp_path / "a.npy"), data, model, (8, 8))
+
+
+@pytest.mark.parametrize(
+    ("n_channels", "likelihood", "values", "mode", "finished"),
+    [
+        (1, "softmax-256", 256, "L", False),
+        (1, "softmax-256", 2, "L", True),
+        (1, "bernoulli", 2, "L", False),
+        (3, "softmax-256", 256, "L", True),
+        (3, "softmax-256", 256, "RGB", False),
+        (3, "softmax-256", 2, "RGB", True),
+    ],
+)
+def test_edges_or_images(n_channels, likelihood, values, mode, finished, tmp_path, capsys):
+    pixels = np.random.default_rng(0).integers(values, size=(8, 8)) * (255 // (values - 1))
+    image = Image.fromarray(pixels.astype(np.uint8)).convert(mode)
+    image.save(tmp_path / "a.png")
+    model = PixelRNN(2, 2, 1, n_channels=n_channels, likelihood=likelihood, n_condition_channels=1)
+    path, data = str(tmp_path / "a.png"), DataConfig(condition="edges")
+    condition = read_conditions(path, data, model, (8, 8)).condition
+    pixels = pixels[None, :, :, None].astype(np.uint8)
+    expected = pixels if finished else make_condition(pixels, "edges")
+    np.testing.assert_array_equal(condition, expected)
+    said = "taken as edges, as they are" if finished else "as images, whose edges are computed"
+    assert said in capsys.readouterr().err
 
 
 def test_complete_evaluate_and_score(conditional, tmp_path, capsys):
@@ -90,6 +129,7 @@ def test_wrong_use_is_one_line(conditional, runs, tmp_path, capsys):
             "--split: the model is not conditional",
         ),
         (complete, [*plain, "--condition", "x.png"], "--condition: the model is not conditional"),
+        (export, own, "model: is conditional (data.condition), which export does not support"),
     ]
     for command, arguments, words in cases:
         flags = [*arguments, "--out", str(tmp_path / "a.png")]
