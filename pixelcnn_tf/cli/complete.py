@@ -196,6 +196,9 @@ def _originals(
             f"{source}: has {number_of(images.shape[-1], 'channel')}, the model has "
             f"{model.n_channels}; convert them"
         )
+    n_values, largest = model.likelihood.n_values, images.max()
+    if largest >= n_values:
+        raise UserError(f"{source}: has values up to {largest}; must be 0 to {n_values - 1}")
     return images, labels if args.label is None else np.full(len(images), args.label)
 
 
@@ -207,7 +210,7 @@ def _given_images(args: argparse.Namespace, data: DataConfig, model):
     from pixelcnn_tf.data.sources import load_all_images
 
     if args.images is not None:
-        images = load_all_images(args.images, data)[: args.n]
+        images = load_all_images(args.images, data, model.likelihood.n_values)[: args.n]
         if model.likelihood.n_values == 2 and images.max() > 1:
             images = (images >= 128).astype(np.uint8)
         return images, None

@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pixelcnn_tf.cli.conditions import data_of
 from pixelcnn_tf.cli.parsing import Parser, check_images_exist, check_run, label, whole_number
 from pixelcnn_tf.config.plugins import load_plugins
 from pixelcnn_tf.utils import startup
@@ -56,7 +57,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     model = load_model(args.run)
     n_values = model.likelihood.n_values
     by_class = model.n_classes is not None and args.label is None
-    found = read_exact(args.images, model.n_channels, n_values, by_class)
+    found = read_exact(args.images, model.n_channels, n_values, by_class, data_of(args.run))
     labels = found.labels if args.label is None else args.label
     start = time.perf_counter()
     with pixel_progress("compressing") as show:

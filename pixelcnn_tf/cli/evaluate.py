@@ -154,6 +154,7 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
         UserError: as ``load_images``; or the classes or channels do not fit the models.
     """
     from pixelcnn_tf.data.pipeline import load_for
+    from pixelcnn_tf.data.sources import check_bits
     from pixelcnn_tf.training.run_images import check_same_images, note_training_images
 
     classes = {m.n_classes for m in (model, other) if m is not None} - {None}
@@ -180,6 +181,8 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
             f"images of {args.run}"
         )
     n_values, largest = model.likelihood.n_values, int(images.test.max())
+    if "data.source" in args.given:
+        check_bits(images.test, config.data.source, config.data, n_values)
     if largest >= n_values:
         raise UserError(
             f"data.source: {config.data.source!r} has images with values up to {largest}; must be "

@@ -236,7 +236,7 @@ def _given_images(
     data = _data_config(args, config.data)
     parts, names = [], []
     for path in args.images:
-        images, new = load_named_images(path, data)
+        images, new = load_named_images(path, data, model.likelihood.n_values)
         if images.shape[1:3] != shape[:2]:
             raise UserError(
                 f"{path}: {'is' if len(images) == 1 else 'has images of'} "

@@ -11,7 +11,7 @@ import numpy as np
 from pixelcnn_tf.config.data import DataConfig
 from pixelcnn_tf.data.file_search import IMAGE_ENDINGS, LEVEL_ENDING, find_images
 from pixelcnn_tf.data.image_decoding import BrokenImage, DeepImage, decode, opened_image
-from pixelcnn_tf.data.sources import load_images
+from pixelcnn_tf.data.sources import check_bits, load_images
 from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.utils.progress import progress, say
 
@@ -36,7 +36,11 @@ class ExactImages(NamedTuple):
 
 
 def read_exact(
-    paths: Sequence[str | Path], n_channels: int, n_values: int, labels: bool = False
+    paths: Sequence[str | Path],
+    n_channels: int,
+    n_values: int,
+    labels: bool = False,
+    data: DataConfig | None = None,
 ) -> ExactImages:
     """Reads images whose pixels can be written again as they are.
 
@@ -49,10 +53,11 @@ def read_exact(
         n_channels: channels of the model.
         n_values: values of the model's sub-pixels.
         labels: whether to read labels, which array files have.
+        data: of the run of the model, which says whether its values are codes.
 
     Raises:
         UserError: no such file; not an image; more than 8 bits, transparency, colours or shades
-            that the model cannot represent.
+            that the model cannot represent; or as ``check_bits``.
 
     Example:
         >>> import tempfile
@@ -76,6 +81,7 @@ def read_exact(
         )
     if len(given) == 1 and not _holds_files(given[0]):
         loaded = load_images(DataConfig(source=str(given[0])), labels, hold_out=False)
+        check_bits(loaded.test, given[0], data or DataConfig(), n_values)
         if labels and loaded.test_labels is None:
             raise UserError(
                 f"{given[0]}: has no labels, and the model is class-conditional; add --label"
@@ -88,6 +94,7 @@ def read_exact(
     arrays = []
     for file in progress("reading", len(files), "img", files):
         pixels = _pixels(file, n_values)
+        check_bits(pixels, file, data or DataConfig(), n_values)
         if n_values == 2 and np.isin(pixels, (0, 255)).all():
             pixels = pixels // 255
         elif n_values == 2:

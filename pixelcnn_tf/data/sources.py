@@ -12,7 +12,7 @@ from pixelcnn_tf.config.conditions import PAIRED
 from pixelcnn_tf.config.data import DataConfig, data_section
 from pixelcnn_tf.config.plugins import errors_of, file_of
 from pixelcnn_tf.config.registry import Entry
-from pixelcnn_tf.data.array_files import as_images, as_labels
+from pixelcnn_tf.data.array_files import ARRAY_ENDINGS, as_images, as_labels
 from pixelcnn_tf.data.conditions import condition_shape
 from pixelcnn_tf.data.images import (
     ImageArray,
@@ -99,7 +99,7 @@ def load_images(
     return images
 
 
-def load_all_images(path: str | Path, data: DataConfig) -> ImageArray:
+def load_all_images(path: str | Path, data: DataConfig, n_values: int | None = None) -> ImageArray:
     """Returns all images of one file or folder, without holding any out.
 
     Args:
@@ -108,6 +108,8 @@ def load_all_images(path: str | Path, data: DataConfig) -> ImageArray:
             training images.
         data: the section of the config that states how to resize image files, the names of
             arrays, and how to binarize.
+        n_values: of the model that they are for, if there is one. Those of more than 256 values get
+            all bits of image files, as with ``data.sixteen_bit`` ``'keep'``.
 
     Returns:
         integers ``[n, height, width, channels]``, with values as in ``load_images``; images that
@@ -115,7 +117,7 @@ def load_all_images(path: str | Path, data: DataConfig) -> ImageArray:
         ``StoredImages``.
 
     Raises:
-        UserError: no such file or folder, or it contains no readable image.
+        UserError: no such file or folder, it contains no readable image, or as ``check_bits``.
 
     Examples:
         >>> import tempfile
@@ -124,10 +126,12 @@ def load_all_images(path: str | Path, data: DataConfig) -> ImageArray:
         >>> load_all_images(path, DataConfig()).shape
         (5, 8, 8, 1)
     """
-    return load_named_images(path, data).images
+    return load_named_images(path, data, n_values).images
 
 
-def load_named_images(path: str | Path, data: DataConfig) -> NamedImages:
+def load_named_images(
+    path: str | Path, data: DataConfig, n_values: int | None = None
+) -> NamedImages:
     """Returns all images of one file or folder, as ``load_all_images`` does, and their names.
 
     Args, raises: as ``load_all_images``.
@@ -142,10 +146,45 @@ def load_named_images(path: str | Path, data: DataConfig) -> NamedImages:
     path = Path(os.path.expanduser(path))
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
+    if n_values is not None and n_values > 256 and data.sixteen_bit is None:
+        data = data.model_copy(update={"sixteen_bit": "keep"})
     read = read_all(path, data)
+    check_bits(read.images, path, data, n_values)
     if data.binarize and read.images.max() > 1:
         read = read._replace(images=_binarize(read.images, data, "test"))
     return read
+
+
+def check_bits(
+    images: ImageArray, source: str | Path, data: DataConfig, n_values: int | None
+) -> None:
+    """Checks that images of 8 bits are not given to a model of more values, to which they are
+    nearly black. Arrays may hold small values only, and codes are the same in any number of bits.
+
+    Args:
+        images: those that were read from ``source``.
+        source: their file, their folder, or the name of a source.
+        data: how they were read.
+        n_values: of the model; None if there is none.
+
+    Raises:
+        UserError: they have 8 bits.
+
+    Examples:
+        >>> images = np.zeros([1, 8, 8, 1], np.uint8)
+        >>> check_bits(images, "a.npy", DataConfig(), 4096)
+        >>> check_bits(images, "a.png", DataConfig(), 4096)
+        Traceback (most recent call last):
+        pixelcnn_tf.utils.errors.UserError: a.png: has 8 bits per channel, ...
+    """
+    is_array = Path(source).suffix.lower() in ARRAY_ENDINGS
+    if n_values is None or n_values <= 256 or is_array or data.values == "codes":
+        return
+    if images.dtype == np.uint8:
+        raise UserError(
+            f"{source}: has 8 bits per channel, the values of the model go up to {n_values - 1}; "
+            "must have 16 bits, or be an array file with values as those of the training images"
+        )
 
 
 def _binarize(images: ImageArray, data: DataConfig, split: str) -> np.ndarray:

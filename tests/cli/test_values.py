@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from command_line import train
+from PIL import Image
 
 from pixelcnn_tf import PixelRNN, load_model
 from pixelcnn_tf.cli import complete, compress, decompress, evaluate, sample, score
@@ -29,6 +30,9 @@ def deep(tmp_path_factory):
             image = rng.integers(2000, 4096, size=(8, 8, channels)).astype(np.uint16)
             (folder / name / f"{i:02}.png").write_bytes(tf.io.encode_png(image).numpy())
     np.savez(folder / "codes.npz", x=rng.integers(700, size=(20, 8, 8)).astype(np.int32))
+    (folder / "eight").mkdir()
+    for name in "ab":
+        Image.fromarray(np.full([8, 8], 200, np.uint8)).save(folder / "eight" / f"{name}.png")
     np.save(folder / "over.npy", np.full([5, 8, 8], 5000, np.uint16))
     np.save(folder / "negative.npy", np.full([5, 8, 8], -1, np.int32))
     np.save(folder / "halves.npy", np.full([5, 8, 8], 0.5))
@@ -112,14 +116,20 @@ def test_wrong_values_are_one_line(source, settings, message, deep, tmp_path, ca
     assert not list(tmp_path.iterdir())
 
 
-def test_values_above_those_of_the_model_are_one_line(deep, tmp_path, capsys):
-    run, over = str(deep / "runs" / "grey"), str(deep / "over.npy")
-    new = ["--set", f"data.source={over}"]
+@pytest.mark.parametrize(("source", "words"), [("over.npy", "5000"), ("eight", "has 8 bits per")])
+def test_values_that_are_not_those_of_the_model_are_one_line(source, words, deep, tmp_path, capsys):
+    run, path = str(deep / "runs" / "grey"), str(deep / source)
+    new = ["--set", f"data.source={path}"]
     for command, arguments in (
         (evaluate.main, ["--run", run, *new]),
-        (score.main, [over, "--run", run]),
-        (compress.main, [over, "--run", run, "--out", str(tmp_path / "a.pxc")]),
+        (score.main, [path, "--run", run]),
+        (compress.main, [path, "--run", run, "--out", str(tmp_path / "a.pxc")]),
+        (complete.main, ["--images", path, "--run", run, "--out", str(tmp_path / "a.png")]),
     ):
         assert exit_with(lambda command=command, arguments=arguments: command(arguments)) == 2
         error = capsys.readouterr().err.strip().splitlines()[-1]
-        assert "over.npy" in error and "5000" in error and "4095" in error
+        assert source in error and words in error and "4095" in error
+    assert not list(tmp_path.iterdir())
+    if source == "eight":  # as arrays, they may be dark
+        np.save(tmp_path / "dark.npy", np.ones([4, 8, 8], np.uint8))
+        assert exit_with(lambda: score.main([str(tmp_path / "dark.npy"), "--run", run])) == 0
