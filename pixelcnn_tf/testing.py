@@ -176,31 +176,26 @@ class _Subject(NamedTuple):
         return np.reshape(outputs, [n, height * width * self.groups, -1])
 
 
-def _subject(
-    part: keras.layers.Layer, features: int | None, image_size: tuple[int, int]
-) -> _Subject:
-    """``part``, or a model of it, with all its weights, including those made by the first call."""
-    subject = _subject_of(part, features)
-    subject.call(subject.random_inputs(np.random.default_rng(0), 1, image_size))
-    return subject
-
-
-def _subject_of(part: keras.layers.Layer, features: int | None) -> _Subject:
+def _subject(part: Any, features: int | None, image_size: tuple[int, int]) -> _Subject:
+    """A part, or a model of it, with all its weights, including those made by the first call."""
     if isinstance(part, IncrementalBlock):
         part = _model_of(part, features)
     if isinstance(part, keras.Model):
         check_model(part)
-        likelihood = part.likelihood
-        return _Subject(part, part.n_channels, likelihood.n_values, part.n_channels, True)
-    if isinstance(part, Incremental) and part in part.lookahead_layers():
-        raise ValueError(f"{_name(part)}: is evaluated ahead; check the block that it is part of")
-    groups, strict = 1, False
-    if isinstance(part, IncrementalLayer):
-        groups, strict = part.n_channels, part.mask_type == "A"
-    features = features or 4 * groups
-    if not part.built:
-        part.build((None, None, None, features))
-    return _Subject(part, groups, None, features, strict)
+        n_values = part.likelihood.n_values
+        subject = _Subject(part, part.n_channels, n_values, part.n_channels, True)
+    else:
+        if isinstance(part, Incremental) and part in part.lookahead_layers():
+            raise ValueError(f"{_name(part)}: is evaluated ahead; check the block around it")
+        groups, strict = 1, False
+        if isinstance(part, IncrementalLayer):
+            groups, strict = part.n_channels, part.mask_type == "A"
+        features = features or 4 * groups
+        if not part.built:
+            part.build((None, None, None, features))
+        subject = _Subject(part, groups, None, features, strict)
+    subject.call(subject.random_inputs(np.random.default_rng(0), 1, image_size))
+    return subject
 
 
 def _model_of(block, features: int | None) -> PixelRNN:
@@ -271,12 +266,10 @@ def leaks(
         groups = groups or image.shape[-1]
         size = image.shape[0] * image.shape[1] * groups
         changed = _each_changed(image, size, n_values)
-        each = np.arange(size)
         outputs = np.asarray(function(changed)).reshape(size + 1, size, -1)
         difference = np.abs(outputs[:-1] - outputs[-1:]).max(axis=-1)
         moved = difference > 1e-5 * max(1.0, np.abs(outputs).max())
-        first_free = each + (1 if strict else 0)
-        forbidden = each[None, :] < first_free[:, None]
+        forbidden = np.tri(size, k=0 if strict else -1, dtype=bool)  # earlier outputs, or own
         found |= {(int(a), int(b)) for a, b in np.argwhere(moved & forbidden)}
         moved_later += int((moved & ~forbidden).sum())
     return found, moved_later
