@@ -325,8 +325,7 @@ def _each_changed(image: np.ndarray, size: int, n_values: int | None) -> np.ndar
 
 def _cause(subject: _Subject, image: np.ndarray, output: int, shape: tuple) -> str:
     """The input to which ``step`` and ``call`` respond differently at ``output``."""
-    size = int(np.prod(shape))
-    changed = _each_changed(image, size, subject.n_values)
+    changed = _each_changed(image, int(np.prod(shape)), subject.n_values)
     called = subject.by_group(subject.call(changed))[:, output]
     stepped = subject.by_group(subject.step(changed))[:, output]
     by_call, by_step = called[:-1] - called[-1], stepped[:-1] - stepped[-1]

@@ -118,7 +118,8 @@ class Trainer(Sampling):
 
         Writes the resolved config into the run folder, then checkpoints, scalars and images as
         often as the config says. Scores during training are of the validation images if there
-        are any, else of the test images.
+        are any, else of the test images. The characters of levels are recorded in the config; a
+        model that is made before they are known takes their values as ordered.
 
         Returns:
             the result of ``evaluate`` on the test images after the last step, with the weights
