@@ -102,11 +102,8 @@ def check_incremental(
         >>> check_incremental(pixelcnn_tf.RowLSTMBlock(), (4, 5))
     """
     subject = _subject(part, features, image_size)
-    if isinstance(subject.layer, keras.Model):
-        has_step = supports_incremental(subject.layer)
-    else:
-        has_step = isinstance(subject.layer, Incremental)
-    if not has_step:
+    layer, is_model = subject.layer, isinstance(subject.layer, keras.Model)
+    if not (supports_incremental(layer) if is_model else isinstance(layer, Incremental)):
         raise AssertionError(f"{_name(part)}: has no step, so it cannot be evaluated incrementally")
     saved = subject.layer.get_weights()
     try:
@@ -176,7 +173,9 @@ class _Subject(NamedTuple):
         return np.reshape(outputs, [n, height * width * self.groups, -1])
 
 
-def _subject(part: Any, features: int | None, image_size: tuple[int, int]) -> _Subject:
+def _subject(
+    part: keras.layers.Layer, features: int | None, image_size: tuple[int, int]
+) -> _Subject:
     """A part, or a model of it, with all its weights, including those made by the first call."""
     if isinstance(part, IncrementalBlock):
         part = _model_of(part, features)

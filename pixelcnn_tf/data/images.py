@@ -1,5 +1,6 @@
 """The training, validation and test images of a run."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -80,7 +81,7 @@ class LevelSets(dict[str, Part]):
         '#.'
     """
 
-    def __init__(self, sets: dict[str, Part], alphabet: str):
+    def __init__(self, sets: Mapping[str, Part], alphabet: str):
         super().__init__(sets)
         self.alphabet = alphabet
 
