@@ -56,6 +56,28 @@ class KeyValueCache(NamedTuple):
     values: tf.Tensor
 
 
+class EarlierPixels(NamedTuple):
+    """What a ``CausalAttention`` keeps of earlier pixels.
+
+    As in ``Recent``, the caches are written before they are read; else XLA would copy them.
+
+    Attributes:
+        caches: of all pixels but the last one, in raster order.
+        newest: keys and values ``[batch * n_heads, 1, features of a head]`` of the last one, which
+            the next step writes into the caches.
+
+    Example:
+        >>> layer = CausalAttention(6, key_features=4, value_features=8, n_channels=3)
+        >>> layer.build([(None, None, None, 3), (None, None, None, 12)])
+        >>> earlier = layer.init_state(Schedule(layer, batch=2, height=10, width=10))
+        >>> len(earlier.caches), earlier.newest.keys.shape
+        (2, TensorShape([2, 1, 4]))
+    """
+
+    caches: list[KeyValueCache]
+    newest: KeyValueCache
+
+
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class CausalAttention(IncrementalLayer, keras.layers.Layer):
     """Causal multi-head attention over all pixels that come before a pixel in raster order.
@@ -172,18 +194,19 @@ class CausalAttention(IncrementalLayer, keras.layers.Layer):
         )
         return AttentionWeights(*(tf.cast(weight, self.compute_dtype) for weight in weights))
 
-    def init_state(self, schedule: Schedule) -> list[KeyValueCache]:
-        """The caches of the pixels, each for a quarter of the image, 64 to 512 pixels, so that a
+    def init_state(self, schedule: Schedule) -> EarlierPixels:
+        """The caches of the pixels are each for a quarter of the image, 64 to 512 pixels, so that a
         step leaves out those that are empty."""
         check_memory(self.n_heads, schedule.height, schedule.width)
         n = schedule.height * schedule.width
         size = min(n, max(64, min(512, -(-n // 4))))
         rows = schedule.batch * self.n_heads
-        shapes = [
-            [rows, size + 1, features // self.n_heads]
-            for features in (self.key_features, self.value_features)
-        ]
-        return [KeyValueCache(*(tf.zeros(shape) for shape in shapes)) for _ in range(-(-n // size))]
+
+        def cache(length):
+            sizes = self.key_features // self.n_heads, self.value_features // self.n_heads
+            return KeyValueCache(*(tf.zeros([rows, length, features]) for features in sizes))
+
+        return EarlierPixels([cache(size + 1) for _ in range(-(-n // size))], cache(1))
 
     def step(self, x, pixels: ActivePixels):
         """Returns the next channel group of the output. The active pixel attends for the first
@@ -213,7 +236,8 @@ class CausalAttention(IncrementalLayer, keras.layers.Layer):
             tf.zeros([rows, 1, 1]),
             tf.zeros([rows, 1, self.value_features // self.n_heads]),
         )
-        for cache in layer_state.state:
+        layer_state.state = _written(layer_state.state, pixels)
+        for cache in layer_state.state.caches:
             length = cache.keys.shape[1] - 1
 
             def add(top, total, weighted, cache=cache, first=first, length=length):
@@ -233,23 +257,15 @@ class CausalAttention(IncrementalLayer, keras.layers.Layer):
         attended = tf.reshape(weighted / tf.maximum(total, 1e-30), [-1, self.value_features])
         return self._project(attended, weights)
 
-    def end_pixel(self, layer_state: LayerState, pixels: ActivePixels) -> list[KeyValueCache]:
+    def end_pixel(self, layer_state: LayerState, pixels: ActivePixels) -> EarlierPixels:
         # ``step`` and ``observe`` took turns.
         features, image = layer_state.groups[0::2], layer_state.groups[1::2]
         read = tf.concat([*image, *features, _position(pixels, features[0].dtype)], axis=-1)
         weights = layer_state.weights
-        new = [read @ weights.key, read @ weights.value + weights.value_bias]
-        caches, place = [], pixels.index[0]
-        for cache in layer_state.state:
-            rows, length = cache.keys.shape[0], cache.keys.shape[1] - 1
-            # The last row takes what belongs to another part.
-            inside = tf.where((place >= 0) & (place < length), place, length)
-            at = tf.stack([tf.range(rows), tf.fill([rows], inside)], axis=1)
-            parts = (tf.reshape(tf.cast(part, tf.float32), [rows, -1]) for part in new)
-            written = map(tf.tensor_scatter_nd_update, cache, (at, at), parts)
-            caches.append(KeyValueCache(*written))
-            place -= length
-        return caches
+        new = read @ weights.key, read @ weights.value + weights.value_bias
+        shaped = zip(new, layer_state.state.newest, strict=True)
+        newest = (tf.reshape(tf.cast(part, tf.float32), last.shape) for part, last in shaped)
+        return layer_state.state._replace(newest=KeyValueCache(*newest))
 
     def compute_output_shape(self, inputs_shape):
         return (*inputs_shape[1][:-1], self.filters)
@@ -263,6 +279,20 @@ class CausalAttention(IncrementalLayer, keras.layers.Layer):
             "value_features": self.value_features,
             "n_channels": self.n_channels,
         }
+
+
+def _written(earlier: EarlierPixels, pixels: ActivePixels) -> EarlierPixels:
+    """The caches with the keys and values of the last pixel in them."""
+    caches, place = [], pixels.ahead(-1).index[0]
+    for cache in earlier.caches:
+        rows, length = cache.keys.shape[0], cache.keys.shape[1] - 1
+        # The last row takes what belongs to another part.
+        inside = tf.where((place >= 0) & (place < length), place, length)
+        at = tf.stack([tf.range(rows), tf.fill([rows], inside)], axis=1)
+        new = (part[:, 0] for part in earlier.newest)
+        caches.append(KeyValueCache(*map(tf.tensor_scatter_nd_update, cache, (at, at), new)))
+        place -= length
+    return earlier._replace(caches=caches)
 
 
 def _linear(parts: list, position, kernel):

@@ -65,7 +65,7 @@ def snail(n_layers=1, **options):
 def test_several_caches(rng):
     """An image of more pixels than one cache holds."""
     model = snail()
-    caches = model.blocks[0].attention.init_state(Schedule(model, 2, 9, 11))
+    caches = model.blocks[0].attention.init_state(Schedule(model, 2, 9, 11)).caches
     assert [cache.keys.shape[1] - 1 for cache in caches] == [64, 64]
     images = rng.integers(4, size=(2, 9, 11, 1)).astype("uint8")
     logits = teacher_forced_logits(model, images, jit_compile=False)
