@@ -251,7 +251,8 @@ class CausalAttention(IncrementalLayer, keras.layers.Layer):
                 total = total * faded + tf.reduce_sum(shares, axis=-1, keepdims=True)
                 return new_top, total, weighted * faded + tf.matmul(shares, cache.values)
 
-            sums = where(n_before > first, add, *sums)
+            # The first pixel sees none, but the caches are then zeros, and so is its sum.
+            sums = where(n_before > first, add, *sums) if first else add(*sums)
             first += length
         _, total, weighted = sums
         attended = tf.reshape(weighted / tf.maximum(total, 1e-30), [-1, self.value_features])

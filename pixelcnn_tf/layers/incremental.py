@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 if TYPE_CHECKING:
-    from pixelcnn_tf.layers.schedule import ActivePixels, LayerState, Nest, Schedule
+    from pixelcnn_tf.layers.schedule import ActivePixels, LayerState, Nest, Schedule, Window
 
 
 class Incremental(abc.ABC):
@@ -109,6 +109,15 @@ class IncrementalLayer(Incremental):
     def incremental_weights(self) -> Nest:
         """Returns the weights as ``step`` needs them, computed once before the first step."""
         return ()
+
+    def window(self) -> Window | None:
+        """Returns the earlier pixels whose inputs a product with weights reads, for a layer that
+        leaves this product to ``ActivePixels.product``."""
+        return None
+
+    def window_weights(self) -> tf.Tensor:
+        """Returns the weights of that product, ``[pixels * features, filters]``."""
+        raise NotImplementedError(f"{self!r}: has no window")
 
     def init_state(self, schedule: Schedule) -> Nest:
         """Returns the state before the first pixel: tensors of fixed shape."""

@@ -8,16 +8,15 @@ import tensorflow as tf
 
 from pixelcnn_tf.layers.causal_conv import CausalConv2D
 from pixelcnn_tf.layers.masks import channel_groups, get_mask, kernel_shape
-from pixelcnn_tf.layers.schedule import ActivePixels, LayerState, Schedule
+from pixelcnn_tf.layers.schedule import ActivePixels, Window
 from pixelcnn_tf.utils.serialization import PACKAGE
 
 
 class MaskedConvWeights(NamedTuple):
-    """The weights of a ``MaskedConv2D``, without the masked-out ones.
+    """The weights of a ``MaskedConv2D`` at the centre of its kernel, without the masked-out ones;
+    those around it are ``MaskedConv2D.window_weights``.
 
     Attributes:
-        around: ``[pixels around * features, filters]``, for the pixels above and to the left; an
-            empty tuple for a kernel of the centre alone.
         centre: for each channel group of the active pixels ``[features of the group, filters of
             the groups that may see it]``.
         bias: ``[filters]``.
@@ -26,11 +25,10 @@ class MaskedConvWeights(NamedTuple):
         >>> layer = MaskedConv2D(4, kernel_size=3, n_channels=2)
         >>> layer.build((None, None, None, 6))
         >>> weights = layer.incremental_weights()
-        >>> weights.around.shape, [group.shape.as_list() for group in weights.centre]
-        (TensorShape([24, 4]), [[3, 4], [3, 2]])
+        >>> [group.shape.as_list() for group in weights.centre]
+        [[3, 4], [3, 2]]
     """
 
-    around: tf.Tensor | tuple
     centre: list[tf.Tensor]
     bias: tf.Tensor
 
@@ -158,32 +156,37 @@ class MaskedConv2D(CausalConv2D):
         above = [(y, x) for y in range(up, 0, -1) for x in range(-left, right + 1)]
         return above + [(0, x) for x in range(-left, 0)]
 
-    def incremental_weights(self) -> MaskedConvWeights:
+    def window(self) -> Window | None:
+        if not self._around():
+            return None
         *_, features, filters = self.kernel.shape
-        kernel = tf.reshape(tf.cast(self.kernel, self.compute_dtype), [-1, filters])
+        return Window(tuple(self._around()), features, filters, self.compute_dtype)
+
+    def window_weights(self) -> tf.Tensor:
+        return self._kernel_rows()[: len(self._around()) * self.kernel.shape[2]]
+
+    def _kernel_rows(self):
+        """The kernel, ``[pixels * features, filters]``."""
+        kernel = tf.cast(self.kernel, self.compute_dtype)
+        return tf.reshape(kernel, [-1, self.filters])
+
+    def incremental_weights(self) -> MaskedConvWeights:
+        kernel, features = self._kernel_rows(), self.kernel.shape[2]
         n_around = len(self._around()) * features
         centre = kernel[n_around : n_around + features]
-        group_size = filters // self.n_channels
+        group_size = self.filters // self.n_channels
         first = 0 if self.mask_type == "B" else group_size
         groups = tf.split(centre, self.n_channels)  # of no rows where it is not stored
         return MaskedConvWeights(
-            around=kernel[:n_around] if n_around else (),
             centre=[group[:, first + i * group_size :] for i, group in enumerate(groups)],
             bias=self.bias_or_zeros(kernel.dtype),
         )
 
-    def init_state(self, schedule: Schedule):
-        """The recent inputs."""
-        if not self._around():
-            return ()
-        up, left = self.kernel_size[0] // 2, self.kernel_size[1] // 2
-        return schedule.recent(up, left, self.mask.shape[2], self.compute_dtype)
 
     def start_pixel(self, weights: MaskedConvWeights, state, pixels: ActivePixels):
         if not self._around():
             return tf.broadcast_to(weights.bias, [pixels.schedule.lanes, self.filters])
-        seen = pixels.read(pixels.update(self), self._around())
-        return tf.concat(seen, axis=-1) @ weights.around + weights.bias
+        return pixels.product(self) + weights.bias
 
     def observe(self, x, pixels: ActivePixels) -> None:
         """Takes in the next channel group of the active pixels, for all outputs that may see it."""
@@ -203,11 +206,6 @@ class MaskedConv2D(CausalConv2D):
         sizes = [self.filters // self.n_channels, -1]
         output, layer_state.sums = tf.split(layer_state.sums, sizes, axis=-1)
         return self.activation(output)
-
-    def end_pixel(self, layer_state: LayerState, pixels: ActivePixels):
-        if not self._around():
-            return ()
-        return layer_state.state._replace(newest=tf.concat(layer_state.groups, axis=-1))
 
     def get_config(self):
         return {**super().get_config(), "n_channels": self.n_channels}

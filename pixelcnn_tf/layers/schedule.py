@@ -65,6 +65,29 @@ class Recent(NamedTuple):
     newest: tf.Tensor
 
 
+class Window(NamedTuple):
+    """The earlier pixels that a layer reads.
+
+    Attributes:
+        around: of each pixel, how many rows above and columns to the right (negative: left) of the
+            active pixel it is.
+        features: number of features that are read.
+        filters: number of outputs of the product with weights.
+        dtype: of the features.
+
+    Example:
+        >>> layer = pixelcnn_tf.MaskedConv2D(3, kernel_size=3)
+        >>> layer.build((None, None, None, 6))
+        >>> layer.window()
+        Window(around=((1, -1), (1, 0), (1, 1), (0, -1)), features=6, filters=3, dtype='float32')
+    """
+
+    around: tuple[tuple[int, int], ...]
+    features: int
+    filters: int
+    dtype: str
+
+
 class Schedule:
     """The assignment of the pixels of a batch of images to steps.
 
@@ -82,6 +105,8 @@ class Schedule:
         rows: largest number of active rows.
         lanes: ``rows * batch``, ordered by row.
         lookaheads: number of steps that each layer is ahead.
+        windows: the layers of each ``Window``. They share a ring buffer and one batched product,
+            which is faster than many small ones.
         head_start: number of steps before the first pixel, in which the lookahead layers compute
             their first row.
         n_steps: number of all steps.
@@ -117,6 +142,10 @@ class Schedule:
         for layer in ahead:
             lookahead -= layer.reach(width)
             self.lookaheads[layer] = lookahead
+        self.windows: dict[Window, list[IncrementalLayer]] = {}
+        for layer in self.layers:
+            if (window := layer.window()) is not None:
+                self.windows.setdefault(window, []).append(layer)
         self.head_start = max(self.lookaheads.values(), default=0)
         self.n_steps = self.head_start + self.step_of(height - 1, width - 1) + 1
 
@@ -125,12 +154,26 @@ class Schedule:
         return row * self.lag + column
 
     def weights(self) -> list[Nest]:
-        """Returns the weights of every layer, for ``pixels``."""
-        return [layer.incremental_weights() for layer in self.layers]
+        """Returns the weights of every layer and of every window, for ``pixels``."""
+        of_windows = [
+            tf.stack([layer.window_weights() for layer in layers])
+            for layers in self.windows.values()
+        ]
+        return [*(layer.incremental_weights() for layer in self.layers), *of_windows]
 
     def init_states(self) -> list[Nest]:
-        """Returns the states of every layer before the first pixel, for ``pixels``."""
-        return [layer.init_state(self) for layer in self.layers]
+        """Returns the states before the first pixel, of every layer and of every window, for
+        ``pixels``."""
+        of_windows = [
+            self.recent(
+                max(up for up, _ in window.around),
+                max(0, *(-right for _, right in window.around)),
+                len(layers) * window.features,
+                window.dtype,
+            )
+            for window, layers in self.windows.items()
+        ]
+        return [*(layer.init_state(self) for layer in self.layers), *of_windows]
 
     def ring_buffer(self, up: int, left: int, features: int, dtype) -> tf.Tensor:
         """Returns an empty ring buffer for ``Wavefront.write``, long enough to ``read`` at pixels
@@ -285,10 +328,20 @@ class ActivePixels(Wavefront):
         super().__init__(schedule, time)
         self.channel = 0
         self._wavefronts: dict[int, Wavefront] = {0: self}
+        n_layers = len(schedule.layers)
+        of_layers = zip(schedule.layers, weights[:n_layers], states[:n_layers], strict=True)
         self._layer_states = {
             layer: LayerState(of_layer, state, schedule.lookaheads[layer])
-            for layer, of_layer, state in zip(schedule.layers, weights, states, strict=True)
+            for layer, of_layer, state in of_layers
         }
+        self._inputs = [self._updated(recent) for recent in states[n_layers:]]
+        self._products: dict[IncrementalLayer, tf.Tensor] = {}
+        of_windows = schedule.windows.items()
+        for (window, layers), kernels, recent in zip(
+            of_windows, weights[n_layers:], self._inputs, strict=True
+        ):
+            products = self._window_products(window, kernels, recent.buffer)
+            self._products.update(zip(layers, products, strict=True))
         for layer, layer_state in self._layer_states.items():
             layer_state.sums = layer.start_pixel(layer_state.weights, layer_state.state, self)
 
@@ -309,14 +362,31 @@ class ActivePixels(Wavefront):
     def update(self, layer: IncrementalLayer) -> tf.Tensor:
         """Writes what the last step added to the ``Recent`` features of a layer into their buffer,
         and returns the buffer."""
-        layer_state = self[layer]
-        buffer = self.ahead(-1).write(*layer_state.state)
-        layer_state.state = layer_state.state._replace(buffer=buffer)
-        return buffer
+        self[layer].state = self._updated(self[layer].state)
+        return self[layer].state.buffer
+
+    def _updated(self, recent: Recent) -> Recent:
+        return recent._replace(buffer=self.ahead(-1).write(*recent))
+
+    def product(self, layer: IncrementalLayer) -> tf.Tensor:
+        """Returns ``[lanes, filters]``: the inputs of a layer at the pixels of its ``window`` times
+        its ``window_weights``."""
+        return self._products[layer]
+
+    def _window_products(self, window: Window, kernels, buffer) -> list[tf.Tensor]:
+        """The products of all layers of a window, with ``kernels`` ``[layers, ...]``."""
+        shape = [self.schedule.lanes, kernels.shape[0], window.features]
+        seen = [tf.reshape(x, shape) for x in self.read(buffer, list(window.around))]
+        seen = tf.transpose(tf.concat(seen, axis=-1), [1, 0, 2])
+        return tf.unstack(seen @ kernels)
 
     def end(self) -> list[Nest]:
-        """Returns the states of every layer after these pixels, all of whose channels are known."""
-        return [layer.end_pixel(state, self) for layer, state in self._layer_states.items()]
+        """Returns the states after these pixels, all of whose channels are known."""
+        states = [layer.end_pixel(state, self) for layer, state in self._layer_states.items()]
+        for recent, layers in zip(self._inputs, self.schedule.windows.values(), strict=True):
+            groups = [group for layer in layers for group in self[layer].groups]
+            states.append(recent._replace(newest=tf.concat(groups, axis=-1)))
+        return states
 
 
 def where(condition: tf.Tensor | bool, change: Callable, *states: Nest) -> tuple:
