@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from pixelcnn_tf.layers.attend import NEVER, attend, check_memory
 from pixelcnn_tf.layers.incremental import IncrementalLayer
-from pixelcnn_tf.layers.schedule import ActivePixels, LayerState, Schedule, where
+from pixelcnn_tf.layers.schedule import ActivePixels, LayerState, Schedule
+from pixelcnn_tf.layers.wavefront import where
 from pixelcnn_tf.utils.serialization import PACKAGE
 from pixelcnn_tf.utils.validation import check_heads, count
 

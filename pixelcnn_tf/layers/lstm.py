@@ -19,8 +19,9 @@ import tensorflow as tf
 from pixelcnn_tf.layers.incremental import IncrementalLayer, RowLayer
 from pixelcnn_tf.layers.lstm_scan import lstm_lines
 from pixelcnn_tf.layers.masks import kernel_shape
-from pixelcnn_tf.layers.schedule import ActivePixels, LayerState, Schedule, where
+from pixelcnn_tf.layers.schedule import ActivePixels, LayerState, Schedule
 from pixelcnn_tf.layers.skewing import first, skew, unskew
+from pixelcnn_tf.layers.wavefront import where
 from pixelcnn_tf.utils.serialization import PACKAGE
 
 

@@ -182,7 +182,6 @@ class MaskedConv2D(CausalConv2D):
             bias=self.bias_or_zeros(kernel.dtype),
         )
 
-
     def start_pixel(self, weights: MaskedConvWeights, state, pixels: ActivePixels):
         if not self._around():
             return tf.broadcast_to(weights.bias, [pixels.schedule.lanes, self.filters])

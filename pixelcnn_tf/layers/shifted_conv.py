@@ -11,7 +11,8 @@ import tensorflow as tf
 from pixelcnn_tf.layers.causal_conv import CausalConv2D
 from pixelcnn_tf.layers.incremental import IncrementalLayer, LookaheadLayer
 from pixelcnn_tf.layers.masks import MASK_TYPES, kernel_shape
-from pixelcnn_tf.layers.schedule import ActivePixels, LayerState, Recent, Schedule, Wavefront
+from pixelcnn_tf.layers.schedule import ActivePixels, LayerState, Recent, Schedule
+from pixelcnn_tf.layers.wavefront import Wavefront
 from pixelcnn_tf.utils.errors import suggestion
 from pixelcnn_tf.utils.serialization import PACKAGE
 from pixelcnn_tf.utils.validation import count

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import tensorflow as tf
 
-from pixelcnn_tf.layers.schedule import Nest, Schedule, where
+from pixelcnn_tf.layers.schedule import Nest, Schedule
+from pixelcnn_tf.layers.wavefront import where
 
 if TYPE_CHECKING:
     from pixelcnn_tf.models.pixelcnn_pp import PixelCNNPlusPlus

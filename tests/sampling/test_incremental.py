@@ -11,7 +11,8 @@ from helpers import random_images, small_model
 
 from pixelcnn_tf import MaskedConv2D, PixelCNNResBlock, PixelRNN, UserError, generate_images
 from pixelcnn_tf.layers.pointwise import PReLU
-from pixelcnn_tf.layers.schedule import Schedule, Wavefront
+from pixelcnn_tf.layers.schedule import Schedule
+from pixelcnn_tf.layers.wavefront import Wavefront
 from pixelcnn_tf.sampling.generate import teacher_forced_logits
 from pixelcnn_tf.sampling.scheduler import plan_batches
 from pixelcnn_tf.sampling.settings import SamplingSettings
