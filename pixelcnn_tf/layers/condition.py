@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from pixelcnn_tf.layers.embedding import look_up
 from pixelcnn_tf.layers.incremental import IncrementalLayer
+from pixelcnn_tf.layers.pointwise import ClassBias
 from pixelcnn_tf.layers.schedule import ActivePixels, Schedule
 from pixelcnn_tf.utils.serialization import PACKAGE
 from pixelcnn_tf.utils.validation import count
@@ -199,3 +200,36 @@ class ConditionBias(IncrementalLayer, keras.layers.Layer):
     def get_config(self):
         config = {"n_features": self.n_features, "n_channels": self.n_channels}
         return {**super().get_config(), **config}
+
+
+def add_bias(
+    bias: ClassBias | ConditionBias | None, x: tf.Tensor, given: tf.Tensor | None
+) -> tf.Tensor:
+    """Returns ``x`` plus what a block adds for its labels or its condition, or ``x`` without them.
+
+    Args:
+        bias: from ``make_class_bias`` or ``make_condition_bias``.
+        x: ``[batch, height, width, features]``.
+        given: the labels, or the features of the condition.
+
+    Example:
+        >>> x = tf.ones([2, 4, 4, 6])
+        >>> add_bias(None, x, None) is x
+        True
+        >>> add_bias(ClassBias(n_classes=10), x, tf.constant([3, 7])).shape
+        TensorShape([2, 4, 4, 6])
+    """
+    return x if bias is None else bias(x, given)
+
+
+def step_bias(
+    bias: ClassBias | ConditionBias | None, x: tf.Tensor, pixels: ActivePixels
+) -> tf.Tensor:
+    """Returns a step of ``add_bias``.
+
+    Example:
+        >>> x = tf.ones([8, 2])
+        >>> step_bias(None, x, pixels=None) is x
+        True
+    """
+    return x if bias is None else bias.step(x, pixels)

@@ -4,15 +4,13 @@ A block keeps the shape of its input and the order of its channel groups.
 """
 
 import keras
-import tensorflow as tf
 
-from pixelcnn_tf.layers.condition import ConditionBias
+from pixelcnn_tf.layers.condition import ConditionBias, add_bias, step_bias
 from pixelcnn_tf.layers.gated import TwoStackInput, VerticalToHorizontal
 from pixelcnn_tf.layers.incremental import IncrementalBlock, IncrementalLayer, layers_of
 from pixelcnn_tf.layers.masked_conv import MaskedConv2D
 from pixelcnn_tf.layers.masks import kernel_shape
 from pixelcnn_tf.layers.pointwise import ClassBias, Dropout, PReLU, gate
-from pixelcnn_tf.layers.schedule import ActivePixels
 from pixelcnn_tf.layers.shifted_conv import ShiftedConv2D
 from pixelcnn_tf.utils.errors import suggestion
 from pixelcnn_tf.utils.serialization import PACKAGE
@@ -152,39 +150,6 @@ class Block(IncrementalBlock, keras.layers.Layer):
         if self.condition_features is not None:  # else as in files of version 0.2
             config["condition_features"] = self.condition_features
         return config
-
-
-def add_bias(
-    bias: ClassBias | ConditionBias | None, x: tf.Tensor, given: tf.Tensor | None
-) -> tf.Tensor:
-    """Returns ``x`` plus what a block adds for its labels or its condition, or ``x`` without them.
-
-    Args:
-        bias: from ``make_class_bias`` or ``make_condition_bias``.
-        x: ``[batch, height, width, features]``.
-        given: the labels, or the features of the condition.
-
-    Example:
-        >>> x = tf.ones([2, 4, 4, 6])
-        >>> add_bias(None, x, None) is x
-        True
-        >>> add_bias(ClassBias(n_classes=10), x, tf.constant([3, 7])).shape
-        TensorShape([2, 4, 4, 6])
-    """
-    return x if bias is None else bias(x, given)
-
-
-def step_bias(
-    bias: ClassBias | ConditionBias | None, x: tf.Tensor, pixels: ActivePixels
-) -> tf.Tensor:
-    """Returns a step of ``add_bias``.
-
-    Example:
-        >>> x = tf.ones([8, 2])
-        >>> step_bias(None, x, pixels=None) is x
-        True
-    """
-    return x if bias is None else bias.step(x, pixels)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

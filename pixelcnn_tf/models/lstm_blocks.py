@@ -4,10 +4,11 @@ import abc
 
 import keras
 
+from pixelcnn_tf.layers.condition import add_bias, step_bias
 from pixelcnn_tf.layers.lstm import DiagonalLSTMState, RightDiagonalLSTMState, RowLSTMState
 from pixelcnn_tf.layers.masks import kernel_shape
 from pixelcnn_tf.layers.schedule import ActivePixels
-from pixelcnn_tf.models.blocks import Block, add_bias, step_bias
+from pixelcnn_tf.models.blocks import Block
 from pixelcnn_tf.utils.serialization import PACKAGE
 
 

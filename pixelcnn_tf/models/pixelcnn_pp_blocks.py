@@ -5,12 +5,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pixelcnn_tf.layers.condition import ConditionBias
+from pixelcnn_tf.layers.condition import ConditionBias, add_bias, step_bias
 from pixelcnn_tf.layers.incremental import Incremental, IncrementalLayer, layers_of
 from pixelcnn_tf.layers.normalized_conv import NormalizedConv2D
 from pixelcnn_tf.layers.pointwise import ClassBias, Dropout, concat_elu
 from pixelcnn_tf.layers.schedule import Schedule
-from pixelcnn_tf.models.blocks import add_bias, step_bias
 from pixelcnn_tf.utils.serialization import PACKAGE
 
 #: Rows and columns of the convolutions of each stream.

@@ -4,12 +4,13 @@ import keras
 import tensorflow as tf
 
 from pixelcnn_tf.layers.attention import CausalAttention
+from pixelcnn_tf.layers.condition import add_bias, step_bias
 from pixelcnn_tf.layers.incremental import IncrementalBlock, IncrementalLayer
 from pixelcnn_tf.layers.masked_conv import MaskedConv2D
 from pixelcnn_tf.layers.masks import kernel_shape
 from pixelcnn_tf.layers.pointwise import gate
 from pixelcnn_tf.layers.schedule import ActivePixels
-from pixelcnn_tf.models.blocks import Block, add_bias, step_bias
+from pixelcnn_tf.models.blocks import Block
 from pixelcnn_tf.utils.serialization import PACKAGE
 from pixelcnn_tf.utils.validation import check_heads, count
 
