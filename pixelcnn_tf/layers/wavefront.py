@@ -27,6 +27,7 @@ class Wavefront:
         index: int32 ``[rows]``, ``row * width + column``; ``height * width`` for those outside.
 
     Example:
+        >>> from pixelcnn_tf.layers.schedule import Schedule
         >>> layer = pixelcnn_tf.MaskedConv2D(3, kernel_size=7)
         >>> layer.build((None, None, None, 3))
         >>> wavefront = Wavefront(Schedule(layer, batch=1, height=3, width=10), tf.constant(8))

@@ -331,12 +331,13 @@ def _split_weights(model, _):
 
 
 def split_weights(model: PixelModel) -> list:
-    """The weights of ``model`` for ``incremental_loop``, as they are now.
+    """The weights of ``model`` for ``incremental_loop``, as they are now: of its layers and of
+    their windows, see ``Schedule.weights``.
 
     Example:
         >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
         >>> model.build((None, None, None, 1))
-        >>> len(split_weights(model)) == len(model.incremental_layers())
-        True
+        >>> len(split_weights(model)) - len(model.incremental_layers())  # the input layer, the block
+        2
     """
     return _graph(_split_weights, model, False, None)()

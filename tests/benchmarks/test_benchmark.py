@@ -46,7 +46,7 @@ def test_torch_computes_the_same(tmp_path, monkeypatch):
     out = tmp_path / "f.json"
     sizes = ["--features", "12", "--batch", "2", "--rounds", "1", "--json", str(out)]
     assert benchmark.main(["torch", *sizes]) == 0
-    assert len(json.loads(out.read_text())["models"]) == 4
+    assert len(json.loads(out.read_text())["models"]) == 5
 
 
 def test_conditional_writes_its_figures(tmp_path, monkeypatch):
