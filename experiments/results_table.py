@@ -11,11 +11,11 @@ examples:
 
 import json
 import re
-import shlex
 import shutil
 import sys
 from pathlib import Path
 
+from experiments.commands import ROOT, command_of
 from experiments.results_page import write_page
 from experiments.tables import TABLES
 from pixelcnn_tf.cli.parsing import Parser, exit_with
@@ -25,10 +25,7 @@ from pixelcnn_tf.training.run_folder import RunFolder
 from pixelcnn_tf.utils.atomic_files import replacing
 from pixelcnn_tf.utils.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"
-#: Settings that the command of a row omits or formats differently.
-_NOT_SHOWN = {"runs_dir", "data.source", "data.image_size", "model.n_channels"}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -90,7 +87,7 @@ def add_run(folder: Path, name: str | None = None) -> None:
         "job": table,
         "model": model,
         "binarization": {"dynamic": "dynamic", None: ""}.get(config.data.binarize, "static"),
-        "command": command_of(config, table, model),
+        "command": command_of(config, f"configs/{table}_{model}.yml"),
         "weights": results["used_parameters"],
         "seed": config.seed,
         "batch_size": batch,
@@ -137,39 +134,6 @@ def table_of(config: Config, where: str) -> tuple[str, str]:
             if ours == theirs and bool(config.data.binarize) == bool(base.data.binarize):
                 return table, model
     raise UserError(f"{where}: its model is not that of any configs/TABLE_MODEL.yml")
-
-
-def command_of(config: Config, table: str, model: str) -> str:
-    """Returns the command that trains a model with this config, relative to the config file of
-    the table."""
-    path = f"configs/{table}_{model}.yml"
-    before = _flat(load_config(ROOT / path).model_dump(mode="json"))
-    after = _flat(config.model_dump(mode="json"))
-    changes = {key: after[key] for key in after if before.get(key) != after[key]}
-    settings = {key: changes[key] for key in changes if key not in _NOT_SHOWN}
-    source = Path(config.data.source).name
-    if source != before["data.source"]:
-        settings["data.source"] = source
-    return _command(path, settings)
-
-
-def _command(path: str, settings: dict) -> str:
-    texts = [
-        f"{key}={'null' if value is None else json.dumps(value).strip(chr(34))}"
-        for key, value in settings.items()
-    ]
-    return shlex.join(
-        ["python", "main.py", "--config", path, *(f for t in texts for f in ("--set", t))]
-    )
-
-
-def _flat(values: dict, prefix: str = "") -> dict:
-    flat = {}
-    for key, value in values.items():
-        flat |= (
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return flat
 
 
 if __name__ == "__main__":

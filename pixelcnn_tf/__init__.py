@@ -63,6 +63,8 @@ _HOME_OF = {
     "make_condition": "data.conditions",
     "Trainer": "training.trainer",
     "load_model": "training.run_folder",
+    "zoo_models": "zoo.models",
+    "ZooModel": "zoo.models",
     "UserError": "utils.errors",
 }
 
@@ -73,7 +75,11 @@ def __getattr__(name: str):
     if name not in _HOME_OF:
         raise AttributeError(f"module 'pixelcnn_tf' has no attribute {name!r}")
     home = _HOME_OF[name]
-    if not home.startswith("config.") and home not in ("layers.masks", "utils.errors"):
+    if not home.startswith("config.") and home not in (
+        "layers.masks",
+        "utils.errors",
+        "zoo.models",
+    ):
         startup.import_tensorflow()
     value = getattr(importlib.import_module(f"pixelcnn_tf.{home}"), name)
     globals()[name] = value

@@ -52,5 +52,7 @@ from pixelcnn_tf.training.run_folder import load_model as load_model
 from pixelcnn_tf.training.trainer import Trainer as Trainer
 from pixelcnn_tf.utils.errors import UserError as UserError
 from pixelcnn_tf.visualization.receptive_field import receptive_field as receptive_field
+from pixelcnn_tf.zoo.models import ZooModel as ZooModel
+from pixelcnn_tf.zoo.models import zoo_models as zoo_models
 
 __version__: str

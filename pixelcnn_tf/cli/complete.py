@@ -26,6 +26,7 @@ from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable
 from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.utils.progress import sampling_progress, say
+from pixelcnn_tf.zoo.models import run_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,7 +154,7 @@ def _hidden(part: str, height: int, width: int) -> "np.ndarray":
 
 def _data_config(args) -> DataConfig:
     """Returns the data section of the run, with ``--size`` in it if images are resized."""
-    config = Path(args.run) / "config.yml"
+    config = run_path(args.run) / "config.yml"
     check_run(args.run)
     if config.is_file():
         data = load_config(config).data
@@ -206,15 +207,16 @@ def _given_images(args: argparse.Namespace, data: DataConfig, model):
     """Returns the images of ``--images``, or a part of the test set, and their labels if any."""
     import numpy as np
 
-    from pixelcnn_tf.data.pipeline import load_for
     from pixelcnn_tf.data.sources import load_all_images
+    from pixelcnn_tf.training.run_images import load_run_images
 
     if args.images is not None:
         images = load_all_images(args.images, data, model.likelihood.n_values)[: args.n]
         if model.likelihood.n_values == 2 and images.max() > 1:
             images = (images >= 128).astype(np.uint8)
         return images, None
-    every = load_for(data, model.n_classes if args.label is None else None)
+    n_classes = model.n_classes if args.label is None else None
+    every = load_run_images(args.run, data, n_classes)
     chosen = _chosen(args, len(every.test))
     return every.test[chosen], None if every.test_labels is None else every.test_labels[chosen]
 
@@ -231,8 +233,8 @@ def _condition(args: argparse.Namespace, data: DataConfig, model, images):
     """Returns the conditions of the images."""
     paired = model.condition_spec is not None and data.condition == PAIRED
     if paired and args.images is None and args.condition is None:
-        from pixelcnn_tf.data.sources import load_images
+        from pixelcnn_tf.training.run_images import load_run_images
 
-        condition = load_images(data).test_condition
+        condition = load_run_images(args.run, data, None).test_condition
         return condition[_chosen(args, len(condition))]  # type: ignore
     return condition_for_images(args.condition, data, model, images)

@@ -10,6 +10,7 @@ from pixelcnn_tf.config.data import DataConfig
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.utils.progress import say
+from pixelcnn_tf.zoo.models import run_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +54,7 @@ def data_of(run: str) -> DataConfig:
     Examples:
         >>> data_of("none.keras").condition
     """
-    config = Path(run) / "config.yml"
+    config = run_path(run) / "config.yml"
     return load_config(config).data if config.is_file() else DataConfig()
 
 
@@ -215,7 +216,7 @@ def held_out(args: argparse.Namespace, model: "PixelModel") -> "Conditioned":
         Traceback (most recent call last):
         pixelcnn_tf.utils.errors.UserError: --split test: needs a run folder, whose config ...
     """
-    if not (Path(args.run) / "config.yml").is_file():
+    if not (run_path(args.run) / "config.yml").is_file():
         raise UserError(
             f"--split {args.split}: needs a run folder, whose config states its images; use "
             "--condition"
@@ -223,11 +224,11 @@ def held_out(args: argparse.Namespace, model: "PixelModel") -> "Conditioned":
     import numpy as np
 
     from pixelcnn_tf.data.conditions import conditioned
-    from pixelcnn_tf.data.pipeline import load_for
+    from pixelcnn_tf.training.run_images import load_run_images
 
-    every = load_for(data_of(args.run), model.n_classes)
+    every = load_run_images(args.run, data_of(args.run), model.n_classes)
     images = getattr(every, args.split)
-    if images is None:
+    if images is None or not len(images):
         raise UserError(f"--split {args.split}: the run has none (data.validation_share)")
     note_fewer(args.n, len(images), f"--split {args.split}")
     order = np.random.default_rng(args.seed % 2**32).permutation(len(images))

@@ -90,7 +90,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
 def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     parser = Parser(__doc__, COMMAND, prog)
     parser.add_argument("file", metavar="FILE", help="a .pxc file")
-    parser.add_run("the run folder or .keras file that the images were compressed with")
+    parser.add_run("the run folder, .keras file or zoo:NAME that the images were compressed with")
     parser.add_argument(
         "--out",
         required=True,

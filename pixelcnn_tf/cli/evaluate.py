@@ -23,6 +23,7 @@ from pixelcnn_tf.config.schema import Config
 from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing
 from pixelcnn_tf.utils.errors import UserError, number_of
+from pixelcnn_tf.zoo.models import run_path
 
 if TYPE_CHECKING:
     from pixelcnn_tf.data.images import Images
@@ -45,7 +46,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     args = _arguments(argv, prog)
     load_plugins(args.plugins)
     out = check_writable(args.out, ".csv", ".npy") if args.out else None
-    config = load_config(Path(args.run) / "config.yml", args.overrides)
+    config = load_config(run_path(args.run) / "config.yml", args.overrides)
 
     startup.import_tensorflow()
     from pixelcnn_tf.data.conditions import condition_of
@@ -118,12 +119,13 @@ def _write(path: Path | None, scores, labels, n_dims: int) -> None:
 def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     """Returns the parsed flags; ``args.given`` contains the settings that ``--set`` changes."""
     parser = Parser(__doc__, COMMAND, prog)
-    parser.add_argument("--run", required=True, metavar="FOLDER", help="a run folder")
+    parser.add_argument("--run", required=True, metavar="PATH", help="a run folder, or zoo:NAME")
     parser.add_argument(
         "--compare",
         dest="against",
-        metavar="FOLDER",
-        help="another run folder: also report the paired difference, on the test images of --run",
+        metavar="PATH",
+        help="another run folder, or zoo:NAME: also report the paired difference, on the test "
+        "images of --run",
     )
     parser.add_argument("--against", help=argparse.SUPPRESS)  # its name before 0.2.0
     parser.add_scoring_batch()
@@ -153,9 +155,12 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
     Raises:
         UserError: as ``load_images``; or the classes or channels do not fit the models.
     """
-    from pixelcnn_tf.data.pipeline import load_for
     from pixelcnn_tf.data.sources import check_bits
-    from pixelcnn_tf.training.run_images import check_same_images, note_training_images
+    from pixelcnn_tf.training.run_images import (
+        check_same_images,
+        load_run_images,
+        note_training_images,
+    )
 
     classes = {m.n_classes for m in (model, other) if m is not None} - {None}
     if len(classes) > 1:
@@ -165,7 +170,7 @@ def _test_set(args: argparse.Namespace, config: Config, model, other) -> "Images
         )
     config = _with_condition(args, config, model, other)
     hold_out = not _is_new_data(args.run, config, args.given)
-    images = load_for(config.data, next(iter(classes), None), hold_out=hold_out)
+    images = load_run_images(args.run, config.data, next(iter(classes), None), hold_out)
     if not args.given - _SPLIT:
         advice = "restore them, or score other images with --set data.source=PATH"
         none = {"train_condition": None, "test_condition": None, "validation_condition": None}
@@ -205,7 +210,7 @@ def _with_condition(args: argparse.Namespace, config: Config, model, other) -> C
     """
     if other is None or other.condition_spec is None:
         return config
-    others = load_config(Path(args.against) / "config.yml").data
+    others = load_config(run_path(args.against) / "config.yml").data
     own = config.data
     if model.condition_spec is None:
         update = {"condition": others.condition, "condition_source": others.condition_source}
@@ -229,7 +234,7 @@ def _is_new_data(run: str, config: Config, given: set[str]) -> bool:
 
     if "data.source" not in given or "data.test_share" in given:
         return False
-    own = load_config(Path(run) / "config.yml").data.source
+    own = load_config(run_path(run) / "config.yml").data.source
     if Path(own).expanduser().resolve() == Path(config.data.source).expanduser().resolve():
         return False
     try:

@@ -9,7 +9,6 @@ examples:
 """
 
 import argparse
-from pathlib import Path
 
 from pixelcnn_tf.cli.parsing import Parser, size, whole_number
 from pixelcnn_tf.cli.sample import trained_size
@@ -36,7 +35,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     args = _arguments(argv, prog)
     load_plugins(args.plugins)
     out = check_folder(args.out, args.force)
-    image_size = args.size or trained_size(Path(args.run))
+    image_size = args.size or trained_size(args.run)
 
     startup.import_tensorflow()
     from pixelcnn_tf import export_model, load_model

@@ -5,6 +5,7 @@ examples:
   pixelcnn-tf train --config config.yml           train the model that the file describes
   pixelcnn-tf sample --run runs/digits            draw images from the trained model
   pixelcnn-tf complete --run runs/digits          hide the lower halves of images, draw them again
+  pixelcnn-tf sample --run zoo:mnist_binary       draw from a model of the zoo
   pixelcnn-tf evaluate --run runs/digits          score the test set
   pixelcnn-tf export --run runs/digits --out digits_model    write it for other programs
 
@@ -29,6 +30,7 @@ COMMANDS = {
     "score": "score how unusual images are, and show where",
     "compress": "compress images without loss, with the probabilities of a model",
     "decompress": "decompress them",
+    "zoo": "list the trained models that are installed with the package",
     "export": "write a model for programs without this package",
     "plot-masks": "draw the masks of a masked convolution",
     "plot-receptive-field": "draw which pixels a model sees",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pixelcnn_tf.utils.errors import UserError, suggestion
+from pixelcnn_tf.zoo.models import run_path
 
 
 class Parser(argparse.ArgumentParser):
@@ -72,7 +73,7 @@ class Parser(argparse.ArgumentParser):
                     f"--set {override}: only settings of the section data apply to a trained model"
                 )
 
-    def add_run(self, help: str = "a run folder or .keras file") -> None:
+    def add_run(self, help: str = "a run folder, a .keras file, or zoo:NAME") -> None:
         """Adds ``--run``, the trained model."""
         self.add_argument("--run", "--model", required=True, metavar="PATH", help=help)
 
@@ -155,7 +156,7 @@ def check_run(run: str) -> None:
     Traceback (most recent call last):
     pixelcnn_tf.utils.errors.UserError: --run none: no such run folder or .keras file
     """
-    if not Path(run).exists():
+    if not run_path(run).exists():
         raise UserError(f"--run {run}: no such run folder or .keras file")
 
 
@@ -245,7 +246,7 @@ def check_run_folder(run: str, flag: str = "--run") -> None:
     Traceback (most recent call last):
     pixelcnn_tf.utils.errors.UserError: --run none: not a run folder (there is no config.yml in it)
     """
-    if not (Path(run) / "config.yml").is_file():
+    if not (run_path(run) / "config.yml").is_file():
         raise UserError(f"{flag} {run}: not a run folder (there is no config.yml in it)")
 
 

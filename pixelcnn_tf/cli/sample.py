@@ -23,7 +23,6 @@ for it, and the image that it belongs to, if that is known.
 """
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelcnn_tf.cli.conditions import (
@@ -42,6 +41,7 @@ from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_writable, replacing
 from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.utils.progress import sampling_progress
+from pixelcnn_tf.zoo.models import run_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     out = check_writable(args.out or f"sheet{endings[0]}", *endings)
     if out.suffix.lower() == ".gif":  # grids and arrays are overwritten, as they always were
         check_writable(out, force=args.force)
-    image_size = args.size or trained_size(Path(args.run))
+    image_size = args.size or trained_size(args.run)
     data = data_of(args.run)
     if out.suffix.lower() == ".txt" and data.alphabet is None:
         raise UserError(
@@ -250,22 +250,23 @@ def _number_and_labels(
     return args.n or 64, np.asarray(args.label)
 
 
-def trained_size(run: Path) -> tuple[int, int]:
+def trained_size(run: str) -> tuple[int, int]:
     """Returns the image size in the config of a run.
 
     Raises:
         UserError: there is no such run, or its config does not state the size.
 
     Examples:
-        >>> trained_size(Path("none"))
+        >>> trained_size("none")
         Traceback (most recent call last):
         pixelcnn_tf.utils.errors.UserError: --run none: no such run folder ...
     """
-    config = run / "config.yml"
-    if run.is_dir() and config.exists():
+    path = run_path(run)
+    config = path / "config.yml"
+    if path.is_dir() and config.exists():
         image_size = load_config(config).data.image_size
         if image_size:
             return image_size
-    if not run.exists() or (run.suffix != ".keras" and not config.exists()):
+    if not path.exists() or (path.suffix != ".keras" and not config.exists()):
         raise UserError(f"--run {run}: no such run folder (with a config.yml in it) or .keras file")
     raise UserError(f"--run {run}: has no config.yml that states the image size; add --size")

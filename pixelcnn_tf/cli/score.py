@@ -34,6 +34,7 @@ from pixelcnn_tf.utils import startup
 from pixelcnn_tf.utils.atomic_files import check_folder, check_writable, filling, replacing
 from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.utils.progress import say
+from pixelcnn_tf.zoo.models import run_path
 
 if TYPE_CHECKING:
     from pixelcnn_tf.anomaly import AnomalyScores
@@ -58,7 +59,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     """
     args = _arguments(argv, prog)
     load_plugins(args.plugins)
-    config = load_config(Path(args.run) / "config.yml", args.overrides)
+    config = load_config(run_path(args.run) / "config.yml", args.overrides)
     _check_background_size(args, config)
 
     startup.import_tensorflow()
@@ -66,19 +67,18 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
 
     from pixelcnn_tf.anomaly import anomaly_scores, surprise_maps
     from pixelcnn_tf.data.conditions import condition_of
-    from pixelcnn_tf.data.pipeline import load_for
+    from pixelcnn_tf.training import run_images
     from pixelcnn_tf.training.run_folder import load_model
-    from pixelcnn_tf.training.run_images import check_same_images, note_training_images
     from pixelcnn_tf.visualization.surprise import map_files, save_surprise_maps
 
     startup.find_devices()
     model = load_model(args.run)
     background = load_model(args.background) if args.background else None
     check_label(args.label, model.n_classes)
-    own = load_for(config.data, model.n_classes)
-    check_same_images(args.run, own, model.n_classes)
+    own = run_images.load_run_images(args.run, config.data, model.n_classes)
+    run_images.check_same_images(args.run, own, model.n_classes)
     images, names = _given_images(args, config, model, own.test.shape[1:])
-    note_training_images(args.run, images, own.train)
+    run_images.note_training_images(args.run, images, own.train)
     labels = None if args.label is None else np.full(len(images), args.label)
     condition = condition_for_images(args.condition, config.data, model, images)
     scores = anomaly_scores(
@@ -134,7 +134,9 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         metavar="IMAGES",
         help="image files, folders or archives of them, or .npz or .npy files",
     )
-    parser.add_run("a run folder: its model scores the images, and its test images are compared")
+    parser.add_run(
+        "a run folder, or zoo:NAME: its model scores the images, and its test images are compared"
+    )
     parser.add_argument(
         "--correct",
         choices=("complexity", "ratio"),
@@ -185,7 +187,7 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         )
     if args.correct != "ratio" and args.background is not None:
         raise UserError("--background: has no effect without --correct ratio")
-    if args.background and not Path(args.background).exists():
+    if args.background and not run_path(args.background).exists():
         raise UserError(f"--background {args.background}: no such run folder or .keras file")
     check_images_exist(args.images)
     args.settings = None
@@ -200,11 +202,11 @@ def _arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
 def _check_background_size(args: argparse.Namespace, config: Config) -> None:
     """Raises UserError if the run of ``--background`` had images of another size or number of
     channels; prints a note if it had no noise."""
-    if args.background is None or not (Path(args.background) / "config.yml").is_file():
+    if args.background is None or not (run_path(args.background) / "config.yml").is_file():
         return
     import numpy as np
 
-    other = load_config(Path(args.background) / "config.yml")
+    other = load_config(run_path(args.background) / "config.yml")
     for what, its, own in (
         ("size", other.data.image_size, config.data.image_size),
         ("channels", other.model.n_channels, config.model.n_channels),

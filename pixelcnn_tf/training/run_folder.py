@@ -25,6 +25,7 @@ from pixelcnn_tf.utils.atomic_files import flush, replacing
 from pixelcnn_tf.utils.errors import UserError, first_line
 from pixelcnn_tf.utils.progress import say
 from pixelcnn_tf.utils.stored_images import StoredImages
+from pixelcnn_tf.zoo.models import check_digest, in_zoo, run_path
 
 if TYPE_CHECKING:
     from pixelcnn_tf.models.base import PixelModel
@@ -39,7 +40,8 @@ class RunFolder:
     ``model.keras`` and ``results.json`` (at the end).
 
     Args:
-        path: of the folder; created by ``opened``.
+        path: of the folder, which ``opened`` creates; or ``zoo:NAME``, for the folder of a model of
+            the zoo, which nothing is written to.
 
     Example:
 
@@ -48,7 +50,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
+        self.path = run_path(path)
         self.config = self.path / "config.yml"
         self.checkpoints = self.path / "checkpoints"
         self.logs = self.path / "logs"
@@ -264,19 +266,21 @@ def _checksum(part: ImageArray) -> int:
 
 
 def load_model(run_or_keras_path: str | Path) -> "PixelModel":
-    """Returns a trained model, from a run folder or a ``.keras`` file.
+    """Returns a trained model, from a run folder, a ``.keras`` file or the zoo.
 
     Args:
         run_or_keras_path: ``runs/NAME`` (its ``model.keras``, or its latest checkpoint
-            if that is newer, during training) or the path of a ``.keras`` file.
+            if that is newer, during training), the path of a ``.keras`` file, or ``zoo:NAME`` for
+            a model that is installed with the package (``zoo_models`` lists them).
 
     Returns:
         the ``PixelRNN`` or ``PixelCNNPlusPlus``, not compiled, with the averaged weights if the
         run averages them.
 
     Raises:
-        UserError: no such path, no model in it, or a damaged or foreign file. A run with
-            checkpoints gives the latest one, with a note, if its ``model.keras`` is damaged.
+        UserError: no such path or model of the zoo, no model in it, or a damaged or foreign file.
+            A run with checkpoints gives the latest one, with a note, if its ``model.keras`` is
+            damaged.
 
     Example:
 
@@ -288,7 +292,9 @@ def load_model(run_or_keras_path: str | Path) -> "PixelModel":
     >>> pixelcnn_tf.load_model(path).count_params() == model.count_params()
     True
     """
-    path = Path(run_or_keras_path)
+    path = run_path(run_or_keras_path)
+    if in_zoo(run_or_keras_path):
+        check_digest(str(run_or_keras_path))
     if path.is_dir():
         from pixelcnn_tf.training.checkpoints import saved_steps
 

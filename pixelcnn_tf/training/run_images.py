@@ -1,16 +1,42 @@
 """Checks of the images of a finished run, and of others that were among its training images."""
 
-from pathlib import Path
-
 import numpy as np
 
+from pixelcnn_tf.config.data import DataConfig
 from pixelcnn_tf.config.loading import load_config
 from pixelcnn_tf.data.images import ImageArray, Images
+from pixelcnn_tf.data.pipeline import load_for
 from pixelcnn_tf.data.sources import load_images
 from pixelcnn_tf.training.run_folder import RunFolder
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.progress import say
 from pixelcnn_tf.utils.stored_images import StoredImages
+from pixelcnn_tf.zoo.images import instead_of_missing
+
+
+def load_run_images(
+    run: str, data: DataConfig, n_classes: int | None, hold_out: bool = True
+) -> Images:
+    """Returns the images of a run; those that a model of the zoo comes with if its data are not
+    here, among which there are no training images.
+
+    Args:
+        run: the run folder, or ``zoo:NAME``.
+        data: the section of its config.
+        n_classes, hold_out: as in ``load_for``.
+
+    Raises:
+        UserError: as ``load_for``.
+
+    Example:
+
+    >>> from pixelcnn_tf.training.run_images import load_run_images
+    >>> data = pixelcnn_tf.DataConfig(source="digits_grey")
+    >>> len(load_run_images("runs/digits", data, n_classes=None).test)
+    180
+    """
+    installed = instead_of_missing(run, data, labels=n_classes is not None)
+    return load_for(data, n_classes, hold_out) if installed is None else installed
 
 
 def check_same_images(
@@ -34,6 +60,8 @@ def check_same_images(
     >>> from pixelcnn_tf.training.run_images import check_same_images
     >>> check_same_images("runs/none", pixelcnn_tf.load_images("digits_grey"), None)  # a note
     """
+    if not len(images.train):  # the installed ones of a model of the zoo
+        return
     folder = RunFolder(run)
     if not folder.images.exists():
         say(f"{folder.images} is missing: the images may be others than those of the run")
@@ -64,10 +92,10 @@ def note_training_images(run: str, images: ImageArray, own: ImageArray | None = 
     >>> note_training_images(str(run), np.zeros([2, 8, 8, 1], np.uint8))
     """
     try:
-        own = load_images(load_config(Path(run) / "config.yml").data).train if own is None else own
+        own = load_images(load_config(RunFolder(run).config).data).train if own is None else own
     except UserError:  # they are no longer there
         return
-    if own.shape[1:] == images.shape[1:] and len(own) * len(images) < 1e8:  # CRC-32 is short
+    if own.shape[1:] == images.shape[1:] and 0 < len(own) * len(images) < 1e8:  # CRC-32 is short
         n = int(np.isin(_checksums(images), _checksums(own)).sum())
         if n:
             say(f"{n:,} of the {len(images):,} images are among the training images of {run}")
