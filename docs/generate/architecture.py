@@ -18,7 +18,7 @@ COLUMNS = {
     **dict.fromkeys(["testing", "models", "layers"], 0),
     **dict.fromkeys(["likelihoods", "scoring", "anomaly"], 2),
     **dict.fromkeys(["data", "config"], 3),
-    **dict.fromkeys(["codec", "serving"], 4),
+    **dict.fromkeys(["codec", "serving", "zoo"], 4),
 }
 N_COLUMNS, BOX_WIDTH, COLUMN_PITCH, ROW_GAP, LINE = 5, 200, 224, 34, 15
 

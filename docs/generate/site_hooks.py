@@ -13,15 +13,21 @@ from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
 
 NOTEBOOK = "tutorial.ipynb"
+#: Pictures outside of docs/, as pages name them, with the name of the model.
+SAMPLES = r"\.\./pixelcnn_tf/zoo/(\w+)/samples\.png"
 
 
 def on_files(files: Files, config) -> Files:
-    """Adds ``tutorial.md`` and its pictures, made from the notebook as it was last executed."""
+    """Adds ``tutorial.md`` and its pictures, made from the notebook as it was last executed, and
+    the pictures of the zoo."""
     notebook = json.loads(Path(config.docs_dir, NOTEBOOK).read_text())
     page, pictures = notebook_page(notebook)
     files.append(File.generated(config, "tutorial.md", content=page))
     for name, content in pictures.items():
         files.append(File.generated(config, name, content=content))
+    for path in sorted(Path(config.docs_dir, "../pixelcnn_tf/zoo").glob("*/samples.png")):
+        name = f"zoo_{path.parent.name}.png"
+        files.append(File.generated(config, name, content=path.read_bytes()))
     return files
 
 
@@ -32,6 +38,7 @@ def on_page_markdown(markdown: str, page, **_) -> str:
         markdown = formulas(markdown)
     else:
         markdown = markdown.replace(f"({NOTEBOOK})", "(tutorial.md)")
+    markdown = re.sub(SAMPLES, r"zoo_\1.png", markdown)
     outside = "../" * (page.file.src_uri.count("/") + 1)
     return re.sub(
         r"(?<!!)\[([^\]]+)\]\(([^)#]+)\)",

@@ -98,7 +98,6 @@ def _card(card: ZooModel) -> list[str]:
     }
     lines = [f"{PREFIX}{card.name}: {card.title}", *textwrap.wrap(card.description, WIDTH), ""]
     for name, text in fields.items():
-        options = {"break_long_words": False, "break_on_hyphens": False}
-        wrapped = textwrap.wrap(text, WIDTH - 14, **options)
+        wrapped = textwrap.wrap(text, WIDTH - 14, break_long_words=False, break_on_hyphens=False)
         lines += [f"{name if i == 0 else '':<14}{part}" for i, part in enumerate(wrapped)]
     return lines

@@ -3,7 +3,7 @@
 Question: is this config valid, and what does it resolve to?
 
 Imports: ``utils``, and never TensorFlow, so that a wrong config is reported at once.
-Imported by: ``likelihoods``, ``models``, ``data``, ``training`` and ``cli``.
+Imported by: ``likelihoods``, ``models``, ``data``, ``zoo``, ``training`` and ``cli``.
 """
 
 from pixelcnn_tf.config.loading import load_config, load_plugins_of

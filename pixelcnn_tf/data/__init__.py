@@ -3,5 +3,5 @@
 Question: where do the images come from, and which ones are for training, validation and testing?
 
 Imports: ``config`` and ``utils``.
-Imported by: ``training`` and ``cli``.
+Imported by: ``zoo``, ``training`` and ``cli``.
 """

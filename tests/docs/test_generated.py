@@ -3,7 +3,7 @@
 import pytest
 from documents import ROOT
 
-from docs.generate import api_index, architecture, block_source, cli, wavefront
+from docs.generate import api_index, architecture, block_source, cli, wavefront, zoo
 from pixelcnn_tf import PixelRNN
 
 
@@ -12,7 +12,7 @@ def same_words(page: str, expected: str) -> bool:
     return page.split() == expected.split()
 
 
-@pytest.mark.parametrize("generator", [api_index, architecture, block_source, cli])
+@pytest.mark.parametrize("generator", [api_index, architecture, block_source, cli, zoo])
 def test_page_is_up_to_date(generator):
     command = f"python -m {generator.__name__}"
     assert same_words(generator.PAGE.read_text(), generator.page()), f"run {command}"

@@ -21,11 +21,19 @@ def test_python_runs_as_it_stands(page, n_blocks, tmp_path, monkeypatch, capsys)
     images = names["images"]
     assert images.shape == (16, 8, 8, 1)
     if page == "README.md":
-        assert (tmp_path / "digits.keras").is_file()
+        assert (tmp_path / "digits.keras").is_file() and (tmp_path / "mnist.png").is_file()
         assert "bits per dimension" in capsys.readouterr().out
     else:
         assert names["nats"].shape == (16,)
         assert (names["halves"][:, :, :4] == images[:, None, :4]).all()
+
+
+def test_the_python_of_the_page_on_the_zoo_runs(capsys):
+    names = {}
+    for block in python_blocks((ROOT / "docs/zoo.md").read_text()):
+        exec(block, names)
+    assert names["images"].shape == (4, 28, 28, 1)
+    assert "nats_per_image" in capsys.readouterr().out
 
 
 def test_the_python_of_the_page_on_conditions_runs():
