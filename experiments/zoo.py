@@ -3,12 +3,13 @@ those that are there.
 
 --add writes the folder pixelcnn_tf/zoo/NAME, and docs/zoo.md: the weights in float16, the scores of
 all test images of the run, 64 images, and a few of the test images. Texts that are not given are
-those of the model of this name, which is replaced. --check scores all test images again.
+those of the model of this name, which is replaced. --check scores all test images again. In any
+case, the commands of the cards are written again, for config files that have changed.
 
 examples:
   python -m experiments.zoo --add runs/mnist_binary_snail --name mnist_binary
   python -m experiments.zoo --check --in ../shared/data
-  python -m experiments.zoo    only write docs/zoo.md
+  python -m experiments.zoo    only write the commands and docs/zoo.md
 """
 
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from docs.generate import zoo as page
-from experiments.zoo_entry import add_run, mean_and_error, score_all
+from experiments.zoo_entry import add_run, mean_and_error, refresh_commands, score_all
 from pixelcnn_tf.cli.parsing import Parser, check_run_folder, exit_with, seed, whole_number
 from pixelcnn_tf.config import registry
 from pixelcnn_tf.config.loading import load_config
@@ -68,6 +69,7 @@ def main(argv: list[str] | None = None) -> int:
         wrong = [card.name for card in chosen if not check(card, args.folder, args.batch_size)]
         if wrong:
             raise UserError(f"--check: other scores than those of the card: {', '.join(wrong)}")
+    refresh_commands()
     page.write()
     return 0
 

@@ -24,10 +24,10 @@ from pixelcnn_tf.scoring import score
 from pixelcnn_tf.training.results import versions
 from pixelcnn_tf.training.run_folder import RunFolder, load_model
 from pixelcnn_tf.training.run_images import check_same_images
-from pixelcnn_tf.utils.atomic_files import replacing_folder
+from pixelcnn_tf.utils.atomic_files import replacing, replacing_folder
 from pixelcnn_tf.utils.errors import UserError, number_of
 from pixelcnn_tf.visualization.grids import condition_grid, image_grid
-from pixelcnn_tf.zoo.models import FOLDER, ZooModel, digest, find
+from pixelcnn_tf.zoo.models import FOLDER, ZooModel, digest, find, zoo_models
 
 #: The largest file of a model, and all files of the zoo, in bytes.
 LARGEST_FILE, LARGEST_ZOO = 2_500_000, 12_000_000
@@ -107,10 +107,21 @@ def add_run(
         (new / "config.yml").write_text(published.to_yaml(), encoding="utf-8")
         if run.images.is_file():
             shutil.copyfile(run.images, new / "images.txt")
-        values = {k: v for k, v in dataclasses.asdict(card).items() if k != "name"}
-        (new / "card.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        _write_card(card, new)
         _check_sizes(name, new)
     return find(name)
+
+
+def command_for(card: ZooModel) -> str:
+    """Returns the command that trains a model of the zoo with the config files of today."""
+    config = load_config(card.folder / "config.yml")
+    return command_of(config, closest_config(config))
+
+
+def refresh_commands() -> None:
+    """Writes the commands of all cards again, for config files that have changed since."""
+    for card in zoo_models().values():
+        _write_card(dataclasses.replace(card, command=command_for(card)), card.folder)
 
 
 def score_all(
@@ -173,6 +184,12 @@ def _in_half_precision(content: bytes, where: str) -> bytes:
         for key, value in old.attrs.items():
             new.attrs[key] = value
     return written.getvalue()
+
+
+def _write_card(card: ZooModel, folder: Path) -> None:
+    values = {key: value for key, value in dataclasses.asdict(card).items() if key != "name"}
+    with replacing(folder / "card.json") as temporary:
+        temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
 def _published(config: Config, name: str) -> Config:

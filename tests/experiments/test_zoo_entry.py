@@ -14,6 +14,11 @@ TEXTS = {"title": "Digits", "description": "Small.", "data": "8x8", "licence": "
 TEXTS["machine"] = None
 
 
+def test_the_commands_of_the_cards_train_with_their_configs():
+    for card in zoo_models().values():
+        assert card.command == zoo_entry.command_for(card), "run python -m experiments.zoo"
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty zoo."""
