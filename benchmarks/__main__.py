@@ -137,6 +137,8 @@ def main(argv: list[str] | None = None) -> int:
         )
     args.batch = args.batch or config.training.batch_size
     startup.import_tensorflow()
+    if args.job in ("torch", "train"):  # as the command ``train`` does
+        startup.use_one_thread_per_operation()
     startup.find_devices()
     figures = JOBS[args.job](config, args)
     if out:

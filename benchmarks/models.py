@@ -93,4 +93,9 @@ def nats(model) -> Callable:
     softmax over 256 values takes time."""
     import tensorflow as tf
 
-    return tf.function(lambda x: model.likelihood.nll(x, model(x)), autograph=False)
+    from pixelcnn_tf.models.parts import in_parts
+
+    def of_part(images):
+        return model.likelihood.nll(images, model(images))
+
+    return tf.function(lambda x: tf.concat(in_parts(of_part, x), axis=0), autograph=False)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from pixelcnn_tf.likelihoods.base import scale_to
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.inputs import check_images, check_model, condition_for, labels_for
+from pixelcnn_tf.models.parts import in_parts
 from pixelcnn_tf.sampling.scheduler import memory_errors
 from pixelcnn_tf.utils.errors import UserError
 from pixelcnn_tf.utils.machine import memory
@@ -237,7 +238,11 @@ def _graph(model) -> Callable:
         def nats(images, labels=None, condition=None, per_subpixel=False):
             model = reference()
             assert model is not None
-            return model.nll(images, labels, per_subpixel=per_subpixel, condition=condition)
+
+            def of_part(images, labels, condition):
+                return model.nll(images, labels, per_subpixel=per_subpixel, condition=condition)
+
+            return tf.concat(in_parts(of_part, images, labels, condition), axis=0)
 
         _graphs[model] = tf.function(nats, autograph=False)
     return _graphs[model]

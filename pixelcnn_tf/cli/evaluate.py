@@ -54,6 +54,7 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     from pixelcnn_tf.scoring import compare, score
     from pixelcnn_tf.training.run_folder import load_model
 
+    startup.use_one_thread_per_operation()
     startup.find_devices()
     model = load_model(args.run)
     other = load_model(args.against) if args.against else None

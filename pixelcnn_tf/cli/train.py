@@ -54,6 +54,8 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         print(f"{workers.name} of {len(workers.addresses)}: waiting for the others", flush=True)
     startup.import_tensorflow()
+    if not workers:
+        startup.use_one_thread_per_operation()
     from pixelcnn_tf.training.experiment import run_experiment
 
     return run_experiment(config, fresh=args.fresh)

@@ -337,7 +337,7 @@ def split_weights(model: PixelModel) -> list:
     Example:
         >>> model = pixelcnn_tf.PixelRNN(2, 2, n_layers=1, n_channels=1, likelihood="bernoulli")
         >>> model.build((None, None, None, 1))
-        >>> len(split_weights(model)) - len(model.incremental_layers())  # the input layer, the block
+        >>> len(split_weights(model)) - len(model.incremental_layers())  # windows
         2
     """
     return _graph(_split_weights, model, False, None)()

@@ -13,6 +13,7 @@ from pixelcnn_tf.data.pipeline import filled_up
 from pixelcnn_tf.likelihoods.base import Likelihood, scale_to
 from pixelcnn_tf.models.base import PixelModel
 from pixelcnn_tf.models.keras_data import present
+from pixelcnn_tf.models.parts import in_parts
 from pixelcnn_tf.training.cluster import Cluster
 from pixelcnn_tf.training.optimizers import already_summed, averages, has_averages, restored
 from pixelcnn_tf.training.signals import DeferredSignals
@@ -146,10 +147,10 @@ class Steps:
         scale = scale_to("bits_per_dim", n_dims) / self._batch_size
         weights = self.model.trainable_weights
         with tf.GradientTape() as tape:
-            nats = tf.reduce_sum(self.model.nll(images, labels, True, condition=condition))
-            loss = nats * scale
-            if self.model.losses:
-                loss += tf.add_n(self.model.losses) / n_replicas
+            parts = in_parts(self._nats_and_losses, images, labels, condition)
+            all_nats, losses = zip(*parts, strict=True)
+            nats = tf.add_n(all_nats)
+            loss = nats * scale + tf.add_n(losses) / (n_replicas * len(parts))
         gradients = tape.gradient(loss, [weight.value for weight in weights])
         # The norm that is clipped is that of the whole batch, on one device or many.
         nats, *gradients = self._sum([nats, *gradients])
@@ -160,9 +161,18 @@ class Steps:
             self.optimizer.apply(gradients, weights)
         return nats, norm
 
+    def _nats_and_losses(self, images, labels, condition):
+        """The sum of nats over a part of a batch, and of the model's own losses."""
+        nats = tf.reduce_sum(self.model.nll(images, labels, True, condition=condition))
+        return nats, tf.add_n(self.model.losses) if self.model.losses else tf.zeros([])
+
     def _replica_valid_step(self, images, counted, labels, condition):
-        nats = self.model.nll(images, labels, condition=condition)
-        return self._sum([tf.reduce_sum(nats * counted)])
+        def of_part(images, counted, labels, condition):
+            nats = self.model.nll(images, labels, condition=condition)
+            return tf.reduce_sum(nats * counted)
+
+        parts = in_parts(of_part, images, counted, labels, condition)
+        return self._sum([tf.add_n(parts)])
 
     def check_interrupted(self) -> None:
         """Within ``Trainer.interruptible``, ends it if a signal has come. With several workers, all

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 
 from pixelcnn_tf.utils.errors import UserError
+from pixelcnn_tf.utils.machine import cores
 
 _NOISE = re.compile(
     rb"All log messages before absl::InitializeLog"
@@ -87,6 +88,37 @@ def find_devices() -> None:
 
     with without_noise():
         tf.config.list_logical_devices()
+
+
+#: The environment variable by which users choose the threads of an operation.
+THREADS_VARIABLE = "TF_NUM_INTRAOP_THREADS"
+
+#: With more cores than this, TensorFlow's own way of using them is kept.
+_MOST_CORES = 4
+
+
+def use_one_thread_per_operation() -> None:
+    """Makes TensorFlow run each operation on one thread, and as many operations at once as there
+    are cores, for commands that train and evaluate: they divide their batches, see
+    ``models.parts``.
+
+    Does nothing on one core or more than four, with a GPU, if ``TF_NUM_INTRAOP_THREADS`` is set, or
+    after TensorFlow has found its devices.
+
+    Examples:
+        >>> use_one_thread_per_operation()
+    """
+    import tensorflow as tf
+
+    n = cores()
+    if not 2 <= n <= _MOST_CORES or THREADS_VARIABLE in os.environ:
+        return
+    with without_noise():
+        if tf.config.list_physical_devices("GPU"):
+            return
+    with contextlib.suppress(RuntimeError):  # the devices have been found
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(n)
 
 
 class _AfterKeras(importlib.abc.MetaPathFinder):
