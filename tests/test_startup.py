@@ -100,3 +100,20 @@ def test_version_is_the_same_everywhere():
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == pixelcnn_tf.__version__
     changes = (ROOT / "CHANGELOG.md").read_text()
     assert changes.split("## [")[1].split("]")[0] == pixelcnn_tf.__version__
+
+
+def test_threads_of_commands_that_divide_batches():
+    code = """
+import os, pixelcnn_tf
+if SET: os.environ["TF_NUM_INTRAOP_THREADS"] = "2"
+else: os.environ.pop("TF_NUM_INTRAOP_THREADS", None)
+from pixelcnn_tf.utils.machine import cores
+startup = pixelcnn_tf.startup
+startup.import_tensorflow(); startup.use_one_thread_per_operation(); startup.find_devices()
+startup.use_one_thread_per_operation()  # too late, and says nothing
+from pixelcnn_tf.models.parts import n_parts
+print(cores(), n_parts(12), n_parts(5 * 7), n_parts(None))
+"""
+    cores, *n = map(int, run(code.replace("SET", "False")).stdout.split())
+    assert n == [cores if 2 <= cores <= 4 else 1, 1, 1]
+    assert run(code.replace("SET", "True")).stdout.split()[1:] == ["1", "1", "1"]
