@@ -10,6 +10,7 @@ examples:
   python -m benchmarks family            training, scoring and sampling of each model, on MNIST
   python -m benchmarks colour            the same on colour images, with PixelCNN++
   python -m benchmarks conditional       the same models with and without a condition
+  python -m benchmarks parts             training and scoring, with batches divided among cores
   python -m benchmarks tfp               PixelCNN++ of this package and of TensorFlow Probability
   python -m benchmarks torch             training and scoring beside the same models in PyTorch
   python -m benchmarks torch --model PixelSNAIL --features 64 --batch 32
@@ -41,6 +42,7 @@ from benchmarks.measuring import (
     with_batch,
 )
 from benchmarks.models import configs_of, models_of
+from benchmarks.parts import parts
 from benchmarks.sampling import sample
 from benchmarks.tfp import tfp
 from benchmarks.torch_peer import MODELS, torch_peer
@@ -278,6 +280,7 @@ JOBS = {
     "sample": sample,
     **{job: models_of(table) for job, table in TABLES.items()},
     "conditional": conditional,
+    "parts": parts,
     "tfp": tfp,
     "torch": torch_peer,
     "data": data,

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from benchmarks import __main__ as benchmark
 from benchmarks import checkouts as benchmark_checkouts
 from benchmarks import models as benchmark_models
+from benchmarks import parts as benchmark_parts
 from benchmarks.measuring import random_model
 from experiments.tables import TABLES
 from pixelcnn_tf import MaskedConv2D
@@ -47,6 +49,19 @@ def test_torch_computes_the_same(tmp_path, monkeypatch):
     sizes = ["--features", "12", "--batch", "2", "--rounds", "1", "--json", str(out)]
     assert benchmark.main(["torch", *sizes]) == 0
     assert len(json.loads(out.read_text())["models"]) == 5
+
+
+def test_parts_writes_its_figures(tmp_path, monkeypatch):
+    few = TABLES["mnist_binary"]._replace(models={"gated_pixelcnn": ""})
+    monkeypatch.setattr(benchmark_models, "TABLES", {"mnist_binary": few})
+    monkeypatch.setattr(benchmark_parts, "SIDES", {"mnist_binary": 4})
+    in_process = lambda n, mp_context: ThreadPoolExecutor(n)  # noqa: E731
+    monkeypatch.setattr(benchmark_parts, "ProcessPoolExecutor", in_process)
+    small = ["--set", "model.hidden_dim=2", "--set", "model.n_layers=1"]
+    out = tmp_path / "f.json"
+    assert benchmark.main(["parts", *small, "--batch=2", "--rounds=1", f"--json={out}"]) == 0
+    [ratios] = json.loads(out.read_text())["models"].values()
+    assert all(ratio > 0 for ratio in ratios.values()) and set(ratios) == {"train", "score"}
 
 
 def test_conditional_writes_its_figures(tmp_path, monkeypatch):
