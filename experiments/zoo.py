@@ -8,7 +8,7 @@ case, the commands of the cards are written again, for config files that have ch
 
 examples:
   python -m experiments.zoo --add runs/mnist_binary_snail --name mnist_binary
-  python -m experiments.zoo --check --in ../shared/data
+  python -m experiments.zoo --check --in data
   python -m experiments.zoo    only write the commands and docs/zoo.md
 """
 
