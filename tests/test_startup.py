@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import pixelcnn_tf
+from pixelcnn_tf.utils import startup
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -105,8 +106,7 @@ def test_version_is_the_same_everywhere():
 def test_threads_of_commands_that_divide_batches():
     code = """
 import os, pixelcnn_tf
-if SET: os.environ["TF_NUM_INTRAOP_THREADS"] = "2"
-else: os.environ.pop("TF_NUM_INTRAOP_THREADS", None)
+os.environ.pop("TF_NUM_INTRAOP_THREADS", None)
 from pixelcnn_tf.utils.machine import cores
 startup = pixelcnn_tf.startup
 startup.import_tensorflow(); startup.use_one_thread_per_operation(); startup.find_devices()
@@ -114,6 +114,20 @@ startup.use_one_thread_per_operation()  # too late, and says nothing
 from pixelcnn_tf.models.parts import n_parts
 print(cores(), n_parts(12), n_parts(5 * 7), n_parts(None))
 """
-    cores, *n = map(int, run(code.replace("SET", "False")).stdout.split())
+    cores, *n = map(int, run(code).stdout.split())
     assert n == [cores if 2 <= cores <= 4 else 1, 1, 1]
-    assert run(code.replace("SET", "True")).stdout.split()[1:] == ["1", "1", "1"]
+
+
+@pytest.mark.parametrize(("cores", "threads", "calls"), [(2, None, 1), (2, "2", 0), (8, None, 0)])
+def test_the_choice_of_threads(cores, threads, calls, monkeypatch):
+    import tensorflow as tf
+
+    chosen = []
+    monkeypatch.setattr(startup, "cores", lambda: cores)
+    monkeypatch.delenv(startup.THREADS_VARIABLE, raising=False)
+    if threads:
+        monkeypatch.setenv(startup.THREADS_VARIABLE, threads)
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", chosen.append)
+    monkeypatch.setattr(tf.config.threading, "set_inter_op_parallelism_threads", lambda n: None)
+    startup.use_one_thread_per_operation()
+    assert chosen == [1] * calls

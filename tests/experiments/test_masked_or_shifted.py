@@ -187,6 +187,7 @@ def flags(place, part, **settings):
 
 
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
+@pytest.mark.slow
 def test_everything_from_end_to_end(place, monkeypatch, capsys):
     monkeypatch.setattr(fields, "DEPTHS", (1, 8))
     train_one = training.train_one
