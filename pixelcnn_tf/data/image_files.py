@@ -1,9 +1,10 @@
 """Images from image files."""
 
+import contextlib
 import os
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -86,9 +87,11 @@ def read_images(
     """
     name = name or os.path.commonpath([str(file) for file in files])
     found = _Found(data, name)
-    results = progress(f"reading {name}", len(files), "img", _each(files, data))
-    for file, result in zip(files, results, strict=True):
-        found.add(file, result)
+    # Closed here, because one of its own threads cannot close it.
+    with contextlib.closing(_each(files, data)) as images:
+        results = progress(f"reading {name}", len(files), "img", images)
+        for file, result in zip(files, results, strict=True):
+            found.add(file, result)
     if found.deep:
         raise BrokenImagesError(
             f"{_listed(found.deep)}: {'have' if len(found.deep) > 1 else 'has'} more than 8 bits "
@@ -99,7 +102,9 @@ def read_images(
     return ReadImages(found.images(), found.files)
 
 
-def _each(files: Sequence[ImageFile], data: DataConfig) -> Iterator[DecodedImage | Exception]:
+def _each(
+    files: Sequence[ImageFile], data: DataConfig
+) -> Generator[DecodedImage | Exception, None, None]:
     """Yields the image of each file, or the error, in order; several threads read ahead."""
     with ThreadPoolExecutor(n_threads()) as pool, bombs_are_errors():
         for first in range(0, len(files), 256):
