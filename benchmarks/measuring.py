@@ -129,23 +129,28 @@ def make_trainer(config: Config, model, run_dir: Path | None = None):
     return Trainer(config, model, model.likelihood, build_optimizer(config.training), run_dir)
 
 
-def in_own_process(config: Config, batch: int, side: int) -> tuple[float, float]:
-    """Returns the seconds to compile the incremental sampler and the megabytes at the peak of
-    sampling (without those of the compiler), in a process of its own; the memory on Linux only."""
+def in_own_process(function: Callable, config: Config, *arguments):
+    """Returns ``function(config, *arguments)``, called in a process of its own."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         values = config.model_dump()  # the class of a section is made when it is needed
-        return pool.submit(_compile_and_sample, values, batch, side).result()
+        return pool.submit(_call, function, values, *arguments).result()
 
 
-def _compile_and_sample(values: dict, batch: int, side: int) -> tuple[float, float]:
+def _call(function: Callable, values: dict, *arguments):
+    return function(Config.model_validate(values), *arguments)
+
+
+def compile_and_sample(config: Config, batch: int, side: int) -> tuple[float, float]:
+    """Returns the seconds to compile the incremental sampler and the megabytes at the peak of
+    sampling (without those of the compiler), for a new process; the memory on Linux only."""
     startup.import_tensorflow()
     startup.find_devices()
     from pixelcnn_tf import generate_images
 
-    model = random_model(Config.model_validate(values))
+    model = random_model(config)
     seconds = []
     for _ in range(2):
         start = time.perf_counter()

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measuring import (
+    compile_and_sample,
     in_own_process,
     interleave,
     make_trainer,
@@ -65,7 +66,7 @@ def _measure(table: str, about: Table, args) -> dict:
         trains[name] = lambda t=trainer, x=images: float(t.train_step(x)[0])
         scores[name] = lambda s=score, x=images: s(x).numpy()
         samples[name] = warmed(lambda m=model: generate_images(m, side, batch, 0))
-        compile_s[name] = in_own_process(config, batch, side)[0]
+        compile_s[name] = in_own_process(compile_and_sample, config, batch, side)[0]
     train_s = interleave(trains, args.rounds)
     score_s = interleave(scores, args.rounds)
     sample_s = interleave(samples, args.rounds, self_timed=samples)

@@ -1,11 +1,9 @@
 """The benchmark of batches that are divided among the cores, compared with operations that are."""
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-
 import numpy as np
 
 from benchmarks.measuring import (
+    in_own_process,
     interleave,
     make_trainer,
     print_table,
@@ -31,10 +29,8 @@ def parts(_: Config, args) -> dict:
             seconds: dict[bool, list] = {False: [], True: []}
             for _ in range(args.rounds):
                 for divided in seconds:
-                    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                        values = config.model_dump()
-                        job = pool.submit(_train_and_score, values, args.batch, side, divided)
-                        seconds[divided].append(job.result())
+                    job = _train_and_score, config, args.batch, side, divided
+                    seconds[divided].append(in_own_process(*job))
             whole, divided = (args.batch / np.median(s, axis=0) for s in seconds.values())
             ratios = divided / whole
             figures[f"{table}_{name}"] = dict(zip(("train", "score"), ratios.tolist(), strict=True))
@@ -46,7 +42,7 @@ def parts(_: Config, args) -> dict:
     return {"models": figures}
 
 
-def _train_and_score(values: dict, batch: int, side: int, divided: bool) -> list[float]:
+def _train_and_score(config: Config, batch: int, side: int, divided: bool) -> list[float]:
     """Returns the seconds of a training step and of scoring a batch."""
     startup.import_tensorflow()
     if divided:
@@ -54,7 +50,6 @@ def _train_and_score(values: dict, batch: int, side: int, divided: bool) -> list
     startup.find_devices()
     import tensorflow as tf
 
-    config = Config.model_validate(values)
     model = random_model(config)
     shape = (batch, side, side, model.n_channels)
     images = np.random.default_rng(0).integers(model.likelihood.n_values, size=shape)

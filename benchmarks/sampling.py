@@ -5,7 +5,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.measuring import in_own_process, interleave, print_table, random_model, warmed
+from benchmarks.measuring import (
+    compile_and_sample,
+    in_own_process,
+    interleave,
+    print_table,
+    random_model,
+    warmed,
+)
 from pixelcnn_tf.config.schema import Config
 
 
@@ -32,7 +39,7 @@ def sample(config: Config, args) -> dict:
         else:
             runs["naive"] = _naive_seconds(model, batch, side)
             seconds = interleave(runs, args.rounds, self_timed=runs)
-        compile_s, peak_mb = in_own_process(config, batch, side)
+        compile_s, peak_mb = in_own_process(compile_and_sample, config, batch, side)
         speed = {name: batch / s for name, s in seconds.items()}
         row = {
             "naive_images_per_s": speed["naive"],

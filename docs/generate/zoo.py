@@ -4,7 +4,6 @@ from docs.generate.pages import ROOT, replace_section
 from pixelcnn_tf.zoo.models import PREFIX, ZooModel, zoo_models
 
 PAGE = ROOT / "docs" / "zoo.md"
-UNITS = {"nats_per_image": "nats per image", "bits_per_dim": "bits per dim"}
 
 
 def models() -> str:
@@ -15,20 +14,12 @@ def models() -> str:
         "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| [`{card.name}`](#{card.name}) | {card.title}, {_size(card)} | {_score(card)} "
-        f"| {card.test_images:,} | {card.weights:,} | {card.megabytes:.2f} MB |"
+        f"| [`{card.name}`](#{card.name}) | {card.title}, {card.size} "
+        f"| {card.score} {card.unit_name} | {card.test_images:,} | {card.weights:,} "
+        f"| {card.megabytes:.2f} MB |"
         for card in cards
     ]
     return "\n".join([*lines, "", *map(_section, cards)])
-
-
-def _size(card: ZooModel) -> str:
-    return "x".join(map(str, card.image_shape))
-
-
-def _score(card: ZooModel) -> str:
-    digits = 2 if card.unit == "nats_per_image" else 3
-    return f"{card.test:.{digits}f} ± {card.standard_error:.{digits}f} {UNITS[card.unit]}"
 
 
 def _section(card: ZooModel) -> str:
@@ -44,10 +35,10 @@ def _section(card: ZooModel) -> str:
 
 | | |
 |---|---|
-| images | {_size(card)}, {values}{classes} |
+| images | {card.size}, {values}{classes} |
 | data | {card.data} |
 | terms of use of the data | {card.licence} |
-| score | {_score(card)} (mean and standard error of {card.test_set}) |
+| score | {card.score} {card.unit_name} (mean and standard error of {card.test_set}) |
 | trained for | {card.hours:.2f} hours on {card.machine}; {card.images_seen:,} images seen |
 | trained by | `{card.command}` |
 | seed | {card.seed} |

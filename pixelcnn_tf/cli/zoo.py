@@ -51,25 +51,12 @@ def main(argv: list[str] | None = None, prog: str = COMMAND) -> int:
     return 0
 
 
-def score_of(card: ZooModel) -> str:
-    """Returns the score of a model and its standard error.
-
-    Examples:
-        >>> import dataclasses
-        >>> card = dataclasses.replace(find("mnist_binary"), test=81.234, standard_error=0.456)
-        >>> score_of(card)
-        '81.23 ± 0.46'
-    """
-    digits = 2 if card.unit == "nats_per_image" else 3
-    return f"{card.test:.{digits}f} ± {card.standard_error:.{digits}f}"
-
-
 def _row(card: ZooModel) -> tuple[str, ...]:
     return (
         card.name,
         textwrap.shorten(card.title, 22, placeholder="..."),
-        "x".join(map(str, card.image_shape)),
-        score_of(card),
+        card.size,
+        card.score,
         UNITS[card.unit],
         f"{card.test_images:,}",
         f"{card.weights:,}",
@@ -80,11 +67,10 @@ def _row(card: ZooModel) -> tuple[str, ...]:
 
 def _card(card: ZooModel) -> list[str]:
     """Returns the lines of a card."""
-    unit = {"nats_per_image": "nats per image", "bits_per_dim": "bits per dim"}[card.unit]
     classes = f", {card.n_classes} classes" if card.n_classes is not None else ""
     fields = {
-        "images": f"{'x'.join(map(str, card.image_shape))}, {card.n_values:,} values{classes}",
-        "score": f"{score_of(card)} {unit}, mean and standard error of {card.test_set}",
+        "images": f"{card.size}, {card.n_values:,} values{classes}",
+        "score": f"{card.score} {card.unit_name}, mean and standard error of {card.test_set}",
         "weights": f"{card.weights:,}, {card.megabytes:.2f} MB",
         "trained": f"{card.hours:.2f} hours on {card.machine}, {card.images_seen:,} images seen",
         "command": f"{card.command}  (seed {card.seed})",

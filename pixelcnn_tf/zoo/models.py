@@ -79,6 +79,30 @@ class ZooModel:
         return FOLDER / self.name
 
     @property
+    def size(self) -> str:
+        """The shape of the images as text, such as ``'28x28x1'``."""
+        return "x".join(map(str, self.image_shape))
+
+    @property
+    def score(self) -> str:
+        """The score and its standard error as text, without the unit.
+
+        Example:
+
+        >>> import dataclasses
+        >>> card = pixelcnn_tf.zoo_models()["mnist_binary"]
+        >>> dataclasses.replace(card, test=81.234, standard_error=0.456).score
+        '81.23 ± 0.46'
+        """
+        digits = 2 if self.unit == "nats_per_image" else 3
+        return f"{self.test:.{digits}f} ± {self.standard_error:.{digits}f}"
+
+    @property
+    def unit_name(self) -> str:
+        """The unit in words, such as ``'nats per image'``."""
+        return self.unit.replace("_", " ")
+
+    @property
     def megabytes(self) -> float:
         """The size of ``model.keras``."""
         return (self.folder / "model.keras").stat().st_size / 1e6

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import pytest
@@ -55,8 +54,8 @@ def test_parts_writes_its_figures(tmp_path, monkeypatch):
     few = TABLES["mnist_binary"]._replace(models={"gated_pixelcnn": ""})
     monkeypatch.setattr(benchmark_models, "TABLES", {"mnist_binary": few})
     monkeypatch.setattr(benchmark_parts, "SIDES", {"mnist_binary": 4})
-    in_process = lambda n, mp_context: ThreadPoolExecutor(n)  # noqa: E731
-    monkeypatch.setattr(benchmark_parts, "ProcessPoolExecutor", in_process)
+    in_process = lambda function, *arguments: function(*arguments)  # noqa: E731
+    monkeypatch.setattr(benchmark_parts, "in_own_process", in_process)
     small = ["--set", "model.hidden_dim=2", "--set", "model.n_layers=1"]
     out = tmp_path / "f.json"
     assert benchmark.main(["parts", *small, "--batch=2", "--rounds=1", f"--json={out}"]) == 0
